@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sonde/base/json.h"
+
+#include <math.h>
+
+/* The lead byte decides the length and narrows the second byte: no overlong forms, no surrogates.
+ */
+size_t utf8_sequence(const char *s, size_t len)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	unsigned char low = 0x80, high = 0xbf;
+	size_t n;
+
+	if (!len)
+		return 0;
+	if (u[0] < 0x80)
+		return 1;
+	if (u[0] >= 0xc2 && u[0] <= 0xdf)
+		n = 2;
+	else if (u[0] >= 0xe0 && u[0] <= 0xef)
+		n = 3;
+	else if (u[0] >= 0xf0 && u[0] <= 0xf4)
+		n = 4;
+	else
+		return 0;
+	if (u[0] == 0xe0)
+		low = 0xa0;
+	else if (u[0] == 0xed)
+		high = 0x9f;
+	else if (u[0] == 0xf0)
+		low = 0x90;
+	else if (u[0] == 0xf4)
+		high = 0x8f;
+	if (len < n || u[1] < low || u[1] > high)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (u[i] < 0x80 || u[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+static void write_escape(struct strbuf *out, unsigned char c)
+{
+	switch (c) {
+	case '"':
+		strbuf_append(out, "\\\"", 2);
+		break;
+	case '\\':
+		strbuf_append(out, "\\\\", 2);
+		break;
+	case '\n':
+		strbuf_append(out, "\\n", 2);
+		break;
+	case '\t':
+		strbuf_append(out, "\\t", 2);
+		break;
+	case '\r':
+		strbuf_append(out, "\\r", 2);
+		break;
+	default:
+		strbuf_printf(out, "\\u%04x", c);
+	}
+}
+
+static void write_quoted(struct strbuf *out, const char *s, size_t len)
+{
+	size_t start = 0, i = 0;
+
+	strbuf_putc(out, '"');
+	while (i < len) {
+		unsigned char c = s[i];
+		size_t n = 1;
+
+		if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+			i++;
+			continue;
+		}
+		if (c >= 0x80) {
+			n = utf8_sequence(s + i, len - i);
+			if (n) {
+				i += n;
+				continue;
+			}
+		}
+		strbuf_append(out, s + start, i - start);
+		if (c >= 0x80)
+			strbuf_puts(out, "\xef\xbf\xbd");
+		else
+			write_escape(out, c);
+		start = ++i;
+	}
+	strbuf_append(out, s + start, len - start);
+	strbuf_putc(out, '"');
+}
+
+/* What stands before every value: the comma where one is due, and the key. */
+static void begin_value(struct json_writer *w, const char *key)
+{
+	if (w->need_comma)
+		strbuf_putc(w->out, ',');
+	w->need_comma = true;
+	if (key) {
+		write_quoted(w->out, key, strlen(key));
+		strbuf_putc(w->out, ':');
+	}
+}
+
+/* Nesting out of bounds is a bug of the caller: the buffer fails, so that nothing half is sent. */
+static void open_level(struct json_writer *w, const char *key, char bracket)
+{
+	begin_value(w, key);
+	if (w->depth >= JSON_MAX_DEPTH)
+		w->out->failed = true;
+	w->depth++;
+	w->need_comma = false;
+	strbuf_putc(w->out, bracket);
+}
+
+static void close_level(struct json_writer *w, char bracket)
+{
+	if (w->depth <= 0)
+		w->out->failed = true;
+	else
+		w->depth--;
+	w->need_comma = true;
+	strbuf_putc(w->out, bracket);
+}
+
+void json_begin(struct json_writer *w, struct strbuf *out)
+{
+	*w = (struct json_writer){.out = out};
+}
+
+void json_object_begin(struct json_writer *w, const char *key)
+{
+	open_level(w, key, '{');
+}
+
+void json_object_end(struct json_writer *w)
+{
+	close_level(w, '}');
+}
+
+void json_array_begin(struct json_writer *w, const char *key)
+{
+	open_level(w, key, '[');
+}
+
+void json_array_end(struct json_writer *w)
+{
+	close_level(w, ']');
+}
+
+void json_string(struct json_writer *w, const char *key, const char *value)
+{
+	if (value)
+		json_stringn(w, key, value, strlen(value));
+	else
+		json_raw(w, key, "null", 4);
+}
+
+void json_stringn(struct json_writer *w, const char *key, const char *value, size_t len)
+{
+	begin_value(w, key);
+	write_quoted(w->out, value, len);
+}
+
+/* Long answers are mostly numbers: printf is several times slower than this. */
+static size_t put_decimal(char end[static 20], uint64_t value)
+{
+	size_t n = 0;
+
+	do {
+		end[19 - n++] = '0' + value % 10;
+		value /= 10;
+	} while (value);
+	return n;
+}
+
+void json_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+	char digits[20];
+	size_t n = put_decimal(digits, value);
+
+	begin_value(w, key);
+	strbuf_append(w->out, digits + 20 - n, n);
+}
+
+void json_i64(struct json_writer *w, const char *key, int64_t value)
+{
+	char digits[20];
+	size_t n = put_decimal(digits, value < 0 ? -(uint64_t)value : (uint64_t)value);
+
+	begin_value(w, key);
+	if (value < 0)
+		strbuf_putc(w->out, '-');
+	strbuf_append(w->out, digits + 20 - n, n);
+}
+
+void json_hex(struct json_writer *w, const char *key, uint64_t value)
+{
+	begin_value(w, key);
+	strbuf_printf(w->out, "\"0x%llx\"", (unsigned long long)value);
+}
+
+/* printf uses the locale's decimal point, which may be a comma or several bytes; JSON's is a dot.
+ */
+static void write_number(struct strbuf *out, const char *text)
+{
+	bool in_point = false;
+
+	for (const char *p = text; *p; p++) {
+		if ((*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e') {
+			strbuf_putc(out, *p);
+			in_point = false;
+		} else if (!in_point) {
+			strbuf_putc(out, '.');
+			in_point = true;
+		}
+	}
+}
+
+void json_double(struct json_writer *w, const char *key, double value)
+{
+	char text[64];
+
+	if (!isfinite(value)) {
+		json_raw(w, key, "null", 4);
+		return;
+	}
+	/* The shortest form that reads back as the same number. */
+	for (int precision = 15; precision <= 17; precision++) {
+		snprintf(text, sizeof(text), "%.*g", precision, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	begin_value(w, key);
+	write_number(w->out, text);
+}
+
+void json_bool(struct json_writer *w, const char *key, bool value)
+{
+	json_raw(w, key, value ? "true" : "false", value ? 4 : 5);
+}
+
+void json_raw(struct json_writer *w, const char *key, const char *text, size_t len)
+{
+	begin_value(w, key);
+	strbuf_append(w->out, text, len);
+}
+
+void json_members(struct json_writer *w, const struct strbuf *object)
+{
+	if (object->len <= 2)
+		return;
+	begin_value(w, NULL);
+	strbuf_append(w->out, object->data + 1, object->len - 2);
+}
