@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * C++ (Itanium ABI) and Rust (legacy and v0) names as people write them. Names come from files of
+ * users: input and output are bounded, as a short mangled name can describe an endless one.
+ */
+#ifndef SONDE_SYMBOL_DEMANGLE_H
+#define SONDE_SYMBOL_DEMANGLE_H
+
+#include "sonde/base/util.h"
+
+/*
+ * Both return a string the caller frees, or NULL when the name is not mangled, is damaged, is
+ * beyond the bounds, or there is no memory: then show it as it is. Short: `ns::f`; full:
+ * `ns::f(int, char const*)`. Clones keep their mark, as in `ns::f [clone .cold]`.
+ */
+char *demangle_short(const char *name);
+char *demangle_full(const char *name);
+
+#endif
