@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What all programs share. The daemon loads process.bpf.c first and gives its three maps to every
+ * other object (bpf_map__reuse_fd), so that there is one ring buffer, one table of counters and
+ * one table of targets for all sessions.
+ */
+#ifndef SONDE_BPF_COMMON_H
+#define SONDE_BPF_COMMON_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "sonde/record.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 24); /* the daemon may set another size */
+} ring SEC(".maps");
+
+/* Row of a session: LOSS_COUNTERS counters from slot × LOSS_COUNTERS on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RECORD_MAX_SESSIONS * LOSS_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/* The processes that sessions with a selector are about: a bit a session slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u64);
+} targets SEC(".maps");
+
+static __always_inline void count_loss(__u32 slot, __u32 kind)
+{
+	__u32 key = slot * LOSS_COUNTERS + kind;
+	__u64 *counter = bpf_map_lookup_elem(&losses, &key);
+
+	/* Atomic although per CPU: uprobe programs can be preempted by each other. */
+	if (counter)
+		__sync_fetch_and_add(counter, 1);
+}
+
+static __always_inline bool is_target(__u32 tgid, __u32 slot)
+{
+	__u64 *mask = bpf_map_lookup_elem(&targets, &tgid);
+
+	return mask && (*mask >> slot & 1);
+}
+
+/*
+ * No wakeup a record: the daemon drains by timer. Only a burst that crosses another megabyte of
+ * unread data wakes it early.
+ */
+enum { WAKE_BYTES = 1 << 20, WAKE_SLACK = 256 };
+
+static __always_inline __u64 wake_flags(void)
+{
+	__u64 unread = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	if (unread >= WAKE_BYTES && (unread & (WAKE_BYTES - 1)) < WAKE_SLACK)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+#endif

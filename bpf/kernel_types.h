@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel types the programs read, cut down to the fields they touch. CO-RE relocates every
+ * access to the running kernel's layout, so order and size here mean nothing; a field's name and
+ * type do. Numbers of the user ABI come from the uapi headers.
+ */
+#ifndef SONDE_BPF_KERNEL_TYPES_H
+#define SONDE_BPF_KERNEL_TYPES_H
+
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
+#include <asm/ptrace.h>
+#include <stdbool.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	unsigned int val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+};
+
+struct xol_area {
+	unsigned long vaddr; /* page of the return trampoline in the target */
+};
+
+struct uprobes_state {
+	struct xol_area *xol_area;
+};
+
+struct mm_struct {
+	struct uprobes_state uprobes_state;
+};
+
+struct task_struct {
+	unsigned int flags;
+	int pid;
+	int tgid;
+	int exit_code;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	char comm[16];
+};
+
+struct linux_binprm {
+	const char *filename;
+};
+
+#pragma clang attribute pop
+
+#endif

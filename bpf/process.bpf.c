@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of processes: fork, exec and exit as records, and the one place where a forked child
+ * becomes a target because its parent is one. Executable mappings come from perf's MMAP2 records
+ * (daemon/collect/mmap_events.c), as no tracepoint has them.
+ */
+#include "common.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 parent_tgid = BPF_CORE_READ(parent, tgid), tgid = BPF_CORE_READ(child, tgid);
+	__u64 *mask;
+	struct record_fork *r;
+
+	if (tgid != (__u32)BPF_CORE_READ(child, pid))
+		return 0;
+	mask = bpf_map_lookup_elem(&targets, &parent_tgid);
+	if (mask && *mask) {
+		__u64 inherited = *mask;
+
+		bpf_map_update_elem(&targets, &tgid, &inherited, BPF_ANY);
+	}
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		count_loss(0, LOSS_RING_EVENT);
+		return 0;
+	}
+	r->h.kind = RECORD_FORK;
+	r->h.flags = mask && *mask ? FORK_FOLLOWED : 0;
+	r->h.session = 0;
+	r->h.cpu = bpf_get_smp_processor_id();
+	r->parent_pid = parent_tgid;
+	r->pid = tgid;
+	r->time_ns = bpf_ktime_get_ns();
+	r->start_ns = BPF_CORE_READ(child, start_boottime);
+	r->uid = BPF_CORE_READ(child, cred, uid.val);
+	r->pad = 0;
+	BPF_CORE_READ_STR_INTO(&r->comm, child, comm);
+	/* Links that hold for one process only are made for the child by the daemon, at once. */
+	bpf_ringbuf_submit(r, mask && *mask ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	const char *filename = BPF_CORE_READ(bprm, filename);
+	struct record_exec *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r) {
+		count_loss(0, LOSS_RING_EVENT);
+		return 0;
+	}
+	r->h.kind = RECORD_EXEC;
+	r->h.flags = 0;
+	r->h.session = 0;
+	r->h.cpu = bpf_get_smp_processor_id();
+	r->pid = BPF_CORE_READ(task, tgid);
+	r->uid = BPF_CORE_READ(task, cred, uid.val);
+	r->time_ns = bpf_ktime_get_ns();
+	r->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	BPF_CORE_READ_STR_INTO(&r->comm, task, comm);
+	if (bpf_probe_read_kernel_str(r->filename, sizeof(r->filename), filename) < 0)
+		r->filename[0] = 0;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+	struct record_exit *r;
+
+	/* The count has been taken down before the tracepoint: zero is the last thread. */
+	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+		return 0;
+	bpf_map_delete_elem(&targets, &tgid);
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		count_loss(0, LOSS_RING_EVENT);
+		return 0;
+	}
+	r->h.kind = RECORD_EXIT;
+	r->h.flags = 0;
+	r->h.session = 0;
+	r->h.cpu = bpf_get_smp_processor_id();
+	r->pid = tgid;
+	r->status = BPF_CORE_READ(task, exit_code);
+	r->time_ns = bpf_ktime_get_ns();
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record_check.h"
+
+#include <limits.h>
+#include <stdint.h>
+
+bool record_valid(const void *data, size_t size)
+{
+	const struct record_header *h = data;
+
+	if (size < sizeof(*h) || h->session >= RECORD_MAX_SESSIONS)
+		return false;
+	switch (h->kind) {
+	case RECORD_SPAN:
+		return size == (h->flags & SPAN_ARGS ? sizeof(struct record_span_args) : sizeof(struct record_span));
+	case RECORD_PATH:
+		return size == sizeof(struct record_path);
+	case RECORD_SAMPLE: {
+		const struct record_sample *s = data;
+
+		return size >= sizeof(*s) && s->user_count <= RECORD_MAX_STACK && s->kernel_count <= RECORD_MAX_STACK &&
+		       size == sizeof(*s) + (s->user_count + s->kernel_count) * sizeof(__u64);
+	}
+	case RECORD_FORK:
+		return size == sizeof(struct record_fork);
+	case RECORD_EXEC: {
+		const struct record_exec *e = data;
+
+		return size == sizeof(*e) && e->filename[RECORD_FILENAME_LEN - 1] == 0;
+	}
+	case RECORD_EXIT:
+		return size == sizeof(struct record_exit);
+	case RECORD_MMAP: {
+		const struct record_mmap *m = data;
+
+		return size >= sizeof(*m) && m->path_len < PATH_MAX && size == sizeof(*m) + m->path_len &&
+		       m->length <= UINT64_MAX - m->address;
+	}
+	case RECORD_IMAGE:
+		return size == sizeof(struct record_image);
+	default:
+		return false;
+	}
+}
