@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe/link.h"
+
+#include <bpf/bpf.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#define UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
+
+/* union bpf_attr as BPF_LINK_CREATE reads it for a multi link, of linux/bpf.h since 6.6. */
+struct multi_attr {
+	uint32_t prog_fd;
+	uint32_t target_fd;
+	uint32_t attach_type;
+	uint32_t flags;
+	uint64_t path;
+	uint64_t offsets;
+	uint64_t ref_ctr_offsets;
+	uint64_t cookies;
+	uint32_t cnt;
+	uint32_t multi_flags;
+	uint32_t pid;
+	uint32_t pad;
+};
+
+_Static_assert(offsetof(struct multi_attr, path) == 16, "bpf_attr ABI");
+_Static_assert(offsetof(struct multi_attr, cnt) == 48, "bpf_attr ABI");
+_Static_assert(offsetof(struct multi_attr, pid) == 56, "bpf_attr ABI");
+
+enum { MULTI_RETURN = 1 }; /* BPF_F_UPROBE_MULTI_RETURN */
+
+int link_multi(int prog_fd, int attach_type, const char *path, const uint64_t *offsets,
+	       const uint64_t *cookies, size_t n, bool is_return, pid_t pid)
+{
+	struct multi_attr attr = {
+		.prog_fd = prog_fd,
+		.attach_type = attach_type,
+		.path = (uintptr_t)path,
+		.offsets = (uintptr_t)offsets,
+		.cookies = (uintptr_t)cookies,
+		.cnt = n,
+		.multi_flags = is_return ? MULTI_RETURN : 0,
+		.pid = pid,
+	};
+	int fd;
+
+	if (n == 0 || n > UINT32_MAX)
+		return -EINVAL;
+	/* bpf(2) makes its descriptors close-on-exec. */
+	fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	return fd < 0 ? -errno : fd;
+}
+
+/* The number of the PMU and the bit for returns are not ABI: the kernel says them in sysfs. */
+static int read_pmu(uint32_t *ret_type, unsigned int *ret_return_bit)
+{
+	_cleanup_(freep) char *type = NULL, *format = NULL;
+	unsigned int bit, number;
+	int r;
+
+	r = read_file(UPROBE_PMU "type", 64, &type, NULL);
+	if (r < 0)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	r = read_file(UPROBE_PMU "format/retprobe", 64, &format, NULL);
+	if (r < 0)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	if (sscanf(type, "%u", &number) != 1 || sscanf(format, "config:%u", &bit) != 1 || bit > 63)
+		return -EPROTO;
+	*ret_type = number;
+	*ret_return_bit = bit;
+	return 0;
+}
+
+int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, bool is_return,
+	      pid_t pid, int *ret_link_fd, int *ret_event_fd)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	_cleanup_(closep) int event = -EBADF, link = -EBADF;
+	unsigned int bit;
+	int r;
+
+	r = read_pmu(&attr.type, &bit);
+	if (r < 0)
+		return r;
+	attr.config = is_return ? 1ULL << bit : 0;
+	attr.config1 = (uintptr_t)path;
+	attr.config2 = offset;
+	event = syscall(SYS_perf_event_open, &attr, pid > 0 ? pid : -1, pid > 0 ? -1 : 0, -1,
+			PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	link = bpf_link_create(prog_fd, event, BPF_PERF_EVENT, &opts);
+	if (link < 0)
+		return link;
+	if (ioctl(event, PERF_EVENT_IOC_ENABLE, 0) < 0)
+		return -errno;
+	*ret_link_fd = TAKE_FD(link);
+	*ret_event_fd = TAKE_FD(event);
+	return 0;
+}
+
+char *link_path(char buf[static LINK_PATH_MAX], int fd)
+{
+	snprintf(buf, LINK_PATH_MAX, "/proc/self/fd/%d", fd);
+	return buf;
+}
+
+const char *link_strerror(int code)
+{
+	switch (code) {
+	case LINK_ENOTSUPP:
+		return "the kernel cannot probe its first instruction";
+	case EINVAL:
+		return "the kernel refuses a probe at its address";
+	case EILSEQ:
+		return "its code in memory differs from the file";
+	case EEXIST:
+		return "its address is probed in a conflicting way already";
+	case EIO:
+		return "its code cannot be read";
+	default:
+		return strerror(code);
+	}
+}

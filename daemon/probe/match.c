@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe/match.h"
+
+#include <fnmatch.h>
+#include <stdarg.h>
+
+#include "probe/safety.h"
+#include "symbol/demangle.h"
+
+static const char ifunc_reason[] = "ifunc resolvers run once at load; name the variant";
+
+enum { ENDBR_LEN = 4 };
+
+struct walk {
+	struct resolver *r;
+	uint32_t file;
+	uint64_t last_vaddr;
+	bool has_last;
+	/* Both forms of the name at hand, made when a specification asks for them. */
+	const char *name;
+	char *short_name, *full_name;
+	bool demangled;
+};
+
+static bool matches_demangled(struct walk *w, const struct spec *s)
+{
+	if (!w->demangled) {
+		w->demangled = true;
+		if (w->name[0] == '_' && (w->name[1] == 'Z' || w->name[1] == 'R')) {
+			w->short_name = demangle_short(w->name);
+			w->full_name = demangle_full(w->name);
+		}
+	}
+	return (w->short_name && fnmatch(s->pattern, w->short_name, 0) == 0) ||
+	       (w->full_name && fnmatch(s->pattern, w->full_name, 0) == 0);
+}
+
+static bool matches(struct walk *w, const struct spec *s)
+{
+	return fnmatch(s->pattern, w->name, 0) == 0 || (s->demangled && matches_demangled(w, s));
+}
+
+static void forget_name(struct walk *w)
+{
+	free(w->short_name);
+	free(w->full_name);
+	w->short_name = w->full_name = NULL;
+	w->demangled = false;
+}
+
+/* The first specification that includes the function at hand, or -ENOENT. */
+static int find_spec(struct walk *w)
+{
+	const struct resolver *r = w->r;
+	const bool *wanted = r->files[w->file].wanted;
+
+	for (size_t i = 0; i < r->n_specs; i++)
+		if (wanted[i] && !r->specs[i]->exclude && matches(w, r->specs[i]))
+			return i;
+	return -ENOENT;
+}
+
+static bool is_excluded(struct walk *w)
+{
+	const struct resolver *r = w->r;
+	const bool *wanted = r->files[w->file].wanted;
+
+	for (size_t i = 0; i < r->n_specs; i++)
+		if (wanted[i] && r->specs[i]->exclude && matches(w, r->specs[i]))
+			return true;
+	return false;
+}
+
+static void leave_out(struct resolver *r, const char *name, const char *reason)
+{
+	struct match_reason *m = r->reasons;
+
+	while (m < r->reasons + MATCH_REASONS - 1 && m->text && m->text != reason)
+		m++;
+	m->text = reason;
+	if (m->n < MATCH_NAMES) {
+		if (m->n > 0)
+			strbuf_puts(&m->names, ", ");
+		strbuf_append(&m->names, name, MIN(strlen(name), (size_t)80));
+	}
+	m->n++;
+}
+
+/*
+ * A probe on endbr64 is single-stepped, 14 times dearer than on the push that often follows.
+ * Jumping over it is safe: nothing of the function has run, the stack pointer is as at entry.
+ */
+static uint8_t skip_endbr(int fd, const struct symbol *s)
+{
+	uint8_t code[ENDBR_LEN];
+
+	if (s->size <= ENDBR_LEN || pread(fd, code, sizeof(code), s->file_offset) != sizeof(code))
+		return 0;
+	return code[0] == 0xf3 && code[1] == 0x0f && code[2] == 0x1e &&
+			       (code[3] == 0xfa || code[3] == 0xfb)
+		       ? ENDBR_LEN
+		       : 0;
+}
+
+static int add_point(struct walk *w, const struct symbol *s, uint32_t spec)
+{
+	struct probe_set *set = w->r->set;
+	struct probe_point *p;
+	int r;
+
+	if (w->has_last && w->last_vaddr == s->vaddr)
+		return 0;
+	w->last_vaddr = s->vaddr;
+	w->has_last = true;
+	w->r->total++;
+	if (s->name[0] == '_' && (s->name[1] == 'Z' || s->name[1] == 'R'))
+		w->r->unwinds = true;
+	if (set->n >= PROBE_MAX_POINTS)
+		return 0;
+	r = array_reserve(&set->points, &set->cap, set->n + 1, sizeof(*set->points));
+	if (r < 0)
+		return r;
+	p = &set->points[set->n];
+	*p = (struct probe_point){.file = w->file, .spec = spec, .size = s->size};
+	p->symbol = strdup(s->name);
+	if (!p->symbol)
+		return -ENOMEM;
+	p->skipped = skip_endbr(set->files[w->file].fd, s);
+	p->offset = s->file_offset + p->skipped;
+	set->n++;
+	return 0;
+}
+
+static int visit(const struct symbol *s, void *data)
+{
+	struct walk *w = data;
+	const char *reason;
+	int spec;
+
+	if ((s->flags & SYMBOL_PLT) || s->size == 0)
+		return 0;
+	w->name = s->name;
+	spec = find_spec(w);
+	if (spec >= 0 && is_excluded(w)) {
+		w->r->matched[spec]++;
+		w->r->excluded++;
+		spec = -ENOENT;
+	}
+	forget_name(w);
+	if (spec < 0)
+		return 0;
+	w->r->matched[spec]++;
+	reason = s->flags & SYMBOL_IFUNC ? ifunc_reason : safety_reason(s->name);
+	if (reason) {
+		leave_out(w->r, s->name, reason);
+		return 0;
+	}
+	return add_point(w, s, spec);
+}
+
+int match_functions(struct resolver *r, uint32_t index)
+{
+	struct walk w = {.r = r, .file = index};
+
+	return symtab_each(r->files[index].symtab, visit, &w);
+}
+
+int match_note(struct resolver *r, const char *fmt, ...)
+{
+	struct probe_set *set = r->set;
+	_cleanup_(freep) char *text = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = ' ';
+	n = array_reserve(&set->notes, &set->notes_cap, set->n_notes + 1, sizeof(*set->notes));
+	if (n < 0)
+		return n;
+	set->notes[set->n_notes++] = TAKE_PTR(text);
+	return 0;
+}
+
+int match_reasons_to_notes(struct resolver *r)
+{
+	for (size_t i = 0; i < MATCH_REASONS && r->reasons[i].text; i++) {
+		struct match_reason *m = &r->reasons[i];
+		int x = strbuf_error(&m->names);
+
+		if (x >= 0 && m->n > MATCH_NAMES)
+			x = match_note(r, "%s and %zu more: %s", m->names.data, m->n - MATCH_NAMES,
+				       m->text);
+		else if (x >= 0)
+			x = match_note(r, "%s: %s", m->names.data, m->text);
+		if (x < 0)
+			return x;
+	}
+	return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Inside resolve: holds the functions of one file against the specifications, and says why
+ * nothing was found. Shared state of one run of probe_resolve().
+ */
+#ifndef SONDE_PROBE_MATCH_H
+#define SONDE_PROBE_MATCH_H
+
+#include "probe/resolve.h"
+#include "sonde/base/strbuf.h"
+#include "symbol/symtab.h"
+
+/* What goes with a file of the set while it is resolved. */
+struct match_file {
+	bool *wanted; /* by specification: whether it includes, or excludes from, this file */
+	bool must;    /* named by the user: an error here is one of the whole */
+	bool stripped;
+	struct elf_image *image;
+	struct symtab *symtab;
+};
+
+/* Functions that were left out for the same reason; the first few by name. */
+struct match_reason {
+	const char *text;
+	struct strbuf names;
+	size_t n;
+};
+
+enum { MATCH_REASONS = 8, MATCH_NAMES = 8 };
+
+struct resolver {
+	const struct probe_target *target;
+	struct spec *const *specs;
+	size_t n_specs;
+	struct probe_set *set;
+	struct match_file *files; /* beside set->files */
+	size_t files_cap;
+	struct target_files mapped;
+	size_t *matched; /* by specification: functions that matched, probed or left out */
+	size_t total;	 /* functions to probe, also those beyond the limit */
+	size_t excluded;
+	bool unwinds; /* C++ or Rust functions are among them */
+	struct match_reason reasons[MATCH_REASONS];
+	struct error *e;
+};
+
+/* Adds the functions of file `index` to the set, or its reasons. The file is loaded already. */
+int match_functions(struct resolver *r, uint32_t index);
+
+/* Adds a note to the set; control characters become blanks. 0 or -ENOMEM. */
+int match_note(struct resolver *r, const char *fmt, ...) _printf_(2, 3);
+/* Turns the collected reasons into notes. */
+int match_reasons_to_notes(struct resolver *r);
+
+/* Sets the error that fits a run without any function, and returns it. */
+int match_explain(struct resolver *r);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What this kernel can attach, found out by doing it to a function of this process. */
+#include "probe/attach.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <link.h>
+
+#include "probe/link.h"
+
+/* What is probed: called by nobody, so that a probe on it costs nothing. */
+static __attribute__((__noinline__, __used__)) int probed_function(int n)
+{
+	__asm__ volatile("" : "+r"(n));
+	return n + 1;
+}
+
+struct place {
+	uintptr_t address;
+	const char *path; /* "" is the executable */
+	uint64_t offset;
+	bool found;
+};
+
+/* The segment that holds the address, in the executable or (in a test) a library. */
+static int find_segment(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct place *place = data;
+
+	(void)size;
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+		uintptr_t start = info->dlpi_addr + p->p_vaddr;
+
+		if (p->p_type != PT_LOAD || place->address < start ||
+		    place->address - start >= p->p_filesz)
+			continue;
+		place->path = info->dlpi_name;
+		place->offset = place->address - start + p->p_offset;
+		place->found = true;
+		return 1;
+	}
+	return 0;
+}
+
+/* The smallest program there is: return 0. */
+static int load_program(int attach_type)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
+	static const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_probe", "GPL", program,
+			     ARRAY_SIZE(program), &opts);
+}
+
+static int try_mode(enum attach_mode mode)
+{
+	struct place place = {.address = (uintptr_t)probed_function};
+	_cleanup_(closep) int file = -EBADF, prog = -EBADF, link = -EBADF, event = -EBADF;
+	char path[LINK_PATH_MAX];
+	uint64_t cookie = 0;
+	int type = mode == ATTACH_SESSION ? LINK_UPROBE_SESSION
+		   : mode == ATTACH_MULTI ? LINK_UPROBE_MULTI
+					  : 0;
+
+	dl_iterate_phdr(find_segment, &place);
+	if (!place.found)
+		return -ENOENT;
+	file = open(place.path[0] ? place.path : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return -errno;
+	prog = load_program(type);
+	if (prog < 0)
+		return prog;
+	link_path(path, file);
+	if (mode == ATTACH_PERF)
+		return link_perf(prog, path, place.offset, cookie, false, getpid(), &link, &event);
+	link = link_multi(prog, type, path, &place.offset, &cookie, 1, false, getpid());
+	return link < 0 ? link : 0;
+}
+
+int attach_probe_multi(void)
+{
+	return try_mode(ATTACH_MULTI);
+}
+
+int attach_probe_session(void)
+{
+	return try_mode(ATTACH_SESSION);
+}
+
+int attach_probe_perf(void)
+{
+	return try_mode(ATTACH_PERF);
+}
