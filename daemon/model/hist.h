@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A latency histogram in memory: the buckets of sonde/hist.h, kept only between the lowest and
+ * the highest that was hit, so that a path with little spread costs a few hundred bytes.
+ */
+#ifndef SONDE_MODEL_HIST_H
+#define SONDE_MODEL_HIST_H
+
+#include "sonde/base/util.h"
+#include "sonde/hist.h"
+
+struct hist {
+	uint32_t first, len; /* buckets first … first + len - 1 are kept */
+	uint64_t *counts;
+};
+
+int hist_add(struct hist *h, uint64_t ns, uint64_t count); /* 0 or -ENOMEM */
+int hist_add_bucket(struct hist *h, uint32_t bucket,
+		    uint64_t count); /* -EINVAL past HIST_BUCKETS */
+int hist_merge(struct hist *h, const struct hist *other);
+uint64_t hist_count(const struct hist *h);
+/* The value below which the share q (0 … 1) of the values lies; midpoint of its bucket, 0 when
+ * empty. */
+uint64_t hist_quantile(const struct hist *h, double q);
+void hist_release(struct hist *h);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What sonde knows about the machine, each thing once: strings, files, processes and their
+ * mappings, frames, stacks (a trie), probes and call paths (a tree). Tables are append-only with
+ * dense ids from 1; id 0 means none. One thread owns a model; there are no locks. Pointers that
+ * getters return are good until the next insertion into the same table.
+ *
+ * Ids are returned as uint32_t, 0 when out of memory (or when the input is refused).
+ */
+#ifndef SONDE_MODEL_MODEL_H
+#define SONDE_MODEL_MODEL_H
+
+#include "sonde/base/util.h"
+
+enum { BUILD_ID_LEN = 20 };
+
+/* A mapped file: build-id and path. Frames are (file, offset), never addresses. */
+enum file_flags {
+	FILE_KERNEL = 1 << 0,  /* the one kernel file, FILE_ID_KERNEL: offsets are addresses */
+	FILE_SPECIAL = 1 << 1, /* [vdso], [uprobes], anonymous memory: offsets are from its start */
+	FILE_CONTENT_HASH = 1 << 2, /* no build-id: build_id holds a hash of the content */
+};
+
+enum {
+	FILE_ID_KERNEL = 1,
+	MODEL_MAX_DEPTH =
+		4096, /* of stacks and call paths: deeper ones are refused, so that walks end */
+};
+
+struct model_file {
+	uint8_t build_id[BUILD_ID_LEN];
+	uint32_t path; /* string */
+	uint32_t flags;
+};
+
+struct model_mapping {
+	uint64_t start, end, offset; /* [start, end) shows the file from offset on */
+	uint64_t since_ns;	     /* CLOCK_MONOTONIC */
+	uint32_t file;
+};
+
+enum process_flags { PROCESS_EXITED = 1 << 0, PROCESS_MAPPED = 1 << 1 /* mappings were read */ };
+
+struct model_process {
+	uint32_t pid, ppid, uid;
+	uint32_t flags;
+	int32_t exit_status;
+	uint64_t start_ns; /* CLOCK_BOOTTIME: pid and start name a process for ever */
+	uint64_t exec_ns;  /* CLOCK_MONOTONIC of the last exec seen; 0 when none */
+	uint64_t exit_ns;
+	uint32_t comm, exe, cmdline, cgroup; /* strings */
+	struct model_mapping *mappings;	     /* sorted by start, not overlapping */
+	size_t n_mappings, mappings_cap;
+};
+
+struct model_frame {
+	uint32_t file;
+	uint32_t function; /* string: the resolved name, when a recording carries it; else 0 */
+	uint64_t offset;
+};
+
+struct model_stack {
+	uint32_t parent; /* 0 for the root */
+	uint32_t frame;
+	uint32_t depth; /* 1 for the root */
+};
+
+struct model_probe {
+	uint32_t spec, symbol,
+		name; /* strings: as the user wrote it, as in the ELF file, demangled */
+	uint32_t file;
+	uint64_t offset;
+	uint32_t strategy; /* string: "multi", "perf", "session" */
+	uint32_t skipped;
+};
+
+struct model_path {
+	uint32_t parent; /* 0: outermost */
+	uint32_t probe;
+	uint32_t depth; /* 0: outermost */
+};
+
+struct model;
+
+int model_new(struct model **ret);
+struct model *model_free(struct model *m);
+DEFINE_CLEANUP(struct model *, model_free)
+
+/* A NUL ends the string; NULL and more than 1 MiB are refused. "" has an id as any other text. */
+uint32_t model_string(struct model *m, const char *s);
+uint32_t model_stringn(struct model *m, const char *s, size_t len);
+const char *model_string_get(const struct model *m, uint32_t id); /* "" for 0 or an unknown id */
+
+/* Finds or adds the file of that build-id and path; build_id NULL means none is known. */
+uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, uint32_t flags);
+const struct model_file *model_file_get(const struct model *m, uint32_t id);
+
+/* The live process of that pid (the newest), or 0. */
+uint32_t model_process_find(const struct model *m, uint32_t pid);
+/*
+ * Finds or adds a process; a process of the same pid but another start is another process. Starts
+ * within a clock tick (10 ms) are the same, as /proc knows no better. start_ns 0 means unknown: it
+ * is the live process of that pid; and a live one whose start is unknown takes the start given.
+ */
+uint32_t model_process(struct model *m, uint32_t pid, uint64_t start_ns);
+/* Adds a process without looking for it, as the live one of its pid: for loading a recording. */
+uint32_t model_process_append(struct model *m, uint32_t pid, uint64_t start_ns);
+struct model_process *model_process_get(struct model *m,
+					uint32_t id); /* fields may be set by the caller */
+const struct model_process *model_process_peek(const struct model *m, uint32_t id);
+/*
+ * Notes a mapping; replaces what it overlaps. A mapping older than the process's last exec is
+ * ignored, so that records of two sources may arrive in either order. 0, -EINVAL for an empty
+ * range or an unknown id, -ENOSPC when the process has too many, -ENOMEM.
+ */
+int model_process_map(struct model *m, uint32_t process, const struct model_mapping *map);
+/* The program was replaced at that time: mappings older than it are dropped. */
+void model_process_exec(struct model *m, uint32_t process, uint64_t time_ns);
+/*
+ * A forked child starts with its parent's mappings. Those noted for the child before stay on top;
+ * nothing happens when the child has run another program since.
+ */
+int model_process_inherit(struct model *m, uint32_t child, uint32_t parent);
+/*
+ * Drops the mappings of a process. They are kept after its exit, as records may come late; a while
+ * after it nothing needs them, since samples become frames when they arrive.
+ */
+void model_process_forget_mappings(struct model *m, uint32_t process);
+/* The frame an address of that process belongs to: (file, offset), or (0, address) outside every
+ * mapping. */
+uint32_t model_frame_at(struct model *m, uint32_t process, uint64_t address);
+
+uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset);
+struct model_frame *model_frame_get(struct model *m, uint32_t id);
+const struct model_frame *model_frame_peek(const struct model *m, uint32_t id);
+
+uint32_t model_stack(struct model *m, uint32_t parent, uint32_t frame);
+const struct model_stack *model_stack_get(const struct model *m, uint32_t id);
+
+/* Probes are added, not merged: each session has its own. */
+uint32_t model_probe(struct model *m, const struct model_probe *probe);
+const struct model_probe *model_probe_get(const struct model *m, uint32_t id);
+
+uint32_t model_path(struct model *m, uint32_t parent, uint32_t probe);
+const struct model_path *model_path_get(const struct model *m, uint32_t id);
+
+/* How many of each there are: ids 1 … count are valid. For writers that save what is new. */
+struct model_counts {
+	uint32_t strings, files, processes, frames, stacks, probes, paths;
+};
+void model_counts(const struct model *m, struct model_counts *ret);
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "window.h"
+
+int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint32_t stack,
+		      uint64_t count)
+{
+	uint64_t key = hash_mix(hash_mix(0, (uint64_t)process << 32 | thread), stack);
+	uint32_t *slot;
+
+	while ((slot = table_get(&w->sample_index, key))) {
+		struct sample_row *row = &w->samples[*slot];
+
+		if (row->stack == stack && row->process == process && row->thread == thread) {
+			row->count += count;
+			return 0;
+		}
+		key = hash_mix(key, 1);
+	}
+	if (w->n_samples == UINT32_MAX ||
+	    array_reserve(&w->samples, &w->samples_cap, w->n_samples + 1, sizeof(*w->samples)) < 0)
+		return -ENOMEM;
+	slot = table_put(&w->sample_index, key, NULL);
+	if (!slot)
+		return -ENOMEM;
+	*slot = w->n_samples;
+	w->samples[w->n_samples++] = (struct sample_row){
+		.process = process,
+		.thread = thread,
+		.stack = stack,
+		.count = count,
+	};
+	return 0;
+}
+
+/* The statistics of (process, path), made when new; NULL: out of memory. */
+static struct span_stat *stat_of(struct window *w, uint32_t process, uint32_t path)
+{
+	uint64_t key = (uint64_t)process << 32 | path;
+	uint32_t *slot;
+	bool is_new;
+
+	if (key == w->last_key && w->n_stats)
+		return &w->stats[w->last_stat];
+	if (w->n_stats == UINT32_MAX ||
+	    array_reserve(&w->stats, &w->stats_cap, w->n_stats + 1, sizeof(*w->stats)) < 0)
+		return NULL;
+	slot = table_put(&w->stat_index, key, &is_new);
+	if (!slot)
+		return NULL;
+	if (is_new) {
+		*slot = w->n_stats;
+		w->stats[w->n_stats++] = (struct span_stat){.process = process, .path = path};
+	}
+	w->last_key = key;
+	w->last_stat = *slot;
+	return &w->stats[*slot];
+}
+
+/*
+ * As array_reserve(), but without zeroing: a window's raw spans are tens of megabytes, and touching
+ * the memory twice costs more than all the rest of window_add_span().
+ */
+static int reserve_span(struct window *w)
+{
+	size_t cap = w->spans_cap ? w->spans_cap * 2 : 64;
+	struct raw_span *spans;
+
+	if (w->n_spans < w->spans_cap)
+		return 0;
+	if (cap > SIZE_MAX / 2 / sizeof(*spans))
+		return -ENOMEM;
+	spans = realloc(w->spans, cap * sizeof(*spans));
+	if (!spans)
+		return -ENOMEM;
+	w->spans = spans;
+	w->spans_cap = cap;
+	return 0;
+}
+
+int window_add_span(struct window *w, const struct raw_span *span, bool keep_raw)
+{
+	uint64_t duration = span->duration_ns;
+	struct span_stat *s;
+	int r;
+
+	if (keep_raw && reserve_span(w) < 0)
+		return -ENOMEM;
+	s = stat_of(w, span->process, span->path);
+	if (!s)
+		return -ENOMEM;
+	r = hist_add(&s->hist, duration, 1);
+	if (r < 0)
+		return r;
+	if (!s->calls || duration < s->min_ns)
+		s->min_ns = duration;
+	if (duration > s->max_ns)
+		s->max_ns = duration;
+	s->calls++;
+	s->errors += !!(span->flags & SPAN_ERROR);
+	s->unwound += !!(span->flags & SPAN_UNWOUND);
+	s->total_ns += duration;
+	s->self_ns += span->self_ns;
+	if (keep_raw)
+		w->spans[w->n_spans++] = *span;
+	return 0;
+}
+
+int window_add_stat(struct window *w, const struct span_stat *stat)
+{
+	struct span_stat *s = stat_of(w, stat->process, stat->path);
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	r = hist_merge(&s->hist, &stat->hist);
+	if (r < 0)
+		return r;
+	if (stat->calls && (!s->calls || stat->min_ns < s->min_ns))
+		s->min_ns = stat->min_ns;
+	s->max_ns = MAX(s->max_ns, stat->max_ns);
+	s->calls += stat->calls;
+	s->errors += stat->errors;
+	s->unwound += stat->unwound;
+	s->total_ns += stat->total_ns;
+	s->self_ns += stat->self_ns;
+	return 0;
+}
+
+int window_merge(struct window *dst, const struct window *src)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < src->n_samples && r >= 0; i++) {
+		const struct sample_row *row = &src->samples[i];
+
+		r = window_add_sample(dst, row->process, row->thread, row->stack, row->count);
+	}
+	for (size_t i = 0; i < src->n_stats && r >= 0; i++)
+		r = window_add_stat(dst, &src->stats[i]);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < LOSS_COUNTERS; i++)
+		dst->losses[i] += src->losses[i];
+	if (src->start_ns || src->end_ns) {
+		bool is_set = dst->start_ns || dst->end_ns;
+
+		dst->start_ns = is_set ? MIN(dst->start_ns, src->start_ns) : src->start_ns;
+		dst->end_ns = MAX(dst->end_ns, src->end_ns);
+	}
+	return 0;
+}
+
+static void release_hists(struct window *w)
+{
+	for (size_t i = 0; i < w->n_stats; i++)
+		hist_release(&w->stats[i].hist);
+}
+
+void window_reset(struct window *w, uint64_t start_ns)
+{
+	release_hists(w);
+	w->n_samples = w->n_stats = w->n_spans = 0;
+	memset(w->losses, 0, sizeof(w->losses));
+	table_clear(&w->sample_index);
+	table_clear(&w->stat_index);
+	w->last_key = 0;
+	w->last_stat = 0;
+	w->start_ns = start_ns;
+	w->end_ns = 0;
+}
+
+void window_release(struct window *w)
+{
+	release_hists(w);
+	free(w->samples);
+	free(w->stats);
+	free(w->spans);
+	table_release(&w->sample_index);
+	table_release(&w->stat_index);
+	*w = (struct window){};
+}
