@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "load.h"
+
+#include "varint.h"
+
+int load_bad_row(const char *path, const char *table, int64_t row, struct error *error)
+{
+	error_set(error, EBADMSG, "BadFile",
+		  "%s is damaged: row %lld of its table '%s' makes no sense", path, (long long)row,
+		  table);
+	error_fix(error, "Copy it again from where it was recorded, or record again.");
+	return -EBADMSG;
+}
+
+/* Getters that are false unless the column has the type and the range. Column 0 is the row's id. */
+
+static bool get_i64(sqlite3_stmt *s, int column, int64_t *ret)
+{
+	*ret = sqlite3_column_int64(s, column);
+	return sqlite3_column_type(s, column) == SQLITE_INTEGER;
+}
+
+static bool get_number(sqlite3_stmt *s, int column, uint64_t max, uint64_t *ret)
+{
+	int64_t v;
+
+	if (!get_i64(s, column, &v) || v < 0 || (uint64_t)v > max)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool get_id(sqlite3_stmt *s, int column, uint32_t max, uint32_t *ret)
+{
+	uint64_t v;
+
+	if (!get_number(s, column, max, &v))
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool get_text(sqlite3_stmt *s, int column, const char **ret, size_t *ret_len)
+{
+	if (sqlite3_column_type(s, column) != SQLITE_TEXT)
+		return false;
+	*ret = (const char *)sqlite3_column_text(s, column);
+	*ret_len = sqlite3_column_bytes(s, column);
+	return *ret && !memchr(*ret, '\0', *ret_len);
+}
+
+typedef bool (*load_row_t)(struct load *l, sqlite3_stmt *s);
+
+static bool row_session(struct load *l, sqlite3_stmt *s)
+{
+	const char *name, *targets;
+	size_t len;
+
+	if (l->has_session || sqlite3_column_int64(s, 0) != 1 || !get_text(s, 1, &name, &len) ||
+	    !get_text(s, 2, &targets, &len) || !get_id(s, 3, UINT32_MAX, &l->session.frequency) ||
+	    !get_number(s, 4, STORE_MAX_NUMBER, &l->session.started_us) ||
+	    !get_number(s, 5, STORE_MAX_NUMBER, &l->session.ended_us) ||
+	    !get_id(s, 6, UINT32_MAX, &l->session.flags) ||
+	    !get_i64(s, 7, &l->session.monotonic_to_epoch_ns))
+		return false;
+	l->has_session = true;
+	l->session.name = strdup(name);
+	l->session.targets = strdup(targets);
+	return l->session.name && l->session.targets;
+}
+
+static bool row_spec(struct load *l, sqlite3_stmt *s)
+{
+	size_t cap = l->session.n_specs, len;
+	const char *spec;
+	uint32_t session;
+
+	if (!get_id(s, 1, 1, &session) || !get_text(s, 2, &spec, &len) ||
+	    array_reserve(&l->session.specs, &cap, cap + 1, sizeof(*l->session.specs)) < 0)
+		return false;
+	l->session.specs[l->session.n_specs] = strdup(spec);
+	return l->session.specs[l->session.n_specs++] != NULL;
+}
+
+/* Dense ids: the row must get from the model the id that it has in the file. */
+static bool is_next(sqlite3_stmt *s, uint32_t id)
+{
+	return id && sqlite3_column_int64(s, 0) == id;
+}
+
+static bool row_string(struct load *l, sqlite3_stmt *s)
+{
+	const char *text;
+	size_t len;
+
+	return get_text(s, 1, &text, &len) && is_next(s, l->have.strings + 1) &&
+	       model_stringn(l->model, text, len) == ++l->have.strings;
+}
+
+static bool row_file(struct load *l, sqlite3_stmt *s)
+{
+	const uint8_t *build_id = NULL;
+	uint32_t path, flags;
+
+	if (!is_next(s, l->have.files + 1) || !get_id(s, 2, l->have.strings, &path) || !path ||
+	    !get_id(s, 3, UINT32_MAX, &flags))
+		return false;
+	if (sqlite3_column_type(s, 1) == SQLITE_BLOB && sqlite3_column_bytes(s, 1) == BUILD_ID_LEN)
+		build_id = sqlite3_column_blob(s, 1);
+	else if (sqlite3_column_type(s, 1) != SQLITE_NULL)
+		return false;
+	return model_file(l->model, build_id, model_string_get(l->model, path), flags) ==
+	       ++l->have.files;
+}
+
+static bool row_process(struct load *l, sqlite3_stmt *s)
+{
+	struct model_process p = {}, *process;
+	uint32_t strings = l->have.strings;
+	int64_t status;
+
+	if (!is_next(s, l->have.processes + 1) || !get_id(s, 1, UINT32_MAX, &p.pid) ||
+	    !get_id(s, 2, UINT32_MAX, &p.ppid) || !get_id(s, 3, UINT32_MAX, &p.uid) ||
+	    !get_id(s, 4, PROCESS_EXITED, &p.flags) || !get_i64(s, 5, &status) ||
+	    status != (int32_t)status || !get_number(s, 6, STORE_MAX_NUMBER, &p.start_ns) ||
+	    !get_number(s, 7, STORE_MAX_NUMBER, &p.exec_ns) ||
+	    !get_number(s, 8, STORE_MAX_NUMBER, &p.exit_ns) || !get_id(s, 9, strings, &p.comm) ||
+	    !get_id(s, 10, strings, &p.exe) || !get_id(s, 11, strings, &p.cmdline) ||
+	    !get_id(s, 12, strings, &p.cgroup))
+		return false;
+	if (model_process_append(l->model, p.pid, p.start_ns) != ++l->have.processes)
+		return false;
+	process = model_process_get(l->model, l->have.processes);
+	p.exit_status = status;
+	*process = p;
+	return true;
+}
+
+static bool row_symbol(struct load *l, sqlite3_stmt *s)
+{
+	const char *name;
+	uint32_t string;
+	size_t len;
+
+	if (!is_next(s, l->n_symbols + 1) || !get_text(s, 1, &name, &len) ||
+	    array_reserve(&l->symbols, &l->symbols_cap, (size_t)l->n_symbols + 2,
+			  sizeof(*l->symbols)) < 0)
+		return false;
+	string = model_stringn(l->model, name, len);
+	l->symbols[++l->n_symbols] = string;
+	return string != 0;
+}
+
+static bool row_frame(struct load *l, sqlite3_stmt *s)
+{
+	uint32_t file, function;
+	int64_t offset;
+
+	if (!is_next(s, l->have.frames + 1) || !get_id(s, 1, l->have.files, &file) ||
+	    !get_i64(s, 2, &offset) || !get_id(s, 3, l->n_symbols, &function) ||
+	    model_frame(l->model, file, offset) != ++l->have.frames)
+		return false;
+	if (function)
+		model_frame_get(l->model, l->have.frames)->function = l->symbols[function];
+	return true;
+}
+
+static bool row_stack(struct load *l, sqlite3_stmt *s)
+{
+	uint32_t parent, frame;
+
+	/* What is loaded already is below the row's own id: no cycles. */
+	return is_next(s, l->have.stacks + 1) && get_id(s, 1, l->have.stacks, &parent) &&
+	       get_id(s, 2, l->have.frames, &frame) &&
+	       model_stack(l->model, parent, frame) == ++l->have.stacks;
+}
+
+static bool row_probe(struct load *l, sqlite3_stmt *s)
+{
+	uint32_t strings = l->have.strings;
+	struct model_probe p = {};
+	int64_t offset;
+
+	if (!is_next(s, l->have.probes + 1) || !get_id(s, 1, strings, &p.spec) ||
+	    !get_id(s, 2, strings, &p.symbol) || !get_id(s, 3, strings, &p.name) ||
+	    !get_id(s, 4, l->have.files, &p.file) || !get_i64(s, 5, &offset) ||
+	    !get_id(s, 6, strings, &p.strategy) || !get_id(s, 7, UINT32_MAX, &p.skipped))
+		return false;
+	p.offset = offset;
+	return model_probe(l->model, &p) == ++l->have.probes;
+}
+
+static bool row_path(struct load *l, sqlite3_stmt *s)
+{
+	uint32_t parent, probe;
+
+	return is_next(s, l->have.paths + 1) && get_id(s, 1, l->have.paths, &parent) &&
+	       get_id(s, 2, l->have.probes, &probe) &&
+	       model_path(l->model, parent, probe) == ++l->have.paths;
+}
+
+static bool row_window(struct load *l, sqlite3_stmt *s)
+{
+	struct window w = {};
+	uint32_t session;
+
+	return is_next(s, ++l->n_windows) && get_id(s, 1, 1, &session) && session == 1 &&
+	       get_number(s, 2, STORE_MAX_NUMBER, &w.start_ns) &&
+	       get_number(s, 3, STORE_MAX_NUMBER, &w.end_ns) && w.start_ns <= w.end_ns &&
+	       window_merge(&l->total, &w) == 0;
+}
+
+static bool row_sample(struct load *l, sqlite3_stmt *s)
+{
+	uint32_t window, process, thread, stack;
+	uint64_t count;
+
+	return get_id(s, 1, l->n_windows, &window) && window &&
+	       get_id(s, 2, l->have.processes, &process) && process &&
+	       get_id(s, 3, l->have.strings, &thread) && get_id(s, 4, l->have.stacks, &stack) &&
+	       get_number(s, 5, STORE_MAX_NUMBER, &count) &&
+	       window_add_sample(&l->total, process, thread, stack, count) == 0;
+}
+
+static bool unpack_hist(const uint8_t *p, size_t size, struct hist *h)
+{
+	const uint8_t *end = p + size;
+	uint64_t skip, count, bucket = 0;
+
+	while (p < end) {
+		if (!varint_get(&p, end, &skip) || !varint_get(&p, end, &count) ||
+		    skip >= HIST_BUCKETS || bucket + skip >= HIST_BUCKETS ||
+		    count > STORE_MAX_NUMBER)
+			return false;
+		bucket += skip;
+		if (hist_add_bucket(h, bucket++, count) < 0)
+			return false;
+	}
+	return true;
+}
+
+static bool row_stat(struct load *l, sqlite3_stmt *s)
+{
+	struct span_stat stat = {};
+	uint32_t window;
+	bool good;
+
+	if (!get_id(s, 1, l->n_windows, &window) || !window ||
+	    !get_id(s, 2, l->have.processes, &stat.process) || !stat.process ||
+	    !get_id(s, 3, l->have.paths, &stat.path) || !stat.path ||
+	    !get_number(s, 4, STORE_MAX_NUMBER, &stat.calls) ||
+	    !get_number(s, 5, STORE_MAX_NUMBER, &stat.errors) ||
+	    !get_number(s, 6, STORE_MAX_NUMBER, &stat.unwound) ||
+	    !get_number(s, 7, STORE_MAX_NUMBER, &stat.total_ns) ||
+	    !get_number(s, 8, STORE_MAX_NUMBER, &stat.self_ns) ||
+	    !get_number(s, 9, STORE_MAX_NUMBER, &stat.min_ns) ||
+	    !get_number(s, 10, STORE_MAX_NUMBER, &stat.max_ns) ||
+	    sqlite3_column_type(s, 11) != SQLITE_BLOB)
+		return false;
+	good = unpack_hist(sqlite3_column_blob(s, 11), sqlite3_column_bytes(s, 11), &stat.hist) &&
+	       window_add_stat(&l->total, &stat) == 0;
+	hist_release(&stat.hist);
+	return good;
+}
+
+static bool row_chunk(struct load *l, sqlite3_stmt *s)
+{
+	uint64_t first_ns, last_ns, count;
+	uint32_t window;
+
+	if (!get_id(s, 1, l->n_windows, &window) || !window ||
+	    !get_number(s, 2, STORE_MAX_NUMBER, &first_ns) ||
+	    !get_number(s, 3, STORE_MAX_NUMBER, &last_ns) ||
+	    !get_number(s, 4, CHUNK_MAX_SPANS, &count) ||
+	    array_reserve(&l->chunks, &l->chunks_cap, l->n_chunks + 1, sizeof(*l->chunks)) < 0)
+		return false;
+	l->chunks[l->n_chunks++] = (struct load_chunk){first_ns, sqlite3_column_int64(s, 0)};
+	return true;
+}
+
+static bool row_loss(struct load *l, sqlite3_stmt *s)
+{
+	uint64_t kind, count;
+	uint32_t window;
+
+	if (!get_id(s, 1, l->n_windows, &window) || !window ||
+	    !get_number(s, 2, UINT32_MAX, &kind) || !get_number(s, 3, STORE_MAX_NUMBER, &count))
+		return false;
+	/* Kinds are append-only: one that a newer writer knew is passed over. */
+	if (kind < LOSS_COUNTERS)
+		l->total.losses[kind] += count;
+	return true;
+}
+
+/* In this order: a row names only what came before. */
+static const struct {
+	const char *table, *sql;
+	load_row_t row;
+} tables[] = {
+	{"session",
+	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
+	 " monotonic_to_epoch_ns FROM session NOT INDEXED",
+	 row_session},
+	{"session_spec", "SELECT rowid, session, spec FROM session_spec NOT INDEXED", row_spec},
+	{"string", "SELECT id, value FROM string NOT INDEXED", row_string},
+	{"file", "SELECT id, build_id, path, flags FROM file NOT INDEXED", row_file},
+	{"process",
+	 "SELECT id, pid, ppid, uid, flags, exit_status, start_ns, exec_ns, exit_ns, comm,"
+	 " exe, cmdline, cgroup FROM process NOT INDEXED",
+	 row_process},
+	{"symbol", "SELECT id, name FROM symbol NOT INDEXED", row_symbol},
+	{"frame", "SELECT id, file, offset, function FROM frame NOT INDEXED", row_frame},
+	{"stack", "SELECT id, parent, frame FROM stack NOT INDEXED", row_stack},
+	{"probe",
+	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped"
+	 " FROM probe NOT INDEXED",
+	 row_probe},
+	{"path", "SELECT id, parent, probe FROM path NOT INDEXED", row_path},
+	{"window", "SELECT id, session, start_ns, end_ns FROM window NOT INDEXED", row_window},
+	{"sample",
+	 "SELECT rowid, window, process, thread, stack, count"
+	 " FROM sample NOT INDEXED",
+	 row_sample},
+	{"span_stat",
+	 "SELECT rowid, window, process, path, calls, errors, unwound, total_ns,"
+	 " self_ns, min_ns, max_ns, histogram FROM span_stat NOT INDEXED",
+	 row_stat},
+	{"span_chunk",
+	 "SELECT id, window, first_ns, last_ns, count"
+	 " FROM span_chunk NOT INDEXED",
+	 row_chunk},
+	{"loss", "SELECT rowid, window, kind, count FROM loss NOT INDEXED", row_loss},
+};
+
+/*
+ * Reads a table from its first row to its last. Row ids must rise: a file whose pages refer to one
+ * another in circles would else never end.
+ */
+static int load_table(struct load *l, size_t i)
+{
+	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
+	int64_t before = INT64_MIN, id;
+	int code;
+
+	if (sqlite3_prepare_v2(l->db, tables[i].sql, -1, &s, NULL) != SQLITE_OK)
+		return schema_read_error(l->db, l->path, l->error);
+	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+		id = sqlite3_column_int64(s, 0);
+		if (id <= before || !tables[i].row(l, s))
+			return load_bad_row(l->path, tables[i].table, id, l->error);
+		before = id;
+	}
+	return code == SQLITE_DONE ? 0 : schema_read_error(l->db, l->path, l->error);
+}
+
+static int compare_chunks(const void *a, const void *b)
+{
+	const struct load_chunk *x = a, *y = b;
+
+	if (x->first_ns != y->first_ns)
+		return x->first_ns < y->first_ns ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int load_all(struct load *l)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		int r = load_table(l, i);
+
+		if (r < 0)
+			return r;
+	}
+	if (!l->has_session)
+		return load_bad_row(l->path, "session", 1, l->error);
+	if (l->n_chunks)
+		qsort(l->chunks, l->n_chunks, sizeof(*l->chunks), compare_chunks);
+	return 0;
+}
+
+void store_session_release(struct store_session *s)
+{
+	free(s->name);
+	free(s->targets);
+	for (size_t i = 0; i < s->n_specs; i++)
+		free(s->specs[i]);
+	free(s->specs);
+	*s = (struct store_session){};
+}
+
+void load_release(struct load *l)
+{
+	store_session_release(&l->session);
+	window_release(&l->total);
+	free(l->chunks);
+	free(l->symbols);
+	*l = (struct load){};
+}

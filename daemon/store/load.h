@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading the tables of a recording into a model and a window, trusting no value of any row. */
+#ifndef SONDE_STORE_LOAD_H
+#define SONDE_STORE_LOAD_H
+
+#include "schema.h"
+#include "store.h"
+
+struct load_chunk {
+	uint64_t first_ns;
+	int64_t id;
+};
+
+struct load {
+	sqlite3 *db;
+	const char *path; /* of the file, for messages */
+	struct model *model;
+	struct error *error;
+
+	struct store_session session;
+	bool has_session;
+	struct window total;
+	uint32_t n_windows;
+	struct load_chunk *chunks; /* in order of first_ns */
+	size_t n_chunks, chunks_cap;
+
+	uint32_t *symbols; /* symbol id to string id */
+	size_t symbols_cap;
+	uint32_t n_symbols;
+	struct model_counts have; /* what was loaded so far */
+};
+
+/* Loads everything but raw spans; 0, or -errno with the error set. */
+int load_all(struct load *l);
+void load_release(struct load *l);
+
+/* BadFile about a row: returns -EBADMSG. */
+int load_bad_row(const char *path, const char *table, int64_t row, struct error *error);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <sys/stat.h>
+
+#include "load.h"
+
+struct store_reader {
+	sqlite3 *db;
+	sqlite3_stmt *chunk;
+	char *path;
+	char *copy; /* a private directory with a copy of the file, or NULL */
+	struct load load;
+	uint64_t steps_left; /* see budget() */
+};
+
+enum { STEPS_AT_ONCE = 100000 };
+
+/*
+ * SQLite walks what a damaged file's pages say, which may be in circles. Each row takes some tens
+ * of steps of its virtual machine and some bytes of the file, so a file's size bounds its steps.
+ */
+static int spend_steps(void *arg)
+{
+	struct store_reader *r = arg;
+
+	if (r->steps_left < STEPS_AT_ONCE)
+		return 1;
+	r->steps_left -= STEPS_AT_ONCE;
+	return 0;
+}
+
+static void set_budget(struct store_reader *r)
+{
+	int64_t pages = 0, size = 0;
+
+	r->steps_left = 10000000;
+	sqlite3_progress_handler(r->db, STEPS_AT_ONCE, spend_steps, r);
+	if (schema_number(r->db, "PRAGMA page_count", &pages) == 0 &&
+	    schema_number(r->db, "PRAGMA page_size", &size) == 0 && pages > 0 && size > 0)
+		r->steps_left += (uint64_t)pages * size * 16;
+}
+
+struct store_reader *store_reader_free(struct store_reader *r)
+{
+	if (!r)
+		return NULL;
+	sqlite3_finalize(r->chunk);
+	sqlite3_close(r->db);
+	schema_remove_copy(r->copy);
+	load_release(&r->load);
+	free(r->copy);
+	free(r->path);
+	free(r);
+	return NULL;
+}
+
+/* One view of the file for all tables, though a writer may add to it meanwhile. */
+static int load_in_transaction(struct store_reader *r, struct model *m, struct error *error)
+{
+	int ret;
+
+	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		return schema_read_error(r->db, r->path, error);
+	set_budget(r);
+	ret = schema_check(r->db, r->path, error);
+	if (ret >= 0) {
+		r->load.db = r->db;
+		r->load.path = r->path;
+		r->load.model = m;
+		r->load.error = error;
+		ret = load_all(&r->load);
+		r->load.error = NULL; /* the caller's, and for this call only */
+	}
+	sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);
+	sqlite3_progress_handler(r->db, 0, NULL, NULL);
+	return ret;
+}
+
+int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret)
+{
+	_cleanup_(store_reader_freep) struct store_reader *r = NULL;
+	struct model_counts have;
+	int code;
+
+	model_counts(m, &have);
+	/* The kernel file and its name are in a new model, and are the first rows of each file. */
+	if (have.strings > 1 || have.files > 1 || have.processes || have.frames || have.stacks ||
+	    have.probes || have.paths)
+		return error_set(error, EINVAL, "Internal", "%s is opened into a model in use",
+				 path);
+	r = calloc(1, sizeof(*r));
+	if (!r || !(r->path = strdup(path)))
+		return -ENOMEM;
+	code = schema_open_reader(path, error, &r->db, &r->copy);
+	if (code >= 0)
+		code = load_in_transaction(r, m, error);
+	if (code < 0)
+		return code;
+	if (sqlite3_prepare_v3(r->db,
+			       "SELECT first_ns, last_ns, count, data FROM span_chunk WHERE id = ?",
+			       -1, SQLITE_PREPARE_PERSISTENT, &r->chunk, NULL) != SQLITE_OK)
+		return schema_read_error(r->db, path, error);
+	*ret = TAKE_PTR(r);
+	return 0;
+}
+
+const struct store_session *store_reader_session(const struct store_reader *r)
+{
+	return &r->load.session;
+}
+
+const struct window *store_reader_total(const struct store_reader *r)
+{
+	return &r->load.total;
+}
+
+uint64_t store_reader_windows(const struct store_reader *r)
+{
+	return r->load.n_windows;
+}
+
+int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
+		     void *arg, struct error *error)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < r->load.n_chunks && ret == 0; i++) {
+		struct span_chunk chunk = {};
+		int code;
+
+		sqlite3_bind_int64(r->chunk, 1, r->load.chunks[i].id);
+		code = sqlite3_step(r->chunk);
+		if (code == SQLITE_ROW && sqlite3_column_type(r->chunk, 3) == SQLITE_BLOB) {
+			chunk.first_ns = sqlite3_column_int64(r->chunk, 0);
+			chunk.last_ns = sqlite3_column_int64(r->chunk, 1);
+			chunk.count = sqlite3_column_int64(r->chunk, 2);
+			/* The callback only reads: chunk has no constant twin. */
+			chunk.data = (uint8_t *)sqlite3_column_blob(r->chunk, 3);
+			chunk.size = sqlite3_column_bytes(r->chunk, 3);
+			ret = each(arg, &chunk);
+		} else if (code == SQLITE_ROW || code == SQLITE_DONE) {
+			ret = load_bad_row(r->path, "span_chunk", r->load.chunks[i].id, error);
+		} else {
+			ret = schema_read_error(r->db, r->path, error);
+		}
+		sqlite3_reset(r->chunk);
+	}
+	return ret;
+}
+
+int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
+		       struct raw_span **ret_spans, size_t *ret_n, struct error *error)
+{
+	_cleanup_(freep) struct raw_span *spans = NULL;
+	size_t n;
+	int code = chunk_decode(chunk->data, chunk->size, &spans, &n);
+
+	if (code == -ENOMEM)
+		return code;
+	if (code >= 0 && n != chunk->count)
+		code = -EBADMSG;
+	for (size_t i = 0; code >= 0 && i < n; i++)
+		if (!spans[i].process || spans[i].process > r->load.have.processes ||
+		    !spans[i].path || spans[i].path > r->load.have.paths)
+			code = -EBADMSG;
+	if (code < 0) {
+		error_set(error, EBADMSG, "BadFile",
+			  "%s is damaged: its raw spans cannot be unpacked", r->path);
+		error_fix(error, "Copy it again from where it was recorded, or record again.");
+		return code;
+	}
+	*ret_spans = TAKE_PTR(spans);
+	*ret_n = n;
+	return 0;
+}

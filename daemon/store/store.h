@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file: SQLite, one schema for recordings and for the rolling store. Written by windows, each
+ * in one transaction, so that a file whose writer was killed is readable up to the last window.
+ * A writer and a reader each belong to one thread at a time.
+ */
+#ifndef SONDE_STORE_STORE_H
+#define SONDE_STORE_STORE_H
+
+#include "chunk.h"
+#include "model/model.h"
+#include "model/window.h"
+#include "sonde/base/error.h"
+
+enum { STORE_VERSION = 1, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
+
+/* A session as the file keeps it. Strings are owned by whoever filled the struct. */
+struct store_session {
+	char *name, *targets;
+	char **specs;
+	size_t n_specs;
+	uint32_t frequency;	       /* CPU samples a second on a CPU; 0: none */
+	uint64_t started_us, ended_us; /* ended 0: the writer was killed or still runs */
+	uint32_t flags;		       /* STORE_SESSION_* */
+	int64_t monotonic_to_epoch_ns; /* adds a CLOCK_MONOTONIC time up to the epoch's */
+};
+enum { STORE_SESSION_ARGS = 1 << 0, STORE_SESSION_STATS_ONLY = 1 << 1 };
+void store_session_release(struct store_session *s);
+
+/*
+ * What one transaction adds, self-contained so that a worker thread can write it while the model
+ * goes on: built from the model by the thread that owns it, then handed over. Holds everything
+ * in the model that the file does not have yet, the window's rows and the packed raw spans.
+ */
+struct store_batch;
+struct store_marks { /* what the file has already; starts at zero */
+	uint32_t strings, files, processes, frames, stacks, probes, paths;
+};
+/*
+ * Takes the window's content over (the window is left empty). Marks are advanced. -EINVAL when the
+ * window names a process, path, stack or thread that the model does not have (process and path may
+ * not be 0); then, as when out of memory, window and marks are as they were.
+ */
+int store_batch_new(const struct model *m, struct window *w, struct store_marks *marks,
+		    struct store_batch **ret);
+struct store_batch *store_batch_free(struct store_batch *b);
+DEFINE_CLEANUP(struct store_batch *, store_batch_free)
+
+/* Names a frame: the function at (build_id, path, offset), a malloc'd string, or NULL. */
+typedef char *(*store_resolve_t)(void *arg, const struct model_file *file, const char *path,
+				 uint64_t offset);
+
+struct store_writer;
+/*
+ * Creates the file, readable by its owner only. A recording that exists is replaced by
+ * store_close(): until then FILE.new is written. Anything else of that name that is not empty is
+ * refused (BadFile).
+ */
+int store_create(const char *path, const struct store_session *session, struct error *error,
+		 struct store_writer **ret);
+/*
+ * Writes one batch in one transaction, with the names of its new frames. -ENOSPC and others set the
+ * error; the file stays good. The caller keeps the batch and may try it again; a batch that follows
+ * one that was not written is refused (-EINVAL), as it names what the file lacks.
+ */
+int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t resolve, void *arg,
+		struct error *error);
+/*
+ * Notes the end of the session and closes the file so that one file is left (no -wal, -shm). Frees
+ * the writer in any case. When it fails for want of space what was written is good, but in two
+ * files.
+ */
+int store_close(struct store_writer *w, uint64_t ended_us, struct error *error,
+		uint64_t *ret_bytes);
+/* Closes without noting an end, as if the writer had been killed; a FILE.new is left when it has
+ * windows. */
+struct store_writer *store_writer_free(struct store_writer *w);
+DEFINE_CLEANUP(struct store_writer *, store_writer_free)
+
+/*
+ * Opens a recording read-only and loads it into a new model: names of frames included, all
+ * windows merged into the total. Raw spans stay packed in the file. When it fails the model may
+ * hold a part of the file and should be freed.
+ */
+struct store_reader;
+int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret);
+const struct store_session *store_reader_session(const struct store_reader *r);
+const struct window *store_reader_total(const struct store_reader *r);
+uint64_t store_reader_windows(const struct store_reader *r);
+/*
+ * Unpacks a chunk and checks that its processes and paths are in the model; the caller frees
+ * *ret_spans. BadFile and -EBADMSG otherwise.
+ */
+int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
+		       struct raw_span **ret_spans, size_t *ret_n, struct error *error);
+/* Calls back with each packed chunk in order of its first start until it returns nonzero; returns
+ * that, or -errno. */
+int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
+		     void *arg, struct error *error);
+struct store_reader *store_reader_free(struct store_reader *r);
+DEFINE_CLEANUP(struct store_reader *, store_reader_free)
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One batch, one transaction. */
+#include "writer.h"
+
+#include "varint.h"
+
+/* Runs a prepared insert; 0 or -1 with the code in the database. */
+static int run(struct store_writer *w, enum statement which)
+{
+	sqlite3_stmt *s = w->statements[which];
+	int code = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return code == SQLITE_DONE ? 0 : -1;
+}
+
+/* Binds whole numbers from the first column on; unsigned ones become SQLite's signed ones. */
+static void bind_numbers(struct store_writer *w, enum statement which, const int64_t *values, int n)
+{
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(w->statements[which], i + 1, values[i]);
+}
+
+#define BIND(w, which, ...)                                                                        \
+	bind_numbers((w), (which), (const int64_t[]){__VA_ARGS__},                                 \
+		     sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+static int put_text(struct store_writer *w, enum statement which, uint32_t id, const char *text)
+{
+	BIND(w, which, id);
+	sqlite3_bind_text(w->statements[which], 2, text, -1, SQLITE_STATIC);
+	return run(w, which);
+}
+
+static int put_strings(struct store_writer *w, const struct store_batch *b)
+{
+	uint32_t first = b->first.strings + 1, n = b->last.strings - b->first.strings;
+	int r = 0;
+
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		r = put_text(w, INSERT_STRING, first + i, b->strings[i]);
+	return r;
+}
+
+static int put_files(struct store_writer *w, const struct store_batch *b)
+{
+	static const uint8_t none[BUILD_ID_LEN];
+	uint32_t n = b->last.files - b->first.files;
+	int r = 0;
+
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		const struct model_file *f = &b->files[i].file;
+
+		BIND(w, INSERT_FILE, b->first.files + 1 + i, f->path, f->flags);
+		if (memcmp(f->build_id, none, BUILD_ID_LEN) == 0)
+			sqlite3_bind_null(w->statements[INSERT_FILE], 4);
+		else
+			sqlite3_bind_blob(w->statements[INSERT_FILE], 4, f->build_id, BUILD_ID_LEN,
+					  SQLITE_STATIC);
+		r = run(w, INSERT_FILE);
+	}
+	return r;
+}
+
+static int put_event(struct store_writer *w, uint64_t time_ns, uint32_t process, int64_t detail,
+		     const char *kind)
+{
+	BIND(w, INSERT_EVENT, time_ns, process, detail);
+	sqlite3_bind_text(w->statements[INSERT_EVENT], 4, kind, -1, SQLITE_STATIC);
+	return run(w, INSERT_EVENT);
+}
+
+/*
+ * A number that the reader takes: a clock or counter gone wrong must not make the whole file
+ * unreadable.
+ */
+static int64_t number(uint64_t v)
+{
+	return MIN(v, STORE_MAX_NUMBER);
+}
+
+/* Writes the process unless its row is in the file as it is. */
+static int put_process(struct store_writer *w, uint32_t id, const struct model_process *p)
+{
+	const int64_t row[] = {
+		id,
+		p->pid,
+		p->ppid,
+		p->uid,
+		p->flags & PROCESS_EXITED,
+		p->exit_status,
+		number(p->start_ns),
+		number(p->exec_ns),
+		number(p->exit_ns),
+		p->comm,
+		p->exe,
+		p->cmdline,
+		p->cgroup,
+	};
+	uint32_t hash = (uint32_t)hash_bytes(row, sizeof(row), 0) | 1;
+	uint32_t *have = table_put(&w->process_rows, id, NULL);
+	int r;
+
+	if (!have)
+		return -ENOMEM;
+	if (*have == hash)
+		return 0;
+	bind_numbers(w, INSERT_PROCESS, row, ARRAY_SIZE(row));
+	r = run(w, INSERT_PROCESS);
+	if (r == 0 && p->exec_ns)
+		r = put_event(w, number(p->exec_ns), id, 0, "exec");
+	if (r == 0 && p->flags & PROCESS_EXITED && p->exit_ns)
+		r = put_event(w, number(p->exit_ns), id, p->exit_status, "exit");
+	if (r == 0)
+		*have = hash;
+	return r;
+}
+
+static int put_processes(struct store_writer *w, const struct store_batch *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->n_processes && r == 0; i++)
+		r = put_process(w, b->processes[i].id, &b->processes[i].process);
+	return r;
+}
+
+static int put_frames(struct store_writer *w, const struct store_batch *b, const uint32_t *names)
+{
+	uint32_t n = b->last.frames - b->first.frames;
+	int r = 0;
+
+	for (uint32_t id = w->symbols_written + 1; id <= w->symbols.count && r == 0; id++)
+		r = put_text(w, INSERT_SYMBOL, id, strings_get(&w->symbols, id));
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		BIND(w, INSERT_FRAME, b->first.frames + 1 + i, b->frames[i].file,
+		     b->frames[i].offset, names[i]);
+		r = run(w, INSERT_FRAME);
+	}
+	for (uint32_t i = 0; i < b->last.stacks - b->first.stacks && r == 0; i++) {
+		BIND(w, INSERT_STACK, b->first.stacks + 1 + i, b->stacks[i].parent,
+		     b->stacks[i].frame);
+		r = run(w, INSERT_STACK);
+	}
+	return r;
+}
+
+static int put_probes(struct store_writer *w, const struct store_batch *b)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < b->last.probes - b->first.probes && r == 0; i++) {
+		const struct model_probe *p = &b->probes[i];
+
+		BIND(w, INSERT_PROBE, b->first.probes + 1 + i, p->spec, p->symbol, p->name, p->file,
+		     p->offset, p->strategy, p->skipped);
+		r = run(w, INSERT_PROBE);
+	}
+	for (uint32_t i = 0; i < b->last.paths - b->first.paths && r == 0; i++) {
+		BIND(w, INSERT_PATH, b->first.paths + 1 + i, b->paths[i].parent, b->paths[i].probe);
+		r = run(w, INSERT_PATH);
+	}
+	return r;
+}
+
+static size_t pack_hist(const struct hist *h, uint8_t out[static 2 * VARINT_MAX * HIST_BUCKETS])
+{
+	uint32_t next = 0;
+	uint8_t *p = out;
+
+	for (uint32_t i = 0; i < h->len; i++) {
+		if (!h->counts[i])
+			continue;
+		p = varint_put(p, h->first + i - next);
+		p = varint_put(p, number(h->counts[i]));
+		next = h->first + i + 1;
+	}
+	return p - out;
+}
+
+static int put_stats(struct store_writer *w, int64_t id, const struct window *win)
+{
+	uint8_t packed[2 * VARINT_MAX * HIST_BUCKETS];
+	int r = 0;
+
+	for (size_t i = 0; i < win->n_stats && r == 0; i++) {
+		const struct span_stat *s = &win->stats[i];
+
+		BIND(w, INSERT_SPAN_STAT, id, s->process, s->path, number(s->calls),
+		     number(s->errors), number(s->unwound), number(s->total_ns), number(s->self_ns),
+		     number(s->min_ns), number(s->max_ns));
+		sqlite3_bind_blob(w->statements[INSERT_SPAN_STAT], 11, packed,
+				  pack_hist(&s->hist, packed), SQLITE_STATIC);
+		r = run(w, INSERT_SPAN_STAT);
+	}
+	return r;
+}
+
+static int put_spans(struct store_writer *w, int64_t id, const struct window *win)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < win->n_spans && r == 0; i += CHUNK_MAX_SPANS) {
+		_cleanup_(chunk_release) struct span_chunk chunk = {};
+
+		r = chunk_encode(&win->spans[i], MIN(win->n_spans - i, (size_t)CHUNK_MAX_SPANS),
+				 &chunk);
+		if (r < 0)
+			return r;
+		BIND(w, INSERT_SPAN_CHUNK, id, number(chunk.first_ns), number(chunk.last_ns),
+		     chunk.count);
+		sqlite3_bind_blob(w->statements[INSERT_SPAN_CHUNK], 5, chunk.data, chunk.size,
+				  SQLITE_STATIC);
+		r = run(w, INSERT_SPAN_CHUNK);
+	}
+	return r;
+}
+
+static int put_window(struct store_writer *w, const struct window *win)
+{
+	int64_t id = w->n_windows + 1;
+	int r;
+
+	BIND(w, INSERT_WINDOW, id, 1, number(win->start_ns),
+	     number(MAX(win->start_ns, win->end_ns)));
+	r = run(w, INSERT_WINDOW);
+	for (size_t i = 0; i < win->n_samples && r == 0; i++) {
+		const struct sample_row *s = &win->samples[i];
+
+		BIND(w, INSERT_SAMPLE, id, s->process, s->thread, s->stack, number(s->count));
+		r = run(w, INSERT_SAMPLE);
+	}
+	if (r == 0)
+		r = put_stats(w, id, win);
+	if (r == 0)
+		r = put_spans(w, id, win);
+	for (int kind = 0; kind < LOSS_COUNTERS && r == 0; kind++) {
+		if (!win->losses[kind])
+			continue;
+		BIND(w, INSERT_LOSS, id, kind, number(win->losses[kind]));
+		r = run(w, INSERT_LOSS);
+	}
+	return r;
+}
+
+/* Keeps what names later frames: the batch does not stay. */
+static int learn_files(struct store_writer *w, const struct store_batch *b)
+{
+	int r = array_reserve(&w->files, &w->files_cap, (size_t)b->last.files + 1,
+			      sizeof(*w->files));
+
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < b->last.files - b->first.files; i++) {
+		struct batch_file *f = &w->files[b->first.files + 1 + i];
+
+		free(f->path); /* of a batch that could not be written */
+		f->file = b->files[i].file;
+		f->path = strdup(b->files[i].path);
+		if (!f->path)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The symbol id of each new frame, 0 where there is no name. */
+static int name_frames(struct store_writer *w, const struct store_batch *b, store_resolve_t resolve,
+		       void *arg, uint32_t **ret)
+{
+	uint32_t n = b->last.frames - b->first.frames;
+	_cleanup_(freep) uint32_t *names = calloc((size_t)n + 1, sizeof(*names));
+
+	if (!names)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && resolve; i++) {
+		const struct model_frame *frame = &b->frames[i];
+		const struct batch_file *f = &w->files[frame->file];
+		_cleanup_(freep) char *name = NULL;
+
+		if (frame->file)
+			name = resolve(arg, &f->file, f->path, frame->offset);
+		if (!name || !*name)
+			continue;
+		names[i] = strings_add(&w->symbols, name, MIN(strlen(name), (size_t)STRING_MAX));
+		if (!names[i])
+			return -ENOMEM;
+	}
+	*ret = TAKE_PTR(names);
+	return 0;
+}
+
+/* All rows of the batch. 0, a negative errno, or -1 (-EPERM) when SQLite knows why. */
+static int put_batch(struct store_writer *w, const struct store_batch *b, const uint32_t *names)
+{
+	int r = put_strings(w, b);
+
+	if (r == 0)
+		r = put_files(w, b);
+	if (r == 0)
+		r = put_processes(w, b);
+	if (r == 0)
+		r = put_frames(w, b, names);
+	if (r == 0)
+		r = put_probes(w, b);
+	return r == 0 ? put_window(w, &b->window) : r;
+}
+
+int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t resolve, void *arg,
+		struct error *error)
+{
+	_cleanup_(freep) uint32_t *names = NULL;
+	int r;
+
+	if (memcmp(&b->first, &w->have, sizeof(w->have)) != 0)
+		return error_set(error, EINVAL, "WriteFailed",
+				 "cannot write %s: the window before this one was not written",
+				 w->written);
+	r = learn_files(w, b);
+	/* Reading symbols may take seconds: it is done before the transaction begins. */
+	if (r >= 0)
+		r = name_frames(w, b, resolve, arg, &names);
+	if (r < 0)
+		return error_set(error, -r, "WriteFailed", "cannot write %s: out of memory",
+				 w->written);
+	if (sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return schema_write_error(w->db, w->written, error);
+	r = put_batch(w, b, names);
+	if (r == 0 && sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
+		r = -1;
+	if (r < 0) {
+		r = r == -ENOMEM ? error_set(error, ENOMEM, "WriteFailed",
+					     "cannot write %s: out of memory", w->written)
+				 : schema_write_error(w->db, w->written, error);
+		/* Some failures have rolled back already. */
+		if (!sqlite3_get_autocommit(w->db))
+			sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
+		table_clear(&w->process_rows);
+		return r;
+	}
+	w->have = b->last;
+	w->symbols_written = w->symbols.count;
+	w->n_windows++;
+	return 0;
+}
