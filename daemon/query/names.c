@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "snapshot.h"
+
+/* "[libfoo.so+0x1234]", "[vdso+0x10]": what is known of an address without a symbol. */
+static char *address_name(const struct snapshot_frame *f)
+{
+	const char *slash = strrchr(f->file_path, '/');
+	const char *base = slash && slash[1] ? slash + 1 : f->file_path;
+	size_t len = strlen(base);
+	char *name;
+
+	/* Special mappings bring brackets of their own. */
+	if (len > 2 && base[0] == '[' && base[len - 1] == ']') {
+		base++;
+		len -= 2;
+	}
+	if (asprintf(&name, "[%.*s+0x%llx]", (int)MIN(len, 4096), base,
+		     (unsigned long long)f->offset) < 0)
+		return NULL;
+	return name;
+}
+
+static char *fallback_name(const struct snapshot_frame *f)
+{
+	if (f->kind == FRAME_KERNEL)
+		return strdup("[kernel]");
+	if (!f->mapped || !f->file_path[0])
+		return strdup("[unknown]");
+	return address_name(f);
+}
+
+int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg)
+{
+	for (size_t i = 0; i < s->n_frames; i++) {
+		struct snapshot_frame *f = &s->frames[i];
+		_cleanup_(freep) char *name = NULL;
+
+		if (f->function)
+			continue;
+		if (resolve && (f->mapped || f->kind == FRAME_KERNEL))
+			name = resolve(arg, &f->file, f->file_path, f->offset);
+		if (name && name[0])
+			f->function = TAKE_PTR(name);
+		else
+			f->function = fallback_name(f);
+		if (!f->function)
+			return -ENOMEM;
+	}
+	return 0;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a question needs of a model and a window, copied out by the thread that owns them, so that
+ * a worker can name frames and compute the answer while collection goes on. Self-contained: no
+ * pointer into the model remains.
+ */
+#ifndef SONDE_QUERY_SNAPSHOT_H
+#define SONDE_QUERY_SNAPSHOT_H
+
+#include "model/model.h"
+#include "model/window.h"
+#include "sonde/base/error.h"
+
+/* Which processes a question is about; nothing set: all. Owned by the caller. */
+struct selectors {
+	const uint32_t *pids;
+	size_t n_pids;
+	const char *comm; /* glob over the process's name, NULL for any */
+	bool has_uid;
+	uint32_t uid;
+};
+
+/* Whether a process is one of those; selectors NULL: all are. */
+bool selectors_match(const struct selectors *s, uint32_t pid, uint32_t uid, const char *comm);
+
+/* Strings that are const belong to snapshot.strings. */
+struct snapshot_process {
+	uint32_t pid, uid;
+	const char *comm;
+};
+
+enum frame_kind { FRAME_USER, FRAME_KERNEL, FRAME_SPAN };
+
+struct snapshot_frame {
+	struct model_file file; /* path: replaced by file_path below; all zero when not mapped */
+	const char *file_path;	/* "" when there is none */
+	uint64_t offset;
+	char *function; /* owned; NULL until snapshot_name_frames() */
+	enum frame_kind kind;
+	bool mapped; /* file and offset are valid: the address lay in a known mapping */
+};
+
+struct snapshot_stack {
+	uint32_t parent; /* index + 1; 0 for none; always lower than its own index + 1 */
+	uint32_t frame;	 /* index */
+};
+
+struct snapshot_sample {
+	uint32_t process, stack; /* indices */
+	const char *thread;
+	uint64_t count;
+};
+
+/* A call path, and its statistics in one process. Parents come first. */
+struct snapshot_path {
+	uint32_t parent; /* index + 1; 0 for none */
+	uint32_t frame;	 /* index: a frame of kind FRAME_SPAN named by its probe */
+	const char *spec;
+};
+
+struct snapshot_stat {
+	uint32_t process, path; /* indices */
+	struct span_stat stat;	/* with its own histogram */
+};
+
+/*
+ * Statistics are added up over windows, one row a (process, path). Samples may have several rows
+ * of the same (process, thread, stack): every answer adds them up anyway.
+ */
+struct snapshot {
+	uint64_t period_ns; /* time between two samples of a CPU; 0 when there are none */
+	struct snapshot_process *processes;
+	size_t n_processes;
+	struct snapshot_frame *frames;
+	size_t n_frames;
+	struct snapshot_stack *stacks;
+	size_t n_stacks;
+	struct snapshot_sample *samples;
+	size_t n_samples;
+	struct snapshot_path *paths;
+	size_t n_paths;
+	struct snapshot_stat *stats;
+	size_t n_stats;
+	char **strings; /* those of the model that were needed, each once */
+	size_t n_strings;
+};
+
+/*
+ * Copies what the selectors (NULL: all) let through. windows: any number, added up (a live session
+ * has its total and its open window). Samples without a stack get one "[unknown]" frame.
+ * -EBADMSG for a row whose ids the model does not have.
+ */
+int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
+		  const struct selectors *selectors, uint64_t period_ns, struct snapshot **ret);
+
+/* Names one frame: a malloc'd string or NULL when unknown. Called once a frame, by the worker. */
+typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, const char *path,
+				    uint64_t offset);
+/*
+ * Gives every frame without a name one: by resolve, else "[libfoo.so+0x1234]", "[kernel]" or
+ * "[unknown]". Frames that get the same name in the same file stay separate frames; answers merge
+ * them by (name, file).
+ */
+int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg);
+
+struct snapshot *snapshot_free(struct snapshot *s);
+DEFINE_CLEANUP(struct snapshot *, snapshot_free)
+
+#endif

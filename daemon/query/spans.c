@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "spans.h"
+#include "group.h"
+
+#include <fnmatch.h>
+
+enum { DEFAULT_LIMIT = 1000000 };
+
+struct process_name {
+	char *comm;
+	uint32_t pid;
+	bool is_wanted;
+};
+
+struct probe_name {
+	char *name, *binary;
+	bool is_wanted;
+};
+
+/* Indexed by the model's ids; [0] is never wanted. */
+struct spans_names {
+	struct process_name *processes;
+	struct probe_name *probes;
+	uint32_t *probe_of; /* of each path */
+	size_t n_processes, n_probes, n_paths;
+};
+
+/*
+ * Up to the limit rows are simply collected. From then on they are a heap with the row on top
+ * that is the first to go.
+ */
+struct spans_query {
+	const struct spans_names *names;
+	struct spans_filter filter;
+	bool *is_wanted; /* of each probe */
+	struct span_row *rows;
+	size_t n_rows, cap;
+	bool is_heap;
+};
+
+static bool glob_matches(const char *glob, const char *s)
+{
+	return !glob || fnmatch(glob, s, 0) == 0;
+}
+
+static int take_processes(struct spans_names *n, struct model *m, const struct selectors *selectors)
+{
+	for (size_t id = 1; id <= n->n_processes; id++) {
+		const struct model_process *p = model_process_get(m, id);
+		const char *comm = model_string_get(m, p->comm);
+		struct process_name *to = &n->processes[id];
+
+		to->pid = p->pid;
+		to->is_wanted = selectors_match(selectors, p->pid, p->uid, comm);
+		if (!to->is_wanted)
+			continue;
+		to->comm = strdup(comm);
+		if (!to->comm)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int take_probes(struct spans_names *n, struct model *m, const char *name_glob)
+{
+	for (size_t id = 1; id <= n->n_probes; id++) {
+		const struct model_probe *p = model_probe_get(m, id);
+		const struct model_file *file = model_file_get(m, p->file);
+		uint32_t name_id = p->name ? p->name : p->symbol ? p->symbol : p->spec;
+		const char *name = model_string_get(m, name_id);
+		struct snapshot_frame frame = {
+			.kind = FRAME_SPAN,
+			.file_path = file ? model_string_get(m, file->path) : "",
+		};
+		struct probe_name *to = &n->probes[id];
+
+		to->is_wanted = glob_matches(name_glob, name);
+		if (!to->is_wanted)
+			continue;
+		to->name = strdup(name);
+		to->binary = strdup(frame_binary(&frame));
+		if (!to->name || !to->binary)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int spans_names_take(struct model *m, const struct selectors *selectors, const char *name_glob,
+		     struct spans_names **ret)
+{
+	_cleanup_(spans_names_freep) struct spans_names *n = calloc(1, sizeof(*n));
+	struct model_counts counts;
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	model_counts(m, &counts);
+	n->n_processes = counts.processes;
+	n->n_probes = counts.probes;
+	n->n_paths = counts.paths;
+	n->processes = calloc(n->n_processes + 1, sizeof(*n->processes));
+	n->probes = calloc(n->n_probes + 1, sizeof(*n->probes));
+	n->probe_of = calloc(n->n_paths + 1, sizeof(*n->probe_of));
+	if (!n->processes || !n->probes || !n->probe_of)
+		return -ENOMEM;
+	r = take_processes(n, m, selectors);
+	if (r >= 0)
+		r = take_probes(n, m, name_glob);
+	if (r < 0)
+		return r;
+	for (size_t id = 1; id <= n->n_paths; id++) {
+		n->probe_of[id] = model_path_get(m, id)->probe;
+		if (n->probe_of[id] > n->n_probes)
+			return -EBADMSG;
+	}
+	*ret = TAKE_PTR(n);
+	return 0;
+}
+
+struct spans_names *spans_names_free(struct spans_names *n)
+{
+	if (!n)
+		return NULL;
+	for (size_t i = 0; n->processes && i <= n->n_processes; i++)
+		free(n->processes[i].comm);
+	for (size_t i = 0; n->probes && i <= n->n_probes; i++) {
+		free(n->probes[i].name);
+		free(n->probes[i].binary);
+	}
+	free(n->processes);
+	free(n->probes);
+	free(n->probe_of);
+	free(n);
+	return NULL;
+}
+
+int spans_query_new(const struct spans_names *names, const struct spans_filter *filter,
+		    struct spans_query **ret)
+{
+	_cleanup_(spans_query_freep) struct spans_query *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return -ENOMEM;
+	q->names = names;
+	q->filter = *filter;
+	q->filter.name = NULL;
+	if (!q->filter.limit)
+		q->filter.limit = DEFAULT_LIMIT;
+	q->is_wanted = calloc(names->n_probes + 1, sizeof(*q->is_wanted));
+	if (!q->is_wanted)
+		return -ENOMEM;
+	for (size_t i = 1; i <= names->n_probes; i++) {
+		const struct probe_name *p = &names->probes[i];
+
+		q->is_wanted[i] = p->is_wanted && glob_matches(filter->name, p->name);
+	}
+	*ret = TAKE_PTR(q);
+	return 0;
+}
+
+#define COMPARE(a, b)                                                                              \
+	do {                                                                                       \
+		if ((a) != (b))                                                                    \
+			return (a) < (b) ? -1 : 1;                                                 \
+	} while (0)
+
+/* A total order but for spans that are the same in all that is shown. */
+static int compare_time(const void *pa, const void *pb)
+{
+	const struct raw_span *a = &((const struct span_row *)pa)->span;
+	const struct raw_span *b = &((const struct span_row *)pb)->span;
+
+	COMPARE(a->start_ns, b->start_ns);
+	COMPARE(a->depth, b->depth);
+	COMPARE(b->duration_ns, a->duration_ns);
+	COMPARE(a->process, b->process);
+	COMPARE(a->tid, b->tid);
+	COMPARE(a->path, b->path);
+	COMPARE(a->self_ns, b->self_ns);
+	COMPARE(a->ret, b->ret);
+	COMPARE(a->flags, b->flags);
+	return memcmp(a->args, b->args, sizeof(a->args));
+}
+
+/* Longest first. */
+static int compare_duration(const void *pa, const void *pb)
+{
+	const struct span_row *a = pa, *b = pb;
+
+	COMPARE(b->span.duration_ns, a->span.duration_ns);
+	return compare_time(pa, pb);
+}
+
+/* Whether a goes before b does when there is room for one of them only. */
+static bool goes_first(const struct spans_query *q, const struct span_row *a,
+		       const struct span_row *b)
+{
+	if (q->filter.sort == SPANS_BY_DURATION)
+		return compare_duration(a, b) > 0;
+	return compare_time(a, b) < 0;
+}
+
+static void sift_down(struct spans_query *q, size_t i)
+{
+	struct span_row row = q->rows[i];
+
+	for (size_t child; (child = 2 * i + 1) < q->n_rows; i = child) {
+		if (child + 1 < q->n_rows && goes_first(q, &q->rows[child + 1], &q->rows[child]))
+			child++;
+		if (!goes_first(q, &q->rows[child], &row))
+			break;
+		q->rows[i] = q->rows[child];
+	}
+	q->rows[i] = row;
+}
+
+static int keep_row(struct spans_query *q, const struct span_row *row)
+{
+	if (q->n_rows < q->filter.limit) {
+		if (array_reserve(&q->rows, &q->cap, q->n_rows + 1, sizeof(*q->rows)) < 0)
+			return -ENOMEM;
+		q->rows[q->n_rows++] = *row;
+		return 0;
+	}
+	for (size_t i = q->is_heap ? 0 : q->n_rows / 2; i-- > 0;)
+		sift_down(q, i);
+	q->is_heap = true;
+	if (goes_first(q, &q->rows[0], row)) {
+		q->rows[0] = *row;
+		sift_down(q, 0);
+	}
+	return 0;
+}
+
+int spans_query_raw(struct spans_query *q, const struct raw_span *spans, size_t n)
+{
+	const struct spans_names *names = q->names;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct raw_span *span = &spans[i];
+		const struct process_name *process;
+		const struct probe_name *probe;
+		struct span_row row;
+		int r;
+
+		if (span->duration_ns < q->filter.min_duration_ns ||
+		    (q->filter.errors_only && !(span->flags & SPAN_ERROR)) ||
+		    span->process > names->n_processes || span->path > names->n_paths)
+			continue;
+		process = &names->processes[span->process];
+		if (!process->is_wanted || !q->is_wanted[names->probe_of[span->path]])
+			continue;
+		probe = &names->probes[names->probe_of[span->path]];
+		row = (struct span_row){
+			.span = *span,
+			.pid = process->pid,
+			.comm = process->comm,
+			.name = probe->name,
+			.binary = probe->binary,
+		};
+		r = keep_row(q, &row);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
+{
+	_cleanup_(freep) struct raw_span *spans = NULL;
+	size_t n;
+	int r = chunk_decode(chunk->data, chunk->size, &spans, &n);
+
+	return r < 0 ? r : spans_query_raw(q, spans, n);
+}
+
+int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n)
+{
+	if (q->n_rows)
+		qsort(q->rows, q->n_rows, sizeof(*q->rows),
+		      q->filter.sort == SPANS_BY_DURATION ? compare_duration : compare_time);
+	/* More may be added after this: the heap is then made anew. */
+	q->is_heap = false;
+	*ret_rows = q->rows;
+	*ret_n = q->n_rows;
+	return 0;
+}
+
+struct spans_query *spans_query_free(struct spans_query *q)
+{
+	if (!q)
+		return NULL;
+	free(q->is_wanted);
+	free(q->rows);
+	free(q);
+	return NULL;
+}

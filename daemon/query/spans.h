@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Raw spans, filtered and put in order. Chunks are handed in one by one (from memory or from a
+ * file); memory stays bounded by the limit, the newest (or the longest) spans win.
+ */
+#ifndef SONDE_QUERY_SPANS_H
+#define SONDE_QUERY_SPANS_H
+
+#include "snapshot.h"
+#include "store/chunk.h"
+
+enum spans_sort { SPANS_BY_TIME, SPANS_BY_DURATION };
+
+struct spans_filter {
+	uint64_t min_duration_ns;
+	const char *name; /* glob over the function's name, NULL for any */
+	bool errors_only;
+	enum spans_sort sort;
+	size_t limit; /* 0: a default of 1,000,000 */
+};
+
+/*
+ * Names must outlive the query. The filter's strings need not: it is evaluated by
+ * spans_query_new(). Spans of processes and paths that the names do not know came after the names
+ * were taken: they are not part of the answer.
+ */
+struct spans_query;
+/*
+ * paths and processes say which ids of the model are wanted and how they are called: made by
+ * spans_names_take() by the thread that owns the model, so that decoding runs in a worker.
+ */
+struct spans_names;
+int spans_names_take(struct model *m, const struct selectors *selectors, const char *name_glob,
+		     struct spans_names **ret);
+struct spans_names *spans_names_free(struct spans_names *n);
+DEFINE_CLEANUP(struct spans_names *, spans_names_free)
+
+struct span_row {
+	struct raw_span span;
+	uint32_t pid;
+	const char *comm, *name, *binary; /* point into the names */
+};
+
+int spans_query_new(const struct spans_names *names, const struct spans_filter *filter,
+		    struct spans_query **ret);
+int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk);
+int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
+		    size_t n); /* not packed yet */
+/* Sorts; the rows belong to the query. Spans of the same start are ordered outermost first. */
+int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n);
+struct spans_query *spans_query_free(struct spans_query *q);
+DEFINE_CLEANUP(struct spans_query *, spans_query_free)
+
+#endif
