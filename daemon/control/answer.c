@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/answer.h"
+
+#include "query/group.h"
+#include "varlink/params.h"
+
+static void put_int(struct json_writer *w, const char *key, uint64_t value)
+{
+	json_u64(w, key, MIN(value, (uint64_t)PARAM_INT_MAX));
+}
+
+/* The file name of a path; names in brackets have no slash and stay. */
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path)
+		return "";
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static const char *kind_name(enum frame_kind kind)
+{
+	switch (kind) {
+	case FRAME_KERNEL:
+		return "kernel";
+	case FRAME_SPAN:
+		return "span";
+	case FRAME_USER:
+		break;
+	}
+	return "user";
+}
+
+const char *loss_name(enum loss_kind kind)
+{
+	static const char *const names[LOSS_COUNTERS] = {
+		[LOSS_RING_SPAN] = "ring_span",	  [LOSS_RING_SAMPLE] = "ring_sample",
+		[LOSS_RING_EVENT] = "ring_event", [LOSS_TOO_DEEP] = "too_deep",
+		[LOSS_NO_MEMORY] = "no_memory",	  [LOSS_RETURN] = "return",
+		[LOSS_STACK] = "stack",		  [LOSS_PATHS_FULL] = "paths_full",
+	};
+
+	return (size_t)kind < ARRAY_SIZE(names) ? names[kind] : NULL;
+}
+
+void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c)
+{
+	json_object_begin(w, key);
+	put_int(w, "spans_seen", c->spans_seen);
+	put_int(w, "spans_lost", c->spans_lost);
+	put_int(w, "samples_seen", c->samples_seen);
+	put_int(w, "samples_lost", c->samples_lost);
+	put_int(w, "throttled", c->throttled);
+	put_int(w, "windows", c->windows);
+	put_int(w, "windows_missing", c->windows_missing);
+	json_object_end(w);
+}
+
+void answer_losses(struct json_writer *w, const char *key, const uint64_t losses[LOSS_COUNTERS])
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < LOSS_COUNTERS; i++) {
+		if (!losses[i] || !loss_name(i))
+			continue;
+		json_object_begin(w, NULL);
+		json_string(w, "kind", loss_name(i));
+		put_int(w, "count", losses[i]);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+void answer_report_rows(struct json_writer *w, const char *key, const struct report *r)
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < r->n_rows; i++) {
+		const struct report_row *row = &r->rows[i];
+
+		json_object_begin(w, NULL);
+		json_string(w, "key", row->key ? row->key : "");
+		json_string(w, "binary", base_name(row->binary));
+		put_int(w, "calls", row->calls);
+		put_int(w, "errors", row->errors);
+		put_int(w, "total_ns", row->total_ns);
+		put_int(w, "self_ns", row->self_ns);
+		put_int(w, "avg_ns", row->avg_ns);
+		put_int(w, "p50_ns", row->p50_ns);
+		put_int(w, "p99_ns", row->p99_ns);
+		put_int(w, "max_ns", row->max_ns);
+		put_int(w, "samples", row->samples);
+		put_int(w, "self_samples", row->self_samples);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+void answer_graph_rows(struct json_writer *w, const char *key, const struct graph *g)
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < g->n_rows; i++) {
+		const struct graph_row *row = &g->rows[i];
+
+		json_object_begin(w, NULL);
+		put_int(w, "id", row->id);
+		put_int(w, "parent", row->parent);
+		put_int(w, "depth", row->depth);
+		json_string(w, "func", row->func ? row->func : "");
+		json_string(w, "binary", base_name(row->binary));
+		json_string(w, "kind", kind_name(row->kind));
+		put_int(w, "calls", row->calls);
+		put_int(w, "errors", row->errors);
+		put_int(w, "total_ns", row->total_ns);
+		put_int(w, "self_ns", row->self_ns);
+		put_int(w, "avg_ns", row->avg_ns);
+		put_int(w, "p50_ns", row->p50_ns);
+		put_int(w, "p99_ns", row->p99_ns);
+		put_int(w, "max_ns", row->max_ns);
+		put_int(w, "samples", row->samples);
+		put_int(w, "self_samples", row->self_samples);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
+			 const struct stack_row *row)
+{
+	const struct snapshot_process *process = &snapshot->processes[row->process];
+
+	json_object_begin(w, NULL);
+	put_int(w, "pid", process->pid);
+	json_string(w, "comm", process->comm ? process->comm : "");
+	json_string(w, "thread", row->thread ? row->thread : "");
+	json_array_begin(w, "frames");
+	for (size_t i = 0; i < row->n_frames; i++)
+		json_u64(w, NULL, row->frames[i]);
+	json_array_end(w);
+	put_int(w, "value", row->value);
+	json_object_end(w);
+}
+
+void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const struct stacks *s)
+{
+	json_array_begin(w, "frames");
+	for (size_t i = 0; i < s->n_frames; i++) {
+		const struct snapshot_frame *f = s->frames[i];
+
+		json_object_begin(w, NULL);
+		json_string(w, "func", frame_function(f));
+		json_string(w, "binary", frame_binary(f));
+		json_string(w, "kind", kind_name(f->kind));
+		json_object_end(w);
+	}
+	json_array_end(w);
+	json_array_begin(w, "stacks");
+	for (size_t i = 0; i < s->n_rows; i++)
+		answer_stack(w, snapshot, &s->rows[i]);
+	json_array_end(w);
+}
+
+static void answer_args(struct json_writer *w, const struct raw_span *span)
+{
+	static const char *const names[RECORD_ARGS] = {"arg0", "arg1", "arg2",
+						       "arg3", "arg4", "arg5"};
+
+	for (size_t i = 0; i < RECORD_ARGS; i++)
+		json_hex(w, names[i], span->args[i]);
+}
+
+/* Points in time before the epoch come only from a clock that is not set. */
+static uint64_t epoch_us(uint64_t monotonic_ns, int64_t offset_ns)
+{
+	__int128 ns = (__int128)monotonic_ns + offset_ns;
+
+	return ns < 0 ? 0 : (uint64_t)MIN(ns / 1000, (__int128)UINT64_MAX);
+}
+
+void answer_span(struct json_writer *w, const struct span_row *row,
+		 const struct answer_span_options *options)
+{
+	const struct raw_span *span = &row->span;
+
+	json_object_begin(w, NULL);
+	put_int(w, "time_us", epoch_us(span->start_ns, options->monotonic_to_epoch_ns));
+	put_int(w, "duration_ns", span->duration_ns);
+	put_int(w, "self_ns", span->self_ns);
+	put_int(w, "pid", row->pid);
+	put_int(w, "tid", span->tid);
+	json_string(w, "comm", row->comm ? row->comm : "");
+	json_string(w, "name", row->name ? row->name : "");
+	json_string(w, "binary", base_name(row->binary));
+	put_int(w, "depth", span->depth);
+	json_hex(w, "ret", span->ret);
+	json_object_begin(w, "args");
+	if (options->args && (span->flags & SPAN_ARGS))
+		answer_args(w, span);
+	json_object_end(w);
+	json_array_begin(w, "flags");
+	if (span->flags & SPAN_UNWOUND)
+		json_string(w, NULL, "unwound");
+	if (span->flags & SPAN_ERROR)
+		json_string(w, NULL, "error");
+	json_array_end(w);
+	json_object_end(w);
+}
+
+void answer_span_rows(struct json_writer *w, const char *key, const struct span_row *rows, size_t n,
+		      const struct answer_span_options *options)
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < n; i++)
+		answer_span(w, &rows[i], options);
+	json_array_end(w);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's configuration, /etc/sonde/sonde.conf. One table (config.c) has every key with its
+ * default, its bounds and its meaning. What a file does not say has its default.
+ */
+#ifndef SONDE_CONTROL_CONFIG_H
+#define SONDE_CONTROL_CONFIG_H
+
+#include "sonde/base/error.h"
+#include "sonde/base/strbuf.h"
+
+#define CONFIG_PATH "/etc/sonde/sonde.conf"
+
+struct config {
+	char *socket;	       /* absolute path */
+	char *store;	       /* absolute path of a directory */
+	uint64_t ring_size;    /* bytes, a power of two */
+	uint64_t symbol_cache; /* bytes */
+	uint64_t raw_memory;   /* bytes of packed raw spans kept a session */
+	/* For log_init(), as $SONDE_LOG_LEVEL and $SONDE_LOG_FORMAT where those are not set. */
+	char *log_level, *log_format;
+};
+
+/*
+ * path NULL: the default file, which need not exist. -ENOENT and other -errno when the file cannot
+ * be read, -EINVAL with "FILE:LINE: …" for a section, key or value that is not right.
+ */
+int config_load(const char *path, struct config **ret, struct error *error);
+struct config *config_free(struct config *c);
+DEFINE_CLEANUP(struct config *, config_free)
+
+/* A file with every key, its meaning and its default, all commented out. */
+void config_describe(struct strbuf *out);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/daemon.h"
+
+#include <malloc.h>
+#include "sonde/base/format.h"
+#include "sonde/base/log.h"
+
+enum {
+	TICK_USEC = 1000000,  /* windows are closed, kernel counters read */
+	MAX_CLOSED = 8,       /* detached sessions whose data is kept */
+	FLUSH_TIMEOUT_MS = 2000,
+};
+
+static struct stream *find_stream(struct daemon *d, const struct session *s)
+{
+	for (struct stream *t = d->streams; t; t = t->next)
+		if (t->session == s)
+			return t;
+	return NULL;
+}
+
+static void on_exit_record(struct daemon *d, const struct record_exit *r)
+{
+	processes_exit(d->processes, r);
+	for (struct session *s = d->sessions; s; s = s->next) {
+		struct stream *t;
+
+		if (!s->active || !session_exited(s, r->pid))
+			continue;
+		t = find_stream(d, s);
+		if (t)
+			stream_finish(d, t);
+	}
+}
+
+/* The one place where records meet the model. Everything in a batch has been checked. */
+static void on_record(void *arg, const void *record, size_t size)
+{
+	struct daemon *d = arg;
+	const struct record_header *h = record;
+	struct session *s = d->by_slot[h->session];
+
+	(void)size;
+	switch (h->kind) {
+	case RECORD_SPAN:
+		if (s)
+			session_add_span(s, record);
+		break;
+	case RECORD_PATH:
+		if (s)
+			session_add_path(s, record);
+		break;
+	case RECORD_SAMPLE:
+		if (s)
+			session_add_sample(s, record);
+		break;
+	case RECORD_FORK: {
+		const struct record_fork *fork = record;
+
+		processes_fork(d->processes, fork);
+		for (s = d->sessions; s && fork->h.flags & FORK_FOLLOWED; s = s->next)
+			session_forked(s, fork->parent_pid, fork->pid);
+		break;
+	}
+	case RECORD_EXEC:
+		processes_exec(d->processes, record);
+		for (s = d->sessions; s; s = s->next)
+			session_execed(s, ((const struct record_exec *)record)->pid);
+		break;
+	case RECORD_EXIT:
+		on_exit_record(d, record);
+		break;
+	case RECORD_IMAGE:
+		processes_image(d->processes, record);
+		break;
+	case RECORD_MMAP:
+		processes_mmap(d->processes, record);
+		break;
+	}
+}
+
+static void take_batches(struct daemon *d)
+{
+	struct batch *b;
+
+	while ((b = collector_take(d->collector))) {
+		batch_each(b, on_record, d);
+		free(b);
+		for (struct stream *t = d->streams; t; t = t->next)
+			stream_flush(d, t);
+	}
+}
+
+static int on_collector(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	take_batches(arg);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *d = arg;
+
+	for (struct session *s = d->sessions; s; s = s->next)
+		if (s->active)
+			session_roll(s, false);
+	(void)sd_event_source_set_time(source, usec + TICK_USEC);
+	return sd_event_source_set_enabled(source, SD_EVENT_ON);
+}
+
+void daemon_catch_up(struct daemon *d)
+{
+	uint64_t position;
+	int r;
+
+	if (!d->collector)
+		return;
+	position = collector_position(d->collector);
+	do {
+		take_batches(d);
+		r = collector_flush(d->collector, position, FLUSH_TIMEOUT_MS);
+	} while (r == -EAGAIN);
+	take_batches(d);
+	if (r < 0)
+		log_warn("the collector did not catch up in %d ms: the newest records are missing from this answer",
+		         FLUSH_TIMEOUT_MS);
+}
+
+int daemon_new(sd_event *event, const struct config *config, struct daemon **ret)
+{
+	_cleanup_(daemon_freep) struct daemon *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return -ENOMEM;
+	d->event = sd_event_ref(event);
+	d->config = config;
+	d->started_us = now_epoch_us();
+	r = model_new(&d->model);
+	if (r < 0)
+		return r;
+	r = symbolizer_new(&d->symbolizer);
+	if (r < 0)
+		return r;
+	symbolizer_set_limits(d->symbolizer, config->symbol_cache, 0, 0);
+	r = processes_new(d->model, d->symbolizer, &d->processes);
+	if (r < 0)
+		return r;
+	r = worker_new(event, "sonded-write", &d->writer);
+	if (r < 0)
+		return r;
+	r = worker_new(event, "sonded-query", &d->asker);
+	if (r < 0)
+		return r;
+	d->context = (struct session_context){
+		.model = d->model,
+		.processes = d->processes,
+		.symbolizer = d->symbolizer,
+		.writer = d->writer,
+		.raw_memory = config->raw_memory,
+		.monotonic_to_epoch_ns = (int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
+	};
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
+int daemon_go_live(struct daemon *d, struct error *error)
+{
+	int r;
+
+	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
+	r = kernel_side_open(d->config->ring_size, &d->kernel_error, &d->kernel);
+	if (r >= 0)
+		r = collector_start(d->kernel, &d->kernel_error, &d->collector);
+	if (r >= 0) {
+		r = sd_event_add_io(d->event, NULL, collector_fd(d->collector), EPOLLIN, on_collector, d);
+		if (r >= 0)
+			r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 50000, on_tick, d);
+	}
+	if (r < 0) {
+		error_set(&d->kernel_error, -r, "NotSupported", "collecting cannot be started: %s", strerror(-r));
+		if (error)
+			*error = d->kernel_error;
+		d->collector = collector_free(d->collector);
+		d->kernel = kernel_side_free(d->kernel);
+		return r;
+	}
+	d->context.kernel = d->kernel;
+	d->context.can_multi = attach_probe_multi() == 0;
+	d->context.can_session_link = d->context.can_multi && attach_probe_session() == 0;
+	/* Loading has read all of the kernel's BTF: give that memory back. */
+	malloc_trim(0);
+	return 0;
+}
+
+int daemon_open_recording(struct daemon *d, const char *path, struct error *error)
+{
+	struct session *s = NULL;
+	int r;
+
+	r = session_from_recording(&d->context, path, error, &s);
+	if (r < 0)
+		return r;
+	d->recording = path;
+	s->next = d->sessions;
+	d->sessions = s;
+	return 0;
+}
+
+static void nothing_done(void *arg, struct session *s, uint64_t bytes, const struct error *error)
+{
+	(void)arg;
+	(void)bytes;
+	if (error)
+		log_error("session %s: %s", s->name, error->message);
+}
+
+struct daemon *daemon_free(struct daemon *d)
+{
+	if (!d)
+		return NULL;
+	if (d->writer) {
+		for (struct session *s = d->sessions; s; s = s->next)
+			if (s->active)
+				(void)daemon_finish_session(d, s, nothing_done, NULL);
+		worker_drain(d->writer);
+	}
+	d->asker = worker_free(d->asker);
+	d->writer = worker_free(d->writer);
+	while (d->streams) {
+		struct stream *t = d->streams;
+
+		d->streams = t->next;
+		call_unref(t->call);
+		free(t);
+	}
+	while (d->sessions)
+		daemon_remove_session(d, d->sessions);
+	server_free(d->server);
+	collector_free(d->collector);
+	kernel_side_free(d->kernel);
+	processes_free(d->processes);
+	symbolizer_free(d->symbolizer);
+	model_free(d->model);
+	sd_event_unref(d->event);
+	free(d);
+	return NULL;
+}
+
+struct session *daemon_find_session(struct daemon *d, const char *name)
+{
+	for (struct session *s = d->sessions; s; s = s->next)
+		if (!s->ending && (name ? streq(s->name, name) : s->kind != SESSION_TRACE))
+			return s;
+	return NULL;
+}
+
+void daemon_add_session(struct daemon *d, struct session *s)
+{
+	s->next = d->sessions;
+	d->sessions = s;
+	d->by_slot[s->slot] = s;
+}
+
+void daemon_remove_session(struct daemon *d, struct session *s)
+{
+	struct session **at = &d->sessions;
+
+	while (*at && *at != s)
+		at = &(*at)->next;
+	if (*at)
+		*at = s->next;
+	if (s->owner)
+		call_on_gone(s->owner, NULL, NULL);
+	s->owner = call_unref(s->owner);
+	session_free(s);
+}
+
+static void forget_oldest_closed(struct daemon *d)
+{
+	struct session *oldest = NULL;
+	size_t closed = 0;
+
+	for (struct session *s = d->sessions; s; s = s->next) {
+		if (s->kind != SESSION_ATTACHED || s->active || s->ending)
+			continue;
+		closed++;
+		oldest = s;
+	}
+	if (closed > MAX_CLOSED)
+		daemon_remove_session(d, oldest);
+}
+
+/* Completes a session's file on the writer's thread, behind everything that is still to be packed. */
+struct finish {
+	struct daemon *daemon;
+	struct session *session;
+	void (*done)(void *arg, struct session *s, uint64_t bytes, const struct error *error);
+	void *arg;
+	uint64_t bytes;
+	struct error error;
+};
+
+static void finish_run(void *arg)
+{
+	struct finish *f = arg;
+	struct session *s = f->session;
+
+	if (s->writer && store_close(s->writer, now_epoch_us(), &f->error, &f->bytes) < 0)
+		error_set(&f->error, EIO, "WriteFailed", "the recording could not be completed");
+	s->writer = NULL;
+}
+
+static void finish_done(void *arg, bool cancelled)
+{
+	struct finish *f = arg;
+	struct session *s = f->session;
+	const struct error *error = s->write_error.name[0] ? &s->write_error : f->error.name[0] ? &f->error : NULL;
+
+	(void)cancelled;
+	f->done(f->arg, s, f->bytes, error);
+	s->ending = false;
+	if (s->kind == SESSION_ATTACHED)
+		forget_oldest_closed(f->daemon);
+	else
+		daemon_remove_session(f->daemon, s);
+	free(f);
+}
+
+int daemon_finish_session(struct daemon *d, struct session *s,
+                          void (*done)(void *arg, struct session *s, uint64_t bytes, const struct error *error),
+                          void *arg)
+{
+	struct finish *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct finish){ .daemon = d, .session = s, .done = done, .arg = arg };
+	s->ending = true;
+	session_stop(s);
+	daemon_catch_up(d);
+	session_roll(s, true);
+	session_release_slot(s);
+	d->by_slot[s->slot] = NULL;
+	if (worker_submit(d->writer, finish_run, finish_done, f) < 0) {
+		/* Out of memory for the queue: do it here rather than leave it undone. */
+		finish_run(f);
+		finish_done(f, false);
+	}
+	return 0;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The daemon's parts, tied together: what main.c builds and the method handlers work on. Live, it
+ * has the kernel side and a collector; with a recording open, one closed session and a model.
+ */
+#ifndef SONDE_CONTROL_DAEMON_H
+#define SONDE_CONTROL_DAEMON_H
+
+#include "collect/collector.h"
+#include "control/config.h"
+#include "control/server.h"
+#include "control/session.h"
+
+/* Spans of a Trace session on their way to its caller. */
+struct daemon;
+struct stream {
+	struct daemon *daemon;
+	struct session *session;
+	struct call *call;
+	uint64_t skipped; /* spans not sent, as the reader was slow */
+	bool finishing;
+	struct stream *next;
+};
+
+struct daemon {
+	sd_event *event;
+	const struct config *config;
+	struct server *server;
+	struct model *model;
+	struct symbolizer *symbolizer;
+	struct processes *processes;
+	struct kernel_side *kernel;     /* NULL: replay, or not permitted */
+	struct error kernel_error;      /* why there is no kernel side */
+	struct collector *collector;
+	struct worker *writer, *asker;  /* packing and writing; answering */
+	struct session_context context;
+	struct session *sessions;       /* newest first */
+	struct session *by_slot[RECORD_MAX_SESSIONS];
+	struct stream *streams;
+	const char *recording;          /* path of the open recording, or NULL */
+	uint64_t started_us;
+	unsigned int name_counter;
+	int exit_signal;
+};
+
+/* config is borrowed. Starts nothing yet. */
+int daemon_new(sd_event *event, const struct config *config, struct daemon **ret);
+/* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still answers. */
+int daemon_go_live(struct daemon *d, struct error *error);
+int daemon_open_recording(struct daemon *d, const char *path, struct error *error);
+/* Ends sessions (recordings are completed), then everything in reverse. */
+struct daemon *daemon_free(struct daemon *d);
+DEFINE_CLEANUP(struct daemon *, daemon_free)
+
+/* Makes everything that happened until now part of the sessions' windows. */
+void daemon_catch_up(struct daemon *d);
+
+/* By name, NULL for the newest; a session being ended is not found. */
+struct session *daemon_find_session(struct daemon *d, const char *name);
+void daemon_add_session(struct daemon *d, struct session *s);
+void daemon_remove_session(struct daemon *d, struct session *s);
+/*
+ * Ends a session: takes it out of the kernel, catches up, completes its file, then calls done()
+ * on the main loop. A closed attached session keeps its data and stays listed; others are freed
+ * after done().
+ */
+int daemon_finish_session(struct daemon *d, struct session *s,
+                          void (*done)(void *arg, struct session *s, uint64_t bytes, const struct error *error),
+                          void *arg);
+
+/* Sends what a trace session has gathered; defined with the Trace method. */
+void stream_flush(struct daemon *d, struct stream *s);
+/* Ends a trace by itself: all its targets have exited. */
+void stream_finish(struct daemon *d, struct stream *s);
+
+/* The dispatcher to be given to server_new(), with the daemon as its argument. */
+void daemon_dispatch(void *arg, struct call *call);
+
+#endif

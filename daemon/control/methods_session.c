@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Methods that make, end and list sessions. */
+#include "control/methods.h"
+
+#include "sonde/base/format.h"
+#include "sonde/base/log.h"
+#include "varlink/params.h"
+
+static void fail(struct call *call, int r, struct error *error)
+{
+	error_set(error, -r, "Internal", "%s", strerror(-r));
+	methods_fail(call, error);
+}
+
+void methods_write_left_out(struct json_writer *w, const struct probe_set *set, const struct attachment *a)
+{
+	size_t n = 0;
+	char *const *left = a ? attachment_left_out(a, &n) : NULL;
+
+	json_array_begin(w, "left_out");
+	for (size_t i = 0; set && i < set->n_notes; i++)
+		json_string(w, NULL, set->notes[i]);
+	for (size_t i = 0; i < n; i++)
+		json_string(w, NULL, left[i]);
+	json_array_end(w);
+}
+
+static void write_probe(struct json_writer *w, const struct probe_set *set, size_t i, const char *spec,
+                        const char *strategy)
+{
+	const struct probe_point *p = &set->points[i];
+
+	json_object_begin(w, NULL);
+	json_string(w, "spec", spec);
+	json_string(w, "binary", set->files[p->file].path);
+	json_string(w, "symbol", p->symbol);
+	json_hex(w, "offset", p->offset);
+	json_u64(w, "skipped_bytes", p->skipped);
+	json_string(w, "strategy", strategy);
+	json_string(w, "note", set->files[p->file].deleted ? "the file has been deleted or replaced since" : "");
+	json_object_end(w);
+}
+
+void method_probes(struct daemon *d, struct call *call)
+{
+	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct session_options o = { 0 };
+	struct error error = { 0 };
+	struct json_writer w;
+	const char *strategy;
+	int64_t limit = 0;
+	int r;
+
+	if (methods_session_options(call, &o) < 0)
+		return;
+	r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &error);
+	if (r >= 0)
+		r = session_resolve(&o, &error, &set);
+	if (r < 0) {
+		session_options_release(&o);
+		fail(call, r, &error);
+		return;
+	}
+	strategy = o.stats_only && d->context.can_session_link ? "session" : d->context.can_multi ? "multi" : "perf";
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	json_array_begin(&w, "probes");
+	for (size_t i = 0; i < set->n && (limit == 0 || i < (size_t)limit); i++)
+		write_probe(&w, set, i, o.specs[set->points[i].spec], strategy);
+	json_array_end(&w);
+	json_u64(&w, "total", set->n);
+	methods_write_left_out(&w, set, NULL);
+	json_object_end(&w);
+	session_options_release(&o);
+	methods_reply(call, &out);
+}
+
+struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind, const char *recording)
+{
+	static const char *const prefix[] = { "session", "trace", "record", "replay" };
+	struct session_options o = { 0 };
+	struct session *s = NULL, *old;
+	struct error error = { 0 };
+	int r = 0;
+
+	if (methods_session_options(call, &o) < 0)
+		return NULL;
+	if (o.n_specs == 0 && o.frequency_hz == 0)
+		r = error_set(&error, EINVAL, "BadArgument", "nothing to collect: neither a probe specification nor a frequency");
+	if (r == 0 && !o.name && asprintf(&o.name, "%s-%u", prefix[kind], ++d->name_counter) < 0)
+		r = -ENOMEM;
+	old = r == 0 ? daemon_find_session(d, o.name) : NULL;
+	if (old && old->active) {
+		r = error_set(&error, EEXIST, "SessionExists", "there is a session \"%s\" already", o.name);
+		error_fix(&error, "detach it first (sonde detach %s), or choose another --name", o.name);
+	} else if (old) {
+		daemon_remove_session(d, old);
+	}
+	if (r == 0)
+		r = session_start(&d->context, &o, kind, recording, &error, &s);
+	session_options_release(&o);
+	if (r < 0) {
+		fail(call, r, &error);
+		return NULL;
+	}
+	daemon_add_session(d, s);
+	log_info("uid %u started session %s: %zu probes, %u Hz, %s", call_uid(call), s->name, s->probes ? s->probes->n : 0,
+	         s->options.frequency_hz, s->targets);
+	return s;
+}
+
+static void reply_started(struct call *call, struct session *s)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct json_writer w;
+
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	methods_write_session(&w, "session", s);
+	methods_write_left_out(&w, s->probes, s->attachment);
+	json_object_end(&w);
+	methods_reply(call, &out);
+}
+
+void method_attach(struct daemon *d, struct call *call)
+{
+	struct session *s = methods_start_session(d, call, SESSION_ATTACHED, NULL);
+
+	if (s)
+		reply_started(call, s);
+}
+
+void method_list(struct daemon *d, struct call *call)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct json_writer w;
+
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	json_array_begin(&w, "sessions");
+	for (struct session *s = d->sessions; s; s = s->next)
+		if (!s->ending)
+			methods_write_session(&w, NULL, s);
+	json_array_end(&w);
+	json_object_end(&w);
+	methods_reply(call, &out);
+}
+
+static struct session *named_session(struct daemon *d, struct call *call)
+{
+	const char *name = NULL;
+	struct error error = { 0 };
+	struct session *s = NULL;
+	int r;
+
+	r = param_string(call_params(call), "name", PARAM_REQUIRED, &name, &error);
+	if (r >= 0)
+		s = daemon_find_session(d, name);
+	if (r >= 0 && !s) {
+		r = error_set(&error, ENOENT, "NoSuchSession", "there is no session \"%s\"", name);
+		error_fix(&error, "sonde list shows the sessions");
+	}
+	if (r < 0)
+		fail(call, r, &error);
+	return s;
+}
+
+static void log_write_error(void *arg, struct session *s, uint64_t bytes, const struct error *error)
+{
+	(void)arg;
+	(void)bytes;
+	if (error)
+		log_error("session %s: %s", s->name, error->message);
+}
+
+/* Answers Stop or Detach when everything is in its place. */
+static void reply_finished(void *arg, struct session *s, uint64_t bytes, const struct error *error)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct call *call = arg;
+	struct json_writer w;
+
+	if (error) {
+		methods_fail(call, error);
+		return;
+	}
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	methods_write_session(&w, "session", s);
+	if (streq(call_method(call), "Stop"))
+		json_u64(&w, "bytes", bytes);
+	json_object_end(&w);
+	methods_reply(call, &out);
+}
+
+void method_detach(struct daemon *d, struct call *call)
+{
+	struct session *s = named_session(d, call);
+	struct error error = { 0 };
+
+	if (!s)
+		return;
+	if (s->kind != SESSION_ATTACHED) {
+		fail(call, error_set(&error, EINVAL, "BadArgument", "session \"%s\" ends with its command, not by detach", s->name), &error);
+		return;
+	}
+	log_info("uid %u detaches session %s", call_uid(call), s->name);
+	if (!s->active) {
+		/* Detaching what is closed already forgets its data, too. */
+		reply_finished(call, s, 0, NULL);
+		daemon_remove_session(d, s);
+		return;
+	}
+	if (daemon_finish_session(d, s, reply_finished, call) < 0)
+		fail(call, -ENOMEM, &error);
+}
+
+/* The connection a recording belongs to has closed: what was collected is completed. */
+static void owner_gone(void *arg)
+{
+	struct session *s = arg;
+
+	if (!s->active)
+		return;
+	log_info("session %s: its connection has closed", s->name);
+	(void)daemon_finish_session(s->daemon, s, log_write_error, NULL);
+}
+
+void method_record(struct daemon *d, struct call *call)
+{
+	struct error error = { 0 };
+	struct session *s;
+	const char *path = NULL;
+	int r;
+
+	r = param_string(call_params(call), "path", PARAM_REQUIRED, &path, &error);
+	if (r >= 0 && path[0] != '/')
+		r = error_set(&error, EINVAL, "BadArgument", "path: \"%s\" is not absolute", path);
+	if (r < 0) {
+		fail(call, r, &error);
+		return;
+	}
+	s = methods_start_session(d, call, SESSION_RECORD, path);
+	if (!s)
+		return;
+	s->daemon = d;
+	s->owner = call_ref(call);
+	call_on_gone(call, owner_gone, s);
+	reply_started(call, s);
+}
+
+static void stop_stream(struct daemon *d, struct session *s)
+{
+	for (struct stream *t = d->streams; t; t = t->next)
+		if (t->session == s)
+			stream_finish(d, t);
+}
+
+/* Ends a trace whose Stop waits for the totals, which the stream's own last reply has as well. */
+static void stop_trace(struct daemon *d, struct session *s, struct call *call)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct json_writer w;
+
+	stop_stream(d, s);
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	methods_write_session(&w, "session", s);
+	json_u64(&w, "bytes", 0);
+	json_object_end(&w);
+	methods_reply(call, &out);
+}
+
+void method_stop(struct daemon *d, struct call *call)
+{
+	struct session *s = named_session(d, call);
+	struct error error = { 0 };
+
+	if (!s)
+		return;
+	if (s->kind == SESSION_TRACE)
+		stop_trace(d, s, call);
+	else if (s->kind != SESSION_RECORD || !s->active)
+		fail(call, error_set(&error, EINVAL, "BadArgument", "session \"%s\" is not a running trace or record", s->name), &error);
+	else if (daemon_finish_session(d, s, reply_finished, call) < 0)
+		fail(call, -ENOMEM, &error);
+}

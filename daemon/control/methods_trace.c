@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Trace: spans sent as they end, for as long as the caller listens. */
+#include "control/methods.h"
+
+#include "sonde/base/log.h"
+
+enum {
+	STREAM_BACKLOG = 4 << 20, /* unread bytes beyond which spans are skipped, and counted */
+	SPANS_A_REPLY = 512,
+};
+
+static const char *file_path(const struct model *m, uint32_t file)
+{
+	const struct model_file *f = model_file_get(m, file);
+
+	return f ? model_string_get(m, f->path) : "";
+}
+
+static void fill_row(struct daemon *d, const struct raw_span *span, struct span_row *ret)
+{
+	const struct model_path *path = model_path_get(d->model, span->path);
+	const struct model_probe *probe = path ? model_probe_get(d->model, path->probe) : NULL;
+	const struct model_process *process = model_process_get(d->model, span->process);
+	uint32_t pid = process ? process->pid : 0;
+	uint32_t comm = processes_thread_name(d->processes, pid, span->tid);
+
+	*ret = (struct span_row){
+		.span = *span,
+		.pid = pid,
+		.comm = model_string_get(d->model, comm),
+		.name = probe ? model_string_get(d->model, probe->name) : "",
+		.binary = probe ? file_path(d->model, probe->file) : "",
+	};
+}
+
+static void send_spans(struct daemon *d, struct stream *t, const struct raw_span *spans, size_t n, bool last)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	const struct answer_span_options options = {
+		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
+		.args = t->session->options.args,
+	};
+	struct json_writer w;
+	struct span_row row;
+
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	json_array_begin(&w, "spans");
+	for (size_t i = 0; i < n; i++) {
+		fill_row(d, &spans[i], &row);
+		answer_span(&w, &row, &options);
+	}
+	json_array_end(&w);
+	json_u64(&w, "skipped", t->skipped);
+	if (last)
+		methods_write_session(&w, "session", t->session);
+	json_object_end(&w);
+	call_reply(t->call, &out, !last);
+}
+
+void stream_flush(struct daemon *d, struct stream *t)
+{
+	struct window *w = &t->session->window;
+
+	for (size_t i = 0; i < w->n_spans; i += SPANS_A_REPLY) {
+		size_t n = MIN(w->n_spans - i, (size_t)SPANS_A_REPLY);
+
+		if (call_gone(t->call) || call_backlog(t->call) > STREAM_BACKLOG)
+			t->skipped += n;
+		else
+			send_spans(d, t, w->spans + i, n, false);
+	}
+	w->n_spans = 0;
+}
+
+static void remove_stream(struct daemon *d, struct stream *t)
+{
+	struct stream **at = &d->streams;
+
+	while (*at && *at != t)
+		at = &(*at)->next;
+	if (*at)
+		*at = t->next;
+}
+
+/* Ends the session and sends the last reply with the totals. Not from inside a batch. */
+static int end_stream(sd_event_source *source, void *arg)
+{
+	struct stream *t = arg;
+	struct session *s = t->session;
+	struct daemon *d = t->daemon;
+
+	sd_event_source_unref(source);
+	session_stop(s);
+	daemon_catch_up(d);
+	stream_flush(d, t);
+	session_roll(s, true);
+	log_info("session %s ended: %llu spans, %llu not sent", s->name, (unsigned long long)s->n_spans,
+	         (unsigned long long)t->skipped);
+	if (!call_gone(t->call))
+		send_spans(d, t, NULL, 0, true);
+	call_on_gone(t->call, NULL, NULL);
+	call_unref(t->call);
+	remove_stream(d, t);
+	free(t);
+	d->by_slot[s->slot] = NULL;
+	daemon_remove_session(d, s);
+	return 0;
+}
+
+void stream_finish(struct daemon *d, struct stream *t)
+{
+	sd_event_source *source;
+
+	if (t->finishing)
+		return;
+	t->finishing = true;
+	t->daemon = d;
+	/* Later, from the loop: the caller may be in the middle of a batch or of a list. */
+	if (sd_event_add_defer(d->event, &source, end_stream, t) < 0)
+		log_error("session %s: out of memory at its end", t->session->name);
+}
+
+static void stream_gone(void *arg)
+{
+	struct stream *t = arg;
+
+	stream_finish(t->daemon, t);
+}
+
+void method_trace(struct daemon *d, struct call *call)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct error error = { 0 };
+	struct json_writer w;
+	struct stream *t;
+
+	if (!call_more(call)) {
+		error_set(&error, EINVAL, "BadArgument", "Trace answers with a stream: call it with \"more\"");
+		methods_fail(call, &error);
+		return;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t) {
+		error_set(&error, ENOMEM, "Internal", "out of memory");
+		methods_fail(call, &error);
+		return;
+	}
+	t->daemon = d;
+	t->session = methods_start_session(d, call, SESSION_TRACE, NULL);
+	if (!t->session) {
+		free(t);
+		return;
+	}
+	t->call = call;
+	t->next = d->streams;
+	d->streams = t;
+	call_on_gone(call, stream_gone, t);
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	json_array_begin(&w, "spans");
+	json_array_end(&w);
+	json_u64(&w, "skipped", 0);
+	methods_write_session(&w, "session", t->session);
+	methods_write_left_out(&w, t->session->probes, t->session->attachment);
+	json_object_end(&w);
+	call_reply(call, &out, true);
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/processes.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include "sonde/base/format.h"
+#include "sonde/base/log.h"
+#include "sonde/base/table.h"
+#include "symbol/elf_image.h"
+
+enum { MAX_THREAD_NAMES = 65536 };
+
+struct processes {
+	struct model *model;
+	struct symbolizer *symbolizer;
+	struct table hashed;   /* (inode, size, mtime, path) → file id, for files without a build-id */
+	struct table known;    /* file id → 1: the symbolizer has it */
+	struct table threads;  /* (pid, tid) → string id */
+	uint32_t last_pid, last_process; /* most records come from the process of the one before */
+};
+
+/*
+ * /proc gives a process's start in ticks of 10 ms, the kernel side in nanoseconds: both are cut
+ * to ticks so that they name the same process.
+ */
+static uint64_t start_tick(uint64_t start_ns)
+{
+	uint64_t tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+
+	return start_ns / tick * tick;
+}
+
+int processes_new(struct model *model, struct symbolizer *symbolizer, struct processes **ret)
+{
+	struct processes *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->model = model;
+	p->symbolizer = symbolizer;
+	*ret = p;
+	return 0;
+}
+
+struct processes *processes_free(struct processes *p)
+{
+	if (!p)
+		return NULL;
+	table_release(&p->hashed);
+	table_release(&p->known);
+	table_release(&p->threads);
+	free(p);
+	return NULL;
+}
+
+static bool is_special(const char *path)
+{
+	return path[0] != '/' || startswith(path, "//") || startswith(path, "/memfd:") ||
+	       startswith(path, "/dev/") || startswith(path, "/SYSV");
+}
+
+/*
+ * The file as that process sees it; -errno. through is a way to the very file that is mapped when
+ * the path no longer leads there, or NULL. Only regular files: opening others may block or act.
+ */
+static int open_file(uint32_t pid, const char *path, const char *through)
+{
+	char rooted[PATH_MAX + 32];
+	struct stat st;
+	int fd;
+
+	if ((size_t)snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path) >= sizeof(rooted))
+		return -ENAMETOOLONG;
+	fd = open(through ? through : rooted, O_PATH | O_CLOEXEC);
+	if (fd < 0 && !through)
+		fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		char self[64];
+		int readable;
+
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+		readable = open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+		close(fd);
+		return readable < 0 ? -errno : readable;
+	}
+	close(fd);
+	return -EINVAL;
+}
+
+/* The build-id (or the content's hash) of an open file, remembered by what stat says of it. */
+static uint32_t identify(struct processes *p, int fd, const char *path)
+{
+	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+	struct stat st;
+	uint64_t key;
+	uint32_t *id;
+	bool is_new;
+
+	if (fstat(fd, &st) < 0)
+		return model_file(p->model, NULL, path, 0);
+	key = hash_bytes(path, strlen(path), (uint64_t)st.st_ino);
+	key = hash_mix(hash_mix(key, (uint64_t)st.st_size), (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC);
+	id = table_put(&p->hashed, key, &is_new);
+	if (!id)
+		return 0;
+	if (!is_new)
+		return *id;
+	if (elf_image_open(fd, NULL, &image) < 0)
+		*id = model_file(p->model, NULL, path, 0);
+	else
+		*id = model_file(p->model, elf_image_build_id(image), path,
+		                 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
+	return *id;
+}
+
+/* The model's file for a mapping of that process; the symbolizer learns of it the first time. */
+static uint32_t find_file(struct processes *p, uint32_t pid, const char *path, const uint8_t *build_id,
+                          const char *through)
+{
+	_cleanup_(closep) int fd = -EBADF;
+	const struct model_file *file;
+	uint32_t id = 0, *seen;
+	bool is_new;
+
+	if (is_special(path))
+		return model_file(p->model, build_id, path, FILE_SPECIAL);
+	if (build_id)
+		id = model_file(p->model, build_id, path, 0);
+	if (id && table_get(&p->known, id))
+		return id;
+	fd = open_file(pid, path, through);
+	if (!id && fd >= 0)
+		id = identify(p, fd, path);
+	if (!id)
+		id = model_file(p->model, NULL, path, 0);
+	if (!id)
+		return 0;
+	seen = table_put(&p->known, id, &is_new);
+	file = model_file_get(p->model, id);
+	if (seen && is_new && file)
+		(void)symbolizer_add_file(p->symbolizer, file->build_id, path, fd >= 0 ? TAKE_FD(fd) : -1);
+	return id;
+}
+
+static void read_names(struct processes *p, uint32_t id, uint32_t pid)
+{
+	_cleanup_(freep) char *cmdline = NULL;
+	struct model_process *process;
+	char path[64], exe[PATH_MAX];
+	uint32_t string;
+	size_t size = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n > 0) {
+		string = model_stringn(p->model, exe, (size_t)n);
+		process = model_process_get(p->model, id);
+		if (process)
+			process->exe = string;
+	}
+	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
+	if (read_file(path, 65536, &cmdline, &size) < 0 || size == 0)
+		return;
+	for (size_t i = 0; i + 1 < size; i++)
+		if (cmdline[i] == 0)
+			cmdline[i] = ' ';
+	string = model_string(p->model, cmdline);
+	process = model_process_get(p->model, id);
+	if (process)
+		process->cmdline = string;
+}
+
+void processes_fork(struct processes *p, const struct record_fork *r)
+{
+	uint32_t parent = processes_find(p, r->parent_pid);
+	uint32_t comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+	uint32_t child = model_process(p->model, r->pid, start_tick(r->start_ns));
+	struct model_process *c = model_process_get(p->model, child), *from;
+
+	p->last_pid = 0;
+	if (!c)
+		return;
+	c->ppid = r->parent_pid;
+	c->uid = r->uid;
+	c->comm = comm;
+	from = model_process_get(p->model, parent);
+	if (!from)
+		return;
+	c->exe = from->exe;
+	c->cmdline = from->cmdline;
+	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
+	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
+		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;
+}
+
+void processes_exec(struct processes *p, const struct record_exec *r)
+{
+	uint32_t id = model_process(p->model, r->pid, start_tick(r->start_ns));
+	uint32_t comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+	uint32_t filename = model_string(p->model, r->filename);
+	struct model_process *process = model_process_get(p->model, id);
+	uint32_t *thread;
+
+	p->last_pid = 0;
+	if (!process)
+		return;
+	process->comm = comm;
+	process->uid = r->uid;
+	process->exe = filename;
+	process->cmdline = 0;
+	thread = table_get(&p->threads, (uint64_t)r->pid << 32 | r->pid);
+	if (thread)
+		*thread = comm;
+	read_names(p, id, r->pid);
+}
+
+void processes_exit(struct processes *p, const struct record_exit *r)
+{
+	uint32_t id = model_process_find(p->model, r->pid);
+	struct model_process *process = model_process_get(p->model, id);
+
+	p->last_pid = 0;
+	if (!process)
+		return;
+	process->flags |= PROCESS_EXITED;
+	process->exit_status = r->status;
+	process->exit_ns = r->time_ns;
+	/* Its samples were made frames as they came in. */
+	model_process_forget_mappings(p->model, id);
+}
+
+void processes_image(struct processes *p, const struct record_image *r)
+{
+	uint32_t id = processes_find(p, r->pid);
+	struct model_process *process = model_process_get(p->model, id);
+
+	if (!process)
+		return;
+	model_process_exec(p->model, id, r->time_ns);
+	/* From here on every mapping is reported: nothing needs to be read from /proc. */
+	process->flags |= PROCESS_MAPPED;
+}
+
+void processes_mmap(struct processes *p, const struct record_mmap *r)
+{
+	struct model_mapping map = { .start = r->address, .end = r->address + r->length,
+	                             .offset = r->file_offset, .since_ns = r->time_ns };
+	char path[PATH_MAX];
+	uint32_t id = processes_find(p, r->pid);
+	struct model_process *process = model_process_get(p->model, id);
+
+	/* Of a process whose mappings were never asked for, all are read when they are. */
+	if (!process || (!(process->flags & PROCESS_MAPPED) && process->exec_ns == 0))
+		return;
+	memcpy(path, r->path, r->path_len);
+	path[r->path_len] = 0;
+	map.file = find_file(p, r->pid, path, r->h.flags & MMAP_BUILD_ID ? r->build_id : NULL, NULL);
+	if (map.file)
+		(void)model_process_map(p->model, id, &map);
+}
+
+/* Start time (field 22) and parent of a process from /proc/PID/stat, whose second field may hold anything. */
+static int read_stat(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_ppid)
+{
+	_cleanup_(freep) char *text = NULL;
+	unsigned long long ticks;
+	char path[64], *at;
+	int ppid, r;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	r = read_file(path, 4096, &text, NULL);
+	if (r < 0)
+		return r;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	                  &ppid, &ticks) != 2)
+		return -EBADMSG;
+	*ret_start_ns = ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	*ret_ppid = (uint32_t)ppid;
+	return 0;
+}
+
+static uint32_t read_comm(struct processes *p, const char *path)
+{
+	_cleanup_(freep) char *text = NULL;
+
+	if (read_file(path, 256, &text, NULL) < 0)
+		return 0;
+	text[strcspn(text, "\n")] = 0;
+	return model_string(p->model, text);
+}
+
+static uint32_t read_process(struct processes *p, uint32_t pid)
+{
+	uint64_t start_ns = 0;
+	uint32_t ppid = 0, id, comm;
+	struct model_process *process;
+	struct stat st;
+	char path[64];
+
+	/* Gone already: what is known of it, if anything, stays as it is. */
+	if (read_stat(pid, &start_ns, &ppid) < 0)
+		return model_process(p->model, pid, 0);
+	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+	comm = read_comm(p, path);
+	id = model_process(p->model, pid, start_ns);
+	process = model_process_get(p->model, id);
+	if (!process)
+		return 0;
+	process->comm = comm;
+	process->ppid = ppid;
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	if (stat(path, &st) == 0)
+		process->uid = st.st_uid;
+	read_names(p, id, pid);
+	return id;
+}
+
+uint32_t processes_find(struct processes *p, uint32_t pid)
+{
+	uint32_t id;
+
+	if (pid == p->last_pid && pid != 0)
+		return p->last_process;
+	id = model_process_find(p->model, pid);
+	/* A number that was given to another process, whose fork has not been read yet. */
+	if (!id || model_process_get(p->model, id)->flags & PROCESS_EXITED)
+		id = read_process(p, pid);
+	p->last_pid = id ? pid : 0;
+	p->last_process = id;
+	return id;
+}
+
+static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	_cleanup_(freep) char *line = NULL;
+	uint64_t now = now_monotonic_ns();
+	size_t cap = 0;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (getline(&line, &cap, f) > 0) {
+		struct model_mapping map = { .since_ns = now };
+		unsigned long long start, end, offset;
+		char perms[8];
+		int at = 0;
+		char *deleted, through[80];
+
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, perms, &offset, &at) < 4 || at == 0 ||
+		    perms[2] != 'x')
+			continue;
+		line[strcspn(line, "\n")] = 0;
+		deleted = strstr(line + at, " (deleted)");
+		if (deleted)
+			*deleted = 0;
+		map.start = start;
+		map.end = end;
+		map.offset = offset;
+		snprintf(through, sizeof(through), "/proc/%u/map_files/%llx-%llx", pid, start, end);
+		map.file = find_file(p, pid, line[at] ? line + at : "//anon", NULL, deleted ? through : NULL);
+		if (map.file)
+			(void)model_process_map(p->model, id, &map);
+	}
+}
+
+uint32_t processes_find_mapped(struct processes *p, uint32_t pid)
+{
+	uint32_t id = processes_find(p, pid);
+	struct model_process *process = model_process_get(p->model, id);
+
+	if (process && !(process->flags & PROCESS_MAPPED)) {
+		/* Set first: mappings reported from now on are newer than what is read. */
+		process->flags |= PROCESS_MAPPED;
+		read_maps(p, id, pid);
+	}
+	return id;
+}
+
+uint32_t processes_anyone(struct processes *p)
+{
+	uint32_t comm = model_string(p->model, "(all)");
+	uint32_t id = model_process(p->model, 0, 1);
+	struct model_process *process = model_process_get(p->model, id);
+
+	if (process)
+		process->comm = comm;
+	return id;
+}
+
+uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid)
+{
+	struct model_process *process;
+	uint32_t *name, id;
+	char path[64];
+	bool is_new;
+
+	/* Threads come and go for ever: start anew rather than grow. */
+	if (p->threads.len > MAX_THREAD_NAMES)
+		table_clear(&p->threads);
+	name = table_put(&p->threads, (uint64_t)pid << 32 | tid, &is_new);
+	if (!name)
+		return 0;
+	if (!is_new)
+		return *name;
+	id = processes_find(p, pid);
+	process = model_process_get(p->model, id);
+	if (process)
+		*name = process->comm;
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", pid, tid);
+	id = read_comm(p, path);
+	if (id)
+		*name = id;
+	return *name;
+}

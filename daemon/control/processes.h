@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Keeps the model's processes and their mapped files up to date: from records of the kernel side,
+ * and from /proc for processes that were there before the daemon. Files are told to the symbolizer
+ * as they are mapped, so that a process that has exited is still symbolised.
+ */
+#ifndef SONDE_CONTROL_PROCESSES_H
+#define SONDE_CONTROL_PROCESSES_H
+
+#include "model/model.h"
+#include "sonde/record.h"
+#include "symbol/symbolizer.h"
+
+struct processes;
+
+/* Both are borrowed and must outlive it. */
+int processes_new(struct model *model, struct symbolizer *symbolizer, struct processes **ret);
+struct processes *processes_free(struct processes *p);
+DEFINE_CLEANUP(struct processes *, processes_free)
+
+void processes_fork(struct processes *p, const struct record_fork *r);
+void processes_exec(struct processes *p, const struct record_exec *r);
+void processes_exit(struct processes *p, const struct record_exit *r);
+void processes_image(struct processes *p, const struct record_image *r);
+void processes_mmap(struct processes *p, const struct record_mmap *r);
+
+/* The process of a live pid, read from /proc when it is not known yet; 0 when out of memory. */
+uint32_t processes_find(struct processes *p, uint32_t pid);
+/* As above, and makes sure that its mappings are known: for samples. */
+uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
+
+/* A process to stand for all: statistics that the kernel keeps by function only. */
+uint32_t processes_anyone(struct processes *p);
+
+/* The name of a thread as a string id of the model, read once from /proc; the process's when gone. */
+uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A session: probes and samples that were asked for together, and what they have yielded. It
+ * lives in three ways: attached until detached; with a connection (trace, record); or closed, with
+ * its data still there to be asked. All on the main thread.
+ *
+ * Data flows: ingest adds to the open window; session_roll() merges it into the total, hands raw
+ * spans to the worker to be packed (into memory, or into the recording's file).
+ */
+#ifndef SONDE_CONTROL_SESSION_H
+#define SONDE_CONTROL_SESSION_H
+
+#include "collect/kernel_side.h"
+#include "collect/sampler.h"
+#include "collect/span_program.h"
+#include "control/processes.h"
+#include "control/worker.h"
+#include "model/window.h"
+#include "probe/attach.h"
+#include "store/store.h"
+
+/* What a session is asked to collect: SessionOptions of io.sonde.varlink. Owns its strings. */
+struct session_options {
+	char *name; /* NULL: one is made */
+	char **specs;
+	size_t n_specs;
+	uint32_t *pids;
+	size_t n_pids;
+	char *comm; /* glob over the name of processes, those that start later included; or NULL */
+	bool has_uid;
+	uint32_t uid;
+	char **files; /* of a command about to start */
+	size_t n_files;
+	bool all;
+	uint32_t frequency_hz;
+	uint64_t min_duration_ns;
+	uint32_t max_depth;
+	bool errors_only, null_is_error, args, stats_only;
+};
+void session_options_release(struct session_options *o);
+
+struct call;
+struct daemon;
+
+enum session_kind { SESSION_ATTACHED, SESSION_TRACE, SESSION_RECORD, SESSION_REPLAY };
+
+/* What sessions share; owned by the daemon. */
+struct session_context {
+	struct kernel_side *kernel;
+	struct model *model;
+	struct processes *processes;
+	struct symbolizer *symbolizer;
+	struct worker *writer; /* packs raw spans, writes recordings */
+	bool can_multi, can_session_link;
+	size_t raw_memory; /* bytes of packed raw spans kept a session */
+	int64_t monotonic_to_epoch_ns;
+};
+
+struct session_chunks { /* packed raw spans, oldest first; shared with the questions that read them */
+	struct span_chunk *items;
+	size_t n, cap, bytes;
+};
+
+struct session {
+	char *name, *targets;
+	enum session_kind kind;
+	bool active; /* probes and samples are in place */
+	bool ending; /* its file is being completed */
+	struct session_options options;
+	uint64_t started_us;
+	uint64_t n_spans, n_samples; /* received */
+
+	struct session_context *context;
+	struct probe_set *probes;
+	struct attachment *attachment;
+	struct span_program *program;
+	struct sampler *sampler;
+	uint32_t slot;
+	bool has_slot, follows_forks;
+	size_t live_pids; /* of options.pids: those that have not ended */
+	uint32_t first_probe; /* model id of probe 0; the others follow */
+	struct table paths;   /* the kernel side's hash → model path id */
+
+	struct window window, total;
+	uint64_t losses_seen[LOSS_COUNTERS];
+	uint64_t windows;
+	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */
+	struct session_chunks chunks;
+	size_t packing; /* jobs under way */
+
+	struct store_writer *writer; /* SESSION_RECORD; used by the worker while packing > 0 */
+	struct store_marks marks;
+	struct error write_error;
+	struct store_reader *reader; /* SESSION_REPLAY */
+	struct daemon *daemon;
+	struct call *owner; /* of a recording: when its connection closes, the session ends */
+	struct session *next;
+};
+
+/* The slot, programs, probes and samples of a session, attached. left_out: notes for the user, owned by the session's probes. */
+int session_start(struct session_context *context, struct session_options *options, enum session_kind kind,
+                  const char *recording, struct error *error, struct session **ret);
+/* Only resolves: what session_start() would probe. */
+int session_resolve(const struct session_options *options, struct error *error, struct probe_set **ret);
+const char *session_strategy(const struct session *s);
+/* How many probes a recording has; 0 for a session of this daemon. */
+size_t session_recorded_probes(const struct session *s);
+
+/* A followed process has forked: links that hold for one process are made for the child. */
+void session_forked(struct session *s, uint32_t parent, uint32_t child);
+/* A process runs a new program: the session may be about it by its name or user. */
+void session_execed(struct session *s, uint32_t pid);
+/* A process has ended. True when it was the last one of those the session is about. */
+bool session_exited(struct session *s, uint32_t pid);
+/* True when a process of that pid is one of the session's own targets. */
+bool session_has_pid(const struct session *s, uint32_t pid);
+
+/* Records of the session's slot. */
+void session_add_path(struct session *s, const struct record_path *r);
+void session_add_span(struct session *s, const struct record_span *r);
+void session_add_sample(struct session *s, const struct record_sample *r);
+
+/* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps are taken too. */
+void session_roll(struct session *s, bool final);
+/* Takes everything of the session out of the kernel. Data stays; the caller then drains the collector and rolls. */
+void session_stop(struct session *s);
+/* Gives up the slot and the programs; what the kernel counted has been taken by the last roll. */
+void session_release_slot(struct session *s);
+/* Statistics that so far only the kernel has (stats_only), as a window the caller releases. */
+int session_kernel_window(struct session *s, struct window *ret);
+
+struct session *session_free(struct session *s);
+DEFINE_CLEANUP(struct session *, session_free)
+
+/* A session whose data is a recording's. */
+int session_from_recording(struct session_context *context, const char *path, struct error *error, struct session **ret);
+
+#endif

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The data side of a session: records into windows, windows into the total, into memory or the file. */
+#include "control/session.h"
+
+#include "sonde/base/format.h"
+#include "sonde/base/log.h"
+
+enum { RAW_ROLL = 65536 /* raw spans that are packed without waiting for the window's end */ };
+
+void session_add_path(struct session *s, const struct record_path *r)
+{
+	uint32_t parent = 0, *slot;
+	bool is_new;
+
+	if (!s->probes || r->probe >= s->probes->n)
+		return;
+	if (r->parent != 0) {
+		const uint32_t *p = table_get(&s->paths, r->parent);
+
+		parent = p ? *p : 0;
+	}
+	slot = table_put(&s->paths, r->path, &is_new);
+	if (slot && (is_new || *slot == 0))
+		*slot = model_path(s->context->model, parent, s->first_probe + r->probe);
+}
+
+/* The path of a span; one whose announcement was lost stands at the root. */
+static uint32_t find_path(struct session *s, const struct record_span *r)
+{
+	const uint32_t *known = table_get(&s->paths, r->path);
+
+	if (known)
+		return *known;
+	return model_path(s->context->model, 0, s->first_probe + r->probe);
+}
+
+void session_add_span(struct session *s, const struct record_span *r)
+{
+	struct raw_span span = {
+		.start_ns = r->start_ns,
+		.duration_ns = r->duration_ns,
+		.self_ns = r->self_ns,
+		.ret = r->ret,
+		.tid = r->tid,
+		.depth = r->depth,
+		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR),
+	};
+
+	if (!s->probes || r->probe >= s->probes->n)
+		return;
+	span.process = processes_find(s->context->processes, r->pid);
+	span.path = find_path(s, r);
+	if (!span.process || !span.path)
+		return; /* out of memory: what cannot be named is not kept */
+	if (r->h.flags & SPAN_ARGS)
+		memcpy(span.args, ((const struct record_span_args *)r)->args, sizeof(span.args));
+	s->n_spans++;
+	(void)window_add_span(&s->window, &span, true);
+	if (s->window.n_spans >= RAW_ROLL && s->kind != SESSION_TRACE)
+		session_roll(s, false);
+}
+
+/*
+ * The record has leaf first. Addresses of callers are where they go on, behind the call: one byte
+ * before is in the call itself, whatever function comes next.
+ */
+static uint32_t user_frame(struct session *s, uint32_t process, const struct record_sample *r, uint32_t i)
+{
+	return model_frame_at(s->context->model, process, r->ips[i] - (i > 0));
+}
+
+/*
+ * How many of the user addresses, from the leaf on, can be true. A walk along frame pointers ends
+ * up anywhere when a function keeps something else in the register; a caller outside all
+ * executable mappings is such a case, and so is what is above it.
+ */
+static uint32_t user_depth(struct session *s, uint32_t process, const struct record_sample *r)
+{
+	for (uint32_t i = 1; i < r->user_count; i++) {
+		const struct model_frame *f = model_frame_get(s->context->model, user_frame(s, process, r, i));
+
+		if (f && f->file)
+			continue;
+		s->window.losses[LOSS_STACK]++;
+		return i;
+	}
+	return r->user_count;
+}
+
+void session_add_sample(struct session *s, const struct record_sample *r)
+{
+	struct model *m = s->context->model;
+	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
+	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+	uint32_t stack = 0;
+
+	for (uint32_t i = user_depth(s, process, r); i-- > 0;)
+		stack = model_stack(m, stack, user_frame(s, process, r, i));
+	for (uint32_t i = r->kernel_count; i-- > 0;)
+		stack = model_stack(m, stack, model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
+	if (!process)
+		return;
+	s->n_samples++;
+	(void)window_add_sample(&s->window, process, thread, stack, 1);
+}
+
+int session_kernel_window(struct session *s, struct window *ret)
+{
+	struct window w = { .start_ns = s->total.start_ns, .end_ns = now_monotonic_ns() };
+	struct kernel_stat *k;
+	int r = 0;
+
+	if (!s->options.stats_only || !s->program || !s->probes)
+		return -ENODATA;
+	k = malloc(sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->probes->n && r >= 0; i++) {
+		struct span_stat stat = { 0 };
+
+		r = span_program_stat(s->program, i, k);
+		if (r < 0)
+			break;
+		for (uint32_t b = 0; b < HIST_BUCKETS && r >= 0; b++) {
+			if (k->buckets[b] == 0)
+				continue;
+			if (stat.calls == 0)
+				stat.min_ns = hist_lower(b);
+			stat.calls += k->buckets[b];
+			r = hist_add_bucket(&stat.hist, b, k->buckets[b]);
+		}
+		stat.process = s->options.n_pids == 1 ? processes_find(s->context->processes, s->options.pids[0])
+		                                      : processes_anyone(s->context->processes);
+		stat.path = model_path(s->context->model, 0, s->first_probe + i);
+		stat.errors = k->errors;
+		stat.total_ns = stat.self_ns = k->total_ns;
+		stat.max_ns = k->max_ns;
+		if (stat.calls > 0 && r >= 0)
+			r = window_add_stat(&w, &stat);
+		hist_release(&stat.hist);
+	}
+	free(k);
+	if (r < 0) {
+		window_release(&w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+static void take_losses(struct session *s)
+{
+	uint64_t now[LOSS_COUNTERS];
+
+	if (!s->has_slot || kernel_side_losses(s->context->kernel, s->slot, now) < 0)
+		return;
+	for (size_t i = 0; i < LOSS_COUNTERS; i++) {
+		s->window.losses[i] += now[i] - s->losses_seen[i];
+		s->losses_seen[i] = now[i];
+	}
+}
+
+/* A job of the worker: packs raw spans into memory, or writes a batch into the recording. */
+struct pack_job {
+	struct session *session;
+	struct store_batch *batch; /* recording */
+	struct window window;      /* memory: only its raw spans */
+	struct span_chunk chunk;
+	struct error error;
+	int result;
+};
+
+static char *resolve_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
+{
+	struct symbolizer *symbolizer = arg;
+	char name[256];
+	uint64_t at;
+	int r;
+
+	if (file->flags & FILE_KERNEL)
+		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
+	else
+		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name), &at);
+	return r < 0 ? NULL : strdup(name);
+}
+
+static void pack_run(void *arg)
+{
+	struct pack_job *job = arg;
+	struct session *s = job->session;
+
+	if (!s->writer)
+		job->result = chunk_encode(job->window.spans, job->window.n_spans, &job->chunk);
+	else if (job->batch)
+		job->result = store_write(s->writer, job->batch, resolve_frame, s->context->symbolizer, &job->error);
+}
+
+static void keep_chunk(struct session *s, struct span_chunk *chunk)
+{
+	struct session_chunks *c = &s->chunks;
+	size_t drop = 0;
+
+	if (array_reserve(&c->items, &c->cap, c->n + 1, sizeof(*c->items)) < 0) {
+		s->raw_dropped += chunk->count;
+		chunk_release(chunk);
+		return;
+	}
+	c->items[c->n++] = *chunk;
+	c->bytes += chunk->size;
+	while (drop + 1 < c->n && c->bytes > s->context->raw_memory) {
+		c->bytes -= c->items[drop].size;
+		s->raw_dropped += c->items[drop].count;
+		chunk_release(&c->items[drop++]);
+	}
+	c->n -= drop;
+	memmove(c->items, c->items + drop, c->n * sizeof(*c->items));
+}
+
+static void pack_done(void *arg, bool cancelled)
+{
+	struct pack_job *job = arg;
+	struct session *s = job->session;
+
+	s->packing--;
+	if (job->result < 0 && !s->write_error.name[0]) {
+		error_set(&job->error, -job->result, "WriteFailed", "packing spans failed: %s", strerror(-job->result));
+		s->write_error = job->error;
+		log_error("session %s: %s", s->name, job->error.message);
+	} else if (!cancelled && job->chunk.data) {
+		keep_chunk(s, &job->chunk);
+	}
+	store_batch_free(job->batch);
+	window_release(&job->window);
+	free(job);
+}
+
+/* Hands the window's raw spans (and, for a recording, all of it) to the worker. */
+static int submit(struct session *s)
+{
+	struct pack_job *job = calloc(1, sizeof(*job));
+	int r = 0;
+
+	if (!job)
+		return -ENOMEM;
+	job->session = s;
+	if (s->writer) {
+		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
+	} else {
+		job->window.spans = TAKE_PTR(s->window.spans);
+		job->window.n_spans = s->window.n_spans;
+		s->window.n_spans = s->window.spans_cap = 0;
+	}
+	s->packing++;
+	if (r >= 0)
+		r = worker_submit(s->context->writer, pack_run, pack_done, job);
+	if (r < 0) {
+		s->packing--;
+		store_batch_free(job->batch);
+		window_release(&job->window);
+		free(job);
+	}
+	return r;
+}
+
+void session_roll(struct session *s, bool final)
+{
+	struct window *w = &s->window;
+
+	if (s->kind == SESSION_REPLAY)
+		return;
+	w->end_ns = now_monotonic_ns();
+	take_losses(s);
+	if (final && s->options.stats_only) {
+		struct window kernel;
+
+		if (session_kernel_window(s, &kernel) == 0) {
+			for (size_t i = 0; i < kernel.n_stats; i++)
+				(void)window_add_stat(w, &kernel.stats[i]);
+			window_release(&kernel);
+		}
+	}
+	if (window_merge(&s->total, w) < 0)
+		log_error("session %s: out of memory: a window is missing from its totals", s->name);
+	s->windows++;
+	if (s->write_error.name[0] || s->kind == SESSION_TRACE)
+		s->raw_dropped += s->kind == SESSION_TRACE ? 0 : w->n_spans;
+	else if ((s->writer || w->n_spans > 0) && submit(s) < 0)
+		s->raw_dropped += w->n_spans;
+	window_reset(w, w->end_ns);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which processes a session is about, and how that changes: by fork, exec and exit. */
+#include "control/session_targets.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include "sonde/base/log.h"
+#include "sonde/base/strbuf.h"
+
+bool session_has_targets(const struct session_options *o)
+{
+	return o->n_pids > 0 || o->comm || o->has_uid;
+}
+
+static int add_pid(struct session *s, uint32_t pid)
+{
+	struct session_options *o = &s->options;
+	uint32_t *pids = reallocarray(o->pids, o->n_pids + 1, sizeof(*pids));
+
+	if (!pids)
+		return -ENOMEM;
+	o->pids = pids;
+	o->pids[o->n_pids++] = pid;
+	return 0;
+}
+
+static bool is_selected(const struct session *s, uint32_t pid)
+{
+	struct model *m = s->context->model;
+	const struct model_process *p = model_process_get(m, processes_find(s->context->processes, pid));
+	const struct session_options *o = &s->options;
+
+	return p && (!o->has_uid || p->uid == o->uid) &&
+	       (!o->comm || fnmatch(o->comm, model_string_get(m, p->comm), 0) == 0);
+}
+
+/* Processes selected by name or user that run now; those to come are added by session_execed(). */
+static int select_running(struct session *s)
+{
+	DIR *dir;
+	struct dirent *e;
+	uint64_t pid;
+	int r = 0;
+
+	if (!s->options.comm && !s->options.has_uid)
+		return 0;
+	dir = opendir("/proc");
+	if (!dir)
+		return -errno;
+	while (r >= 0 && (e = readdir(dir)))
+		if (parse_u64(e->d_name, &pid) == 0 && pid <= INT32_MAX && is_selected(s, (uint32_t)pid))
+			r = add_pid(s, (uint32_t)pid);
+	closedir(dir);
+	return r;
+}
+
+int session_add_targets(struct session *s, struct error *error)
+{
+	int selected = select_running(s);
+
+	if (selected < 0)
+		return selected;
+	s->live_pids = s->options.n_pids;
+	for (size_t i = 0; i < s->options.n_pids; i++) {
+		uint32_t pid = s->options.pids[i];
+		char path[64];
+		int r;
+
+		snprintf(path, sizeof(path), "/proc/%u", pid);
+		if (access(path, F_OK) < 0) {
+			error_set(error, ESRCH, "NoSuchProcess", "no process has PID %u", pid);
+			error_fix(error, "find it with pgrep NAME, or use -- COMMAND to start the program");
+			return -ESRCH;
+		}
+		r = kernel_side_add_target(s->context->kernel, s->slot, pid);
+		if (r < 0)
+			return error_set(error, -r, "TooMany", "cannot follow PID %u: %s", pid, strerror(-r));
+		/* Its names and mappings are read while it is there for certain. */
+		(void)processes_find_mapped(s->context->processes, pid);
+	}
+	return 0;
+}
+
+char *session_describe_targets(const struct session_options *o)
+{
+	_cleanup_(strbuf_release) struct strbuf b = { 0 };
+
+	if (o->n_files > 0)
+		strbuf_printf(&b, "command %s", o->files[0]);
+	else if (o->comm)
+		strbuf_printf(&b, "processes named %s", o->comm);
+	else if (o->has_uid)
+		strbuf_printf(&b, "processes of user %u", o->uid);
+	else if (o->n_pids > 0)
+		strbuf_puts(&b, "pid");
+	else
+		strbuf_puts(&b, "all");
+	for (size_t i = 0; i < o->n_pids && o->n_files == 0 && !o->comm && !o->has_uid; i++)
+		strbuf_printf(&b, "%s%u", i ? "," : " ", o->pids[i]);
+	return strbuf_error(&b) ? NULL : TAKE_PTR(b.data);
+}
+
+bool session_has_pid(const struct session *s, uint32_t pid)
+{
+	for (size_t i = 0; i < s->options.n_pids; i++)
+		if (s->options.pids[i] == pid)
+			return true;
+	return false;
+}
+
+/* A process that has become one of the session's while it runs. */
+static void add_live(struct session *s, uint32_t pid)
+{
+	struct error error = { 0 };
+
+	if (add_pid(s, pid) < 0)
+		return;
+	s->live_pids++;
+	if (s->attachment && s->follows_forks && attachment_add_pid(s->attachment, (pid_t)pid, &error) < 0)
+		log_info("session %s: process %u is not probed: %s", s->name, pid, error.message);
+}
+
+void session_forked(struct session *s, uint32_t parent, uint32_t child)
+{
+	if (s->active && session_has_pid(s, parent) && !session_has_pid(s, child))
+		add_live(s, child);
+}
+
+void session_execed(struct session *s, uint32_t pid)
+{
+	if (!s->active || (!s->options.comm && !s->options.has_uid) || session_has_pid(s, pid) || !is_selected(s, pid))
+		return;
+	if (kernel_side_add_target(s->context->kernel, s->slot, pid) == 0)
+		add_live(s, pid);
+}
+
+bool session_exited(struct session *s, uint32_t pid)
+{
+	struct session_options *o = &s->options;
+
+	for (size_t i = 0; i < o->n_pids; i++) {
+		if (o->pids[i] != pid)
+			continue;
+		if (s->attachment && s->follows_forks)
+			attachment_drop_pid(s->attachment, (pid_t)pid);
+		s->live_pids--;
+		/* The list is also what the session was asked for: only its last one stays. */
+		if (o->n_pids > 1)
+			o->pids[i] = o->pids[--o->n_pids];
+		return s->live_pids == 0 && !o->comm && !o->has_uid;
+	}
+	return false;
+}
