@@ -154,8 +154,6 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	/* A private daemon answers each call with the reason instead, and Doctor with all of them. */
 	if (r < 0 && a->n_connections == 0)
 		return r;
-	if (r < 0 && a->replay)
-		d->kernel_error = *error;
 	memset(error, 0, sizeof(*error));
 	(void)sd_notify(false, "READY=1");
 	r = sd_event_loop(event);

@@ -150,6 +150,7 @@ static void answer_flush(struct collector *c, uint64_t asked, uint64_t position)
 static void *collector_main(void *arg)
 {
 	struct collector *c = arg;
+	const struct timespec coalesce = { .tv_nsec = NSEC_PER_MSEC / 2 };
 	int wait_ms = FASTEST_MS;
 	sigset_t all;
 
@@ -161,9 +162,12 @@ static void *collector_main(void *arg)
 		int n = epoll_wait(c->epoll_fd, events, ARRAY_SIZE(events), wait_ms);
 		size_t bytes;
 
-		for (int i = 0; i < n; i++)
+		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == c->control_fd)
 				(void)!read(c->control_fd, &count, sizeof(count));
+			else
+				nanosleep(&coalesce, NULL); /* an exec brings a dozen of mappings at once */
+		}
 		pthread_mutex_lock(&c->lock);
 		asked = c->flush_asked;
 		position = c->flush_position;
@@ -284,6 +288,20 @@ void batch_each(const struct batch *b, void (*each)(void *arg, const void *recor
 		memcpy(&size, b->data + pos, sizeof(size));
 		each(arg, b->data + pos + sizeof(uint64_t), size);
 		pos += (sizeof(uint64_t) + size + 7) & ~(size_t)7;
+	}
+}
+
+void collector_set_prompt(struct collector *c, bool prompt)
+{
+	long configured = sysconf(_SC_NPROCESSORS_CONF);
+	_cleanup_(freep) int *fds = calloc((size_t)MAX(configured, 1L), sizeof(*fds));
+	size_t n = fds ? mmap_events_fds(c->maps, fds) : 0;
+
+	/* Adding what is there or removing what is not fails, and that is right. */
+	for (size_t i = 0; i < n; i++) {
+		struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.fd = fds[i] };
+
+		(void)epoll_ctl(c->epoll_fd, prompt ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fds[i], &e);
 	}
 }
 

@@ -31,6 +31,12 @@ struct batch *collector_take(struct collector *c);
 /* Calls each() with every record of a batch. */
 void batch_each(const struct batch *b, void (*each)(void *arg, const void *record, size_t size), void *arg);
 
+/*
+ * Whether mappings are to be handed on within about a millisecond, instead of with the next drain:
+ * when all processes matter, files must be opened before short-lived programs are gone.
+ */
+void collector_set_prompt(struct collector *c, bool prompt);
+
 /* How far the kernel side has written: what happens from now on is behind this position. */
 uint64_t collector_position(const struct collector *c);
 /*

@@ -59,7 +59,7 @@ static int open_cpu(struct mmap_events *m, int cpu)
 		.comm = 1,
 		.comm_exec = 1,
 		.watermark = 1,
-		.wakeup_watermark = DATA_PAGES * 4096,
+		.wakeup_watermark = 1, /* whoever polls wants to know at once */
 		.use_clockid = 1,
 		.clockid = CLOCK_MONOTONIC,
 	};
@@ -120,6 +120,13 @@ struct mmap_events *mmap_events_free(struct mmap_events *m)
 	free(m->cpus);
 	free(m);
 	return NULL;
+}
+
+size_t mmap_events_fds(const struct mmap_events *m, int *ret_fds)
+{
+	for (size_t i = 0; i < m->n_cpus; i++)
+		ret_fds[i] = m->cpus[i].fd;
+	return m->n_cpus;
 }
 
 /* Turns one MMAP2 record of `size` bytes into a record_mmap and hands it on. */

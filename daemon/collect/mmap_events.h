@@ -17,6 +17,9 @@ int mmap_events_open(struct error *error, struct mmap_events **ret);
 struct mmap_events *mmap_events_free(struct mmap_events *m);
 DEFINE_CLEANUP(struct mmap_events *, mmap_events_free)
 
+/* Descriptors that become readable with each record, one a CPU: ret_fds has room for all CPUs. */
+size_t mmap_events_fds(const struct mmap_events *m, int *ret_fds);
+
 /*
  * Hands every waiting record to each(), until it returns nonzero: that record then waits for the
  * next call. Returns how many records the kernel says were lost since the last call.

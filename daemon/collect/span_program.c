@@ -152,6 +152,12 @@ int span_program_session_fd(const struct span_program *p)
 	return p->flat ? bpf_program__fd(p->flat->progs.flat_session) : -1;
 }
 
+void span_program_set_active(struct span_program *p, bool active)
+{
+	if (p->span)
+		__atomic_store_n(&p->span->bss->active, active, __ATOMIC_RELAXED);
+}
+
 int span_program_stat(const struct span_program *p, uint32_t probe, struct kernel_stat *ret)
 {
 	if (!p->scratch)

@@ -34,6 +34,12 @@ int span_program_entry_fd(const struct span_program *p);
 int span_program_return_fd(const struct span_program *p);
 int span_program_session_fd(const struct span_program *p);
 
+/*
+ * Whether calls are taken note of. To be set when all links are in place and cleared before the
+ * first is taken off: links come and go one after the other, and halves of calls are no spans.
+ */
+void span_program_set_active(struct span_program *p, bool active);
+
 /* Sums one probe's statistics over CPUs (stats-only sessions). */
 int span_program_stat(const struct span_program *p, uint32_t probe, struct kernel_stat *ret);
 

@@ -201,10 +201,13 @@ int daemon_open_recording(struct daemon *d, const char *path, struct error *erro
 	struct session *s = NULL;
 	int r;
 
-	r = session_from_recording(&d->context, path, error, &s);
-	if (r < 0)
-		return r;
 	d->recording = path;
+	r = session_from_recording(&d->context, path, &d->recording_error, &s);
+	if (r < 0) {
+		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path, strerror(-r));
+		*error = d->recording_error;
+		return r;
+	}
 	s->next = d->sessions;
 	d->sessions = s;
 	return 0;
@@ -258,11 +261,46 @@ struct session *daemon_find_session(struct daemon *d, const char *name)
 	return NULL;
 }
 
+/* What is kept of processes depends on what the sessions are about. */
+static void update_tracking(struct daemon *d)
+{
+	bool all = false;
+
+	for (struct session *s = d->sessions; s; s = s->next)
+		all |= s->active && (s->options.n_pids == 0 || s->options.comm || s->options.has_uid);
+	processes_track_all(d->processes, all);
+	if (d->collector)
+		collector_set_prompt(d->collector, all);
+}
+
+/*
+ * The model only grows: with the last session what it was about goes, too. Questions under way have
+ * copies of what they need, but traces and packing do not, so none may be left.
+ */
+static void forget_everything(struct daemon *d)
+{
+	struct processes *processes = NULL;
+	struct model *model = NULL;
+
+	if (d->recording || d->sessions || !d->processes || model_new(&model) < 0)
+		return;
+	if (processes_new(model, d->symbolizer, &processes) < 0) {
+		model_free(model);
+		return;
+	}
+	processes_free(d->processes);
+	model_free(d->model);
+	d->context.processes = d->processes = processes;
+	d->context.model = d->model = model;
+	malloc_trim(0);
+}
+
 void daemon_add_session(struct daemon *d, struct session *s)
 {
 	s->next = d->sessions;
 	d->sessions = s;
 	d->by_slot[s->slot] = s;
+	update_tracking(d);
 }
 
 void daemon_remove_session(struct daemon *d, struct session *s)
@@ -277,6 +315,7 @@ void daemon_remove_session(struct daemon *d, struct session *s)
 		call_on_gone(s->owner, NULL, NULL);
 	s->owner = call_unref(s->owner);
 	session_free(s);
+	forget_everything(d);
 }
 
 static void forget_oldest_closed(struct daemon *d)
@@ -345,6 +384,7 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 	session_roll(s, true);
 	session_release_slot(s);
 	d->by_slot[s->slot] = NULL;
+	update_tracking(d);
 	if (worker_submit(d->writer, finish_run, finish_done, f) < 0) {
 		/* Out of memory for the queue: do it here rather than leave it undone. */
 		finish_run(f);

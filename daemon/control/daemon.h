@@ -31,6 +31,7 @@ struct daemon {
 	struct processes *processes;
 	struct kernel_side *kernel;     /* NULL: replay, or not permitted */
 	struct error kernel_error;      /* why there is no kernel side */
+	struct error recording_error;   /* why the recording could not be opened */
 	struct collector *collector;
 	struct worker *writer, *asker;  /* packing and writing; answering */
 	struct session_context context;
@@ -47,6 +48,7 @@ struct daemon {
 int daemon_new(sd_event *event, const struct config *config, struct daemon **ret);
 /* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still answers. */
 int daemon_go_live(struct daemon *d, struct error *error);
+/* A failure is kept in recording_error, too: every question is answered with it. */
 int daemon_open_recording(struct daemon *d, const char *path, struct error *error);
 /* Ends sessions (recordings are completed), then everything in reverse. */
 struct daemon *daemon_free(struct daemon *d);

@@ -31,7 +31,9 @@ void daemon_dispatch(void *arg, struct call *call)
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
 		if (!streq(methods[i].name, call_method(call)))
 			continue;
-		if (methods[i].live && d->recording) {
+		if (d->recording_error.name[0]) {
+			methods_fail(call, &d->recording_error);
+		} else if (methods[i].live && d->recording) {
 			error_set(&error, EROFS, "ReplayOnly", "%s needs a running system: a recording is open", methods[i].name);
 			error_fix(&error, "leave out -i FILE");
 			methods_fail(call, &error);

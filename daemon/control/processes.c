@@ -17,6 +17,7 @@ struct processes {
 	struct table hashed;   /* (inode, size, mtime, path) → file id, for files without a build-id */
 	struct table known;    /* file id → 1: the symbolizer has it */
 	struct table threads;  /* (pid, tid) → string id */
+	bool track_all;
 	uint32_t last_pid, last_process; /* most records come from the process of the one before */
 };
 
@@ -174,13 +175,28 @@ static void read_names(struct processes *p, uint32_t id, uint32_t pid)
 		process->cmdline = string;
 }
 
+void processes_track_all(struct processes *p, bool all)
+{
+	p->track_all = all;
+}
+
+static bool is_noted(const struct processes *p, uint32_t pid)
+{
+	return p->track_all || model_process_find(p->model, pid) != 0;
+}
+
 void processes_fork(struct processes *p, const struct record_fork *r)
 {
-	uint32_t parent = processes_find(p, r->parent_pid);
-	uint32_t comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t child = model_process(p->model, r->pid, start_tick(r->start_ns));
-	struct model_process *c = model_process_get(p->model, child), *from;
+	uint32_t parent, comm, child;
+	struct model_process *c, *from;
 
+	/* A number that is given again must not stay the earlier process's. */
+	if (!p->track_all && !(r->h.flags & FORK_FOLLOWED) && !model_process_find(p->model, r->pid))
+		return;
+	parent = processes_find(p, r->parent_pid);
+	comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+	child = model_process(p->model, r->pid, start_tick(r->start_ns));
+	c = model_process_get(p->model, child);
 	p->last_pid = 0;
 	if (!c)
 		return;
@@ -199,12 +215,15 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 
 void processes_exec(struct processes *p, const struct record_exec *r)
 {
-	uint32_t id = model_process(p->model, r->pid, start_tick(r->start_ns));
-	uint32_t comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t filename = model_string(p->model, r->filename);
-	struct model_process *process = model_process_get(p->model, id);
-	uint32_t *thread;
+	uint32_t id, comm, filename, *thread;
+	struct model_process *process;
 
+	if (!is_noted(p, r->pid))
+		return;
+	id = model_process(p->model, r->pid, start_tick(r->start_ns));
+	comm = model_stringn(p->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+	filename = model_string(p->model, r->filename);
+	process = model_process_get(p->model, id);
 	p->last_pid = 0;
 	if (!process)
 		return;
@@ -235,9 +254,13 @@ void processes_exit(struct processes *p, const struct record_exit *r)
 
 void processes_image(struct processes *p, const struct record_image *r)
 {
-	uint32_t id = processes_find(p, r->pid);
-	struct model_process *process = model_process_get(p->model, id);
+	struct model_process *process;
+	uint32_t id;
 
+	if (!is_noted(p, r->pid))
+		return;
+	id = processes_find(p, r->pid);
+	process = model_process_get(p->model, id);
 	if (!process)
 		return;
 	model_process_exec(p->model, id, r->time_ns);
@@ -249,10 +272,14 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 {
 	struct model_mapping map = { .start = r->address, .end = r->address + r->length,
 	                             .offset = r->file_offset, .since_ns = r->time_ns };
+	struct model_process *process;
 	char path[PATH_MAX];
-	uint32_t id = processes_find(p, r->pid);
-	struct model_process *process = model_process_get(p->model, id);
+	uint32_t id;
 
+	if (!is_noted(p, r->pid))
+		return;
+	id = processes_find(p, r->pid);
+	process = model_process_get(p->model, id);
 	/* Of a process whose mappings were never asked for, all are read when they are. */
 	if (!process || (!(process->flags & PROCESS_MAPPED) && process->exec_ns == 0))
 		return;

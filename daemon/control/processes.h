@@ -18,6 +18,12 @@ int processes_new(struct model *model, struct symbolizer *symbolizer, struct pro
 struct processes *processes_free(struct processes *p);
 DEFINE_CLEANUP(struct processes *, processes_free)
 
+/*
+ * Whether some session is about every process. If none is, processes that nothing has asked about
+ * are not taken note of: /proc has them when somebody does.
+ */
+void processes_track_all(struct processes *p, bool all);
+
 void processes_fork(struct processes *p, const struct record_fork *r);
 void processes_exec(struct processes *p, const struct record_exec *r);
 void processes_exit(struct processes *p, const struct record_exit *r);

@@ -186,7 +186,10 @@ static int start_spans(struct session *s, struct error *error)
 	r = register_probes(s);
 	if (r < 0)
 		return r;
-	return attach_all(s, options.filter_targets, error);
+	r = attach_all(s, options.filter_targets, error);
+	if (r >= 0)
+		span_program_set_active(s->program, true);
+	return r;
 }
 
 static int create_recording(struct session *s, const char *path, struct error *error)
@@ -257,6 +260,8 @@ int session_start(struct session_context *context, struct session_options *optio
 
 void session_stop(struct session *s)
 {
+	if (s->program)
+		span_program_set_active(s->program, false);
 	s->attachment = attachment_free(s->attachment);
 	s->sampler = sampler_free(s->sampler);
 	s->active = false;

@@ -5,7 +5,8 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
-enum { RAW_ROLL = 65536 /* raw spans that are packed without waiting for the window's end */ };
+/* Raw spans that are packed without waiting for the window's end. */
+enum { RAW_ROLL = CHUNK_MAX_SPANS };
 
 void session_add_path(struct session *s, const struct record_path *r)
 {
@@ -43,7 +44,7 @@ void session_add_span(struct session *s, const struct record_span *r)
 		.ret = r->ret,
 		.tid = r->tid,
 		.depth = r->depth,
-		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR),
+		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR | SPAN_ARGS),
 	};
 
 	if (!s->probes || r->probe >= s->probes->n)

@@ -37,6 +37,7 @@ struct multi {
 	enum end end;
 	pid_t pid;
 	char path[LINK_PATH_MAX];
+	int noop_fd;	  /* program for attempts; negative until one is needed */
 	uint32_t *points; /* indices in the set */
 	uint64_t *offsets, *cookies;
 	size_t n;
@@ -161,6 +162,7 @@ static void detach(struct attachment *a, size_t from, pid_t pid)
 
 static void multi_release(struct multi *m)
 {
+	safe_close(m->noop_fd);
 	free(m->points);
 	free(m->offsets);
 	free(m->cookies);
@@ -188,24 +190,32 @@ static int multi_fill(struct multi *m, struct attachment *a, uint32_t file)
 	return 0;
 }
 
-static int multi_create(struct multi *m, const uint32_t *points, size_t n)
+static int multi_type(const struct multi *m)
 {
-	const struct attach_programs *p = &m->a->programs;
-	int type = m->end == END_BOTH ? LINK_UPROBE_SESSION : LINK_UPROBE_MULTI;
-	int fd = m->end == END_BOTH ? p->session : m->end == END_RETURN ? p->ret : p->entry;
+	return m->end == END_BOTH ? LINK_UPROBE_SESSION : LINK_UPROBE_MULTI;
+}
 
+static int multi_create(struct multi *m, int prog_fd, const uint32_t *points, size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
 		m->offsets[i] = m->a->set->points[points[i]].offset;
 		m->cookies[i] = points[i];
 	}
-	return link_multi(fd, type, m->path, m->offsets, m->cookies, n, m->end == END_RETURN,
-			  m->pid);
+	return link_multi(prog_fd, multi_type(m), m->path, m->offsets, m->cookies, n,
+			  m->end == END_RETURN, m->pid);
 }
 
+/* With a program that does nothing, as the real one would see calls while the attempt ends. */
 static int multi_attempt(const uint32_t *points, size_t n, void *data)
 {
-	int fd = multi_create(data, points, n);
+	struct multi *m = data;
+	int fd;
 
+	if (m->noop_fd < 0)
+		m->noop_fd = link_noop_program(multi_type(m));
+	if (m->noop_fd < 0)
+		return m->noop_fd == -EINVAL ? -EPROTO : m->noop_fd;
+	fd = multi_create(m, m->noop_fd, points, n);
 	if (fd < 0)
 		return fd;
 	reaper_close(&fd, 1, REAPER_LINKS);
@@ -274,6 +284,8 @@ static int multi_attach(struct multi *m)
 			   .report = leave_out,
 			   .data = m,
 			   .max_attempts = MAX_ATTEMPTS};
+	const struct attach_programs *p = &m->a->programs;
+	int prog = m->end == END_BOTH ? p->session : m->end == END_RETURN ? p->ret : p->entry;
 	struct attached l = {.event_fd = -EBADF, .pid = m->pid, .end = m->end};
 
 	for (int round = 0; round < MAX_ROUNDS; round++) {
@@ -285,7 +297,7 @@ static int multi_attach(struct multi *m)
 			r = multi_fill(m, m->a, m->file);
 		if (r < 0 || m->n == 0)
 			return r;
-		l.link_fd = multi_create(m, m->points, m->n);
+		l.link_fd = multi_create(m, prog, m->points, m->n);
 		if (l.link_fd >= 0) {
 			r = add_link(m->a, &l);
 			if (r < 0)
@@ -305,7 +317,8 @@ static int multi_attach(struct multi *m)
 
 static int attach_end_multi(struct attachment *a, enum end end, pid_t pid)
 {
-	_cleanup_(multi_release) struct multi m = {.a = a, .end = end, .pid = pid};
+	_cleanup_(multi_release) struct multi m = {
+		.a = a, .end = end, .pid = pid, .noop_fd = -EBADF};
 
 	for (size_t file = 0; file < a->set->n_files; file++) {
 		int r;

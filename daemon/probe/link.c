@@ -52,6 +52,18 @@ int link_multi(int prog_fd, int attach_type, const char *path, const uint64_t *o
 	return fd < 0 ? -errno : fd;
 }
 
+int link_noop_program(int attach_type)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
+	static const struct bpf_insn program[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_probe", "GPL", program,
+			     ARRAY_SIZE(program), &opts);
+}
+
 /* The number of the PMU and the bit for returns are not ABI: the kernel says them in sysfs. */
 static int read_pmu(uint32_t *ret_type, unsigned int *ret_return_bit)
 {

@@ -35,6 +35,9 @@ int link_multi(int prog_fd, int attach_type, const char *path, const uint64_t *o
 int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, bool is_return,
 	      pid_t pid, int *ret_link_fd, int *ret_event_fd);
 
+/* A program that does nothing, to try with; 0 is the attach type of perf events. Or -errno. */
+int link_noop_program(int attach_type);
+
 /* The path by which the kernel finds the file of an open descriptor, in any mount namespace. */
 enum { LINK_PATH_MAX = 40 };
 char *link_path(char buf[static LINK_PATH_MAX], int fd);

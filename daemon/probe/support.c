@@ -2,7 +2,6 @@
 /* What this kernel can attach, found out by doing it to a function of this process. */
 #include "probe/attach.h"
 
-#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <link.h>
 
@@ -43,19 +42,6 @@ static int find_segment(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-/* The smallest program there is: return 0. */
-static int load_program(int attach_type)
-{
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = attach_type);
-	static const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-
-	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "sonde_probe", "GPL", program,
-			     ARRAY_SIZE(program), &opts);
-}
-
 static int try_mode(enum attach_mode mode)
 {
 	struct place place = {.address = (uintptr_t)probed_function};
@@ -72,7 +58,7 @@ static int try_mode(enum attach_mode mode)
 	file = open(place.path[0] ? place.path : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return -errno;
-	prog = load_program(type);
+	prog = link_noop_program(type);
 	if (prog < 0)
 		return prog;
 	link_path(path, file);

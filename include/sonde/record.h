@@ -139,8 +139,8 @@ enum loss_kind {
 	LOSS_RING_EVENT = 2,  /* a process event or path found the ring full */
 	LOSS_TOO_DEEP = 3,    /* a call nested deeper than RECORD_MAX_OPEN probed calls */
 	LOSS_NO_MEMORY = 4,   /* no memory for a thread's state */
-	LOSS_RETURN = 5,      /* a return without its entry (attached in the middle of the call) */
-	LOSS_STACK = 6,       /* a stack that could not be read or was cut */
+	LOSS_RETURN = 5,      /* no span: a return without its entry (attached in the middle of the call) */
+	LOSS_STACK = 6,       /* no sample lost: its stack could not be read or was cut */
 	LOSS_PATHS_FULL = 7,  /* the table of announced paths is full: paths are announced again */
 	FILTERED_SPAN = 8,    /* no loss: a call that the session's filters left out */
 	LOSS_COUNTERS = 9,
