@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "query.h"
+#include "render/text.h"
+
+static void attach_text(struct output *o, reply_t *reply, const void *arg)
+{
+	struct strbuf *out = output_data(o);
+	reply_t *session = reply_get(reply, "session");
+	uint64_t hz = reply_u64(session, "frequency");
+
+	(void)arg;
+	text_append_safe(out, reply_str(session, "name"));
+	strbuf_puts(out, ": ");
+	text_counted(out, reply_u64(session, "probes"), "probe");
+	if (hz)
+		strbuf_printf(out, ", CPU samples at %llu Hz", (unsigned long long)hz);
+	strbuf_puts(out, ", ");
+	text_append_safe(out, reply_str(session, "targets"));
+	strbuf_putc(out, '\n');
+}
+
+int cmd_attach(struct cli *cli)
+{
+	static const struct view view = {.text = attach_text};
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r = request_check(cli->options, &cli->error);
+
+	if (r < 0)
+		return r;
+	request_begin(&w, &params);
+	request_session_options(&w, cli->options, NULL);
+	r = request_end(&w, &cli->error);
+	return r < 0 ? r : query_run(cli, "Attach", params.data, &view, NULL);
+}

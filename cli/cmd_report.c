@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "query.h"
+#include "render/grid.h"
+#include "render/session.h"
+#include "render/text.h"
+
+static const char *key_title(const char *by)
+{
+	static const char *const titles[][2] = {
+		{"probe", "PROBE"}, {"comm", "COMM"}, {"pid", "PID"}, {"thread", "THREAD"}};
+
+	for (size_t i = 0; by && i < ARRAY_SIZE(titles); i++)
+		if (streq(titles[i][0], by))
+			return titles[i][1];
+	return "FUNCTION";
+}
+
+static void key_cell(struct grid *g, reply_t *row)
+{
+	const char *key = reply_str(row, "key"), *binary = reply_str(row, "binary");
+
+	if (*binary)
+		grid_printf(g, *binary == '[' ? "%s %s" : "%s [%s]", key, binary);
+	else
+		grid_text(g, key);
+}
+
+static void span_rows(struct grid *g, reply_t *reply)
+{
+	uint64_t total = reply_u64(reply, "total_ns");
+
+	reply_foreach(row, reply, "rows")
+	{
+		uint64_t errors = reply_u64(row, "errors");
+
+		grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
+		grid_duration(g, reply_u64(row, "total_ns"));
+		grid_duration(g, reply_u64(row, "self_ns"));
+		grid_count(g, reply_u64(row, "calls"));
+		grid_duration(g, reply_u64(row, "avg_ns"));
+		grid_duration(g, reply_u64(row, "p50_ns"));
+		grid_duration(g, reply_u64(row, "p99_ns"));
+		grid_duration(g, reply_u64(row, "max_ns"));
+		grid_count(g, errors);
+		grid_style(g, errors ? STYLE_BAD : STYLE_NONE);
+		key_cell(g, row);
+	}
+}
+
+static void cpu_rows(struct grid *g, reply_t *reply)
+{
+	uint64_t total = reply_u64(reply, "total_samples");
+
+	reply_foreach(row, reply, "rows")
+	{
+		grid_percent(g, text_percent(reply_u64(row, "self_samples"), total));
+		grid_percent(g, text_percent(reply_u64(row, "samples"), total));
+		grid_count(g, reply_u64(row, "samples"));
+		key_cell(g, row);
+	}
+}
+
+static void report_text(struct output *o, reply_t *reply, const void *arg)
+{
+	const struct options *opt = arg;
+	const struct grid_column span[] = {
+		{"TOTAL%", true}, {"TOTAL", true},	{"SELF", true}, {"CALLS", true},
+		{"AVG", true},	  {"P50", true},	{"P99", true},	{"MAX", true},
+		{"ERRORS", true}, {key_title(opt->by)},
+	};
+	const struct grid_column cpu[] = {
+		{"SELF%", true}, {"TOTAL%", true}, {"SAMPLES", true}, {key_title(opt->by)}};
+	bool is_cpu = answer_is_cpu(reply, opt->kind);
+	_cleanup_(grid_freep) struct grid *g =
+		is_cpu ? grid_new(cpu, ARRAY_SIZE(cpu)) : grid_new(span, ARRAY_SIZE(span));
+
+	if (!g) {
+		output_data(o)->failed = true;
+		return;
+	}
+	if (is_cpu)
+		cpu_rows(g, reply);
+	else
+		span_rows(g, reply);
+	grid_print(g, o);
+	if (!reply_first(reply, "rows"))
+		output_note(o, "sonde: no %s in this session yet", is_cpu ? "samples" : "spans");
+}
+
+int cmd_report(struct cli *cli)
+{
+	const struct options *o = cli->options;
+	const struct view view = {.text = report_text, .key_name = o->by ? o->by : "func"};
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_query(&w, o);
+	if (o->by)
+		json_string(&w, "by", o->by);
+	if (o->sort)
+		json_string(&w, "sort", o->sort);
+	if (o->count.set)
+		json_u64(&w, "limit", o->count.value);
+	r = request_end(&w, &cli->error);
+	return r < 0 ? r : query_run(cli, "Report", params.data, &view, o);
+}

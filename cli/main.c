@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* sonde: finds the verb, runs it, prints the error if there is one, exits. */
+#include <signal.h>
+
+#include "help.h"
+#include "options.h"
+#include "render/output.h"
+
+static int exit_status(const struct cli *cli)
+{
+	if (cli->exit_status)
+		return cli->exit_status;
+	return streq(cli->error.name, "NoDaemon") ? EXIT_NO_DAEMON
+						  : error_exit_status(cli->error.name);
+}
+
+static int run(struct cli *cli)
+{
+	const struct options *o = cli->options;
+
+	if (o->version)
+		return cmd_version(cli);
+	if (o->help) {
+		help_text(output_data(cli->output), o->verb);
+		return EXIT_OK;
+	}
+	if (!o->verb)
+		return usage_error(o, &cli->error, "say what to do: sonde VERB");
+	return o->verb->run(cli);
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_(options_release) struct options o = {0};
+	_cleanup_(output_freep) struct output *output = NULL;
+	struct cli cli = {.options = &o};
+	struct output_config config;
+	int r, finished;
+
+	/* A reader that goes away is told by write(). */
+	signal(SIGPIPE, SIG_IGN);
+	r = options_parse(&o, argc, argv, &cli.error);
+	/* The file of record is the daemon's to write. */
+	config = (struct output_config){
+		.json = o.json,
+		.quiet = o.quiet,
+		.no_pager = o.no_pager,
+		.color = o.color,
+		.path = o.verb == &verbs[VERB_record] ? NULL : o.output,
+	};
+	cli.output = output = output_new(&config);
+	if (!output) {
+		fputs("sonde: out of memory\n", stderr);
+		return EXIT_FAILED;
+	}
+	if (o.help || o.version || (o.verb && o.verb->needs == NEEDS_NOTHING))
+		output_streaming(output);
+	if (r >= 0)
+		r = run(&cli);
+	if (r >= 0) {
+		finished = output_finish(output, &cli.error);
+		r = finished < 0 ? finished : r;
+	}
+	/* Nobody reads any more (sonde … | head): that is no failure. */
+	if (r == -EPIPE && !cli.error.name[0])
+		return EXIT_OK;
+	if (r < 0 && !cli.error.name[0])
+		error_set(&cli.error, -r, "Internal", "%s", strerror(-r));
+	if (r < 0)
+		output_error(output, &cli.error);
+	return r < 0 ? exit_status(&cli) : r;
+}

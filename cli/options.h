@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line. One table (option_defs) describes every option; parsing, `sonde VERB --help`
+ * and shell completion read it. Times are nanoseconds. Everything in struct options is borrowed
+ * from argv or static, except the arrays, which options_release() frees.
+ */
+#ifndef SONDE_CLI_OPTIONS_H
+#define SONDE_CLI_OPTIONS_H
+
+#include "verbs.h"
+
+enum option_kind {
+	OPTION_FLAG,	 /* bool */
+	OPTION_TEXT,	 /* const char * */
+	OPTION_NUMBER,	 /* struct number, at least 1 */
+	OPTION_UID,	 /* struct number, a number or a user's name */
+	OPTION_DURATION, /* struct number in ns; needs a unit */
+	OPTION_SECONDS,	 /* struct number in ns; a plain number is seconds, as for perf */
+	OPTION_PERCENT,	 /* struct percent */
+	OPTION_PIDS,	 /* appends to pids */
+	OPTION_CHOICE,	 /* const char *, one of choices */
+};
+
+struct option_def {
+	char letter;	  /* 0: long only */
+	const char *name; /* NULL: short only */
+	enum option_kind kind;
+	const char *argument; /* how help calls the value; NULL for flags */
+	const char *help;
+	const char *choices; /* separated by '|' */
+	uint64_t verbs;	     /* bit 1 << VERB_x for each verb that takes it; all bits: global */
+	size_t offset;	     /* in struct options */
+};
+
+#define OPTION_GLOBAL UINT64_MAX
+
+extern const struct option_def option_defs[];
+extern const size_t option_defs_count;
+
+struct number {
+	bool set;
+	uint64_t value;
+};
+
+struct percent {
+	bool set;
+	double value;
+};
+
+struct options {
+	const struct verb *verb; /* NULL: none was given */
+	/* global */
+	const char *socket;
+	bool socket_given; /* by --socket, not by the environment or the default */
+	bool json, no_pager, quiet, help, version;
+	const char *output, *color;
+	/* whom */
+	uint32_t *pids;
+	size_t n_pids, cap_pids;
+	const char *comm;
+	struct number uid;
+	bool all;
+	/* history */
+	const char *input, *session;
+	/* what to collect */
+	struct number min_duration, max_depth, frequency, duration, count;
+	bool errors, null_is_error, args, stats_only;
+	const char *name;
+	/* how to answer */
+	const char *by, *sort, *kind, *title;
+	struct percent min_percent;
+	struct number depth;
+	/* the rest */
+	const char **operands;
+	size_t n_operands, cap_operands;
+	char **command; /* NULL, or the NULL-terminated rest of argv behind "--" */
+};
+
+/*
+ * Parses argv[1 … argc-1]. 0, or -EINVAL with a BadArgument that names the problem and a fix
+ * "see sonde VERB --help"; o->verb and o->json hold what was understood until then.
+ */
+int options_parse(struct options *o, int argc, char **argv, struct error *e);
+void options_release(struct options *o);
+
+/* -EINVAL with a BadArgument of the verb at hand; fix is "see sonde VERB --help". */
+int usage_error(const struct options *o, struct error *e, const char *fmt, ...) _printf_(3, 4);
+
+/* Does the verb take the option of that long name? */
+bool option_known(const struct verb *v, const char *name);
+
+static inline bool option_taken_by(const struct option_def *d, const struct verb *v)
+{
+	return d->verbs == OPTION_GLOBAL || (v && d->verbs >> (v - verbs) & 1);
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "picture.h"
+
+#include "flame_folded.h"
+#include "flame_html.h"
+#include "flame_svg.h"
+#include "sonde/base/format.h"
+
+/* What the answer's stacks refer to, and room for the longest of them. */
+struct frames {
+	struct flame_frame *all, *stack;
+	size_t n, cap_stack;
+};
+
+static void frames_release(struct frames *f)
+{
+	free(f->all);
+	free(f->stack);
+}
+
+int picture_format_of(const char *path, enum picture_format *ret)
+{
+	static const struct {
+		const char *extension;
+		enum picture_format format;
+	} known[] = {{".html", PICTURE_HTML},
+		     {".htm", PICTURE_HTML},
+		     {".svg", PICTURE_SVG},
+		     {".folded", PICTURE_FOLDED},
+		     {".txt", PICTURE_FOLDED}};
+	const char *dot;
+
+	if (!path || streq(path, "-") || startswith(path, "/dev/")) {
+		*ret = PICTURE_FOLDED;
+		return 0;
+	}
+	dot = strrchr(path, '.');
+	for (size_t i = 0; dot && i < ARRAY_SIZE(known); i++)
+		if (streq(known[i].extension, dot)) {
+			*ret = known[i].format;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static enum flame_kind kind_of(reply_t *frame)
+{
+	const char *kind = reply_str(frame, "kind");
+
+	return streq(kind, "kernel") ? FLAME_KERNEL : streq(kind, "span") ? FLAME_SPAN : FLAME_USER;
+}
+
+static int read_frames(struct frames *f, reply_t *reply)
+{
+	f->all = calloc(reply_count(reply, "frames") + 1, sizeof(*f->all));
+	if (!f->all)
+		return -ENOMEM;
+	reply_foreach(frame, reply, "frames") f->all[f->n++] =
+		(struct flame_frame){.name = reply_str(frame, "func"),
+				     .binary = reply_str(frame, "binary"),
+				     .kind = kind_of(frame)};
+	return 0;
+}
+
+/* The process's name is the first frame; an index out of range is shown as unknown. */
+static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack)
+{
+	static const struct flame_frame unknown = {.kind = FLAME_USER};
+	size_t depth = 1;
+
+	if (array_reserve(&f->stack, &f->cap_stack, reply_count(stack, "frames") + 1,
+			  sizeof(*f->stack)) < 0)
+		return -ENOMEM;
+	f->stack[0] = (struct flame_frame){.name = reply_str(stack, "comm"), .kind = FLAME_PROCESS};
+	reply_foreach(index, stack, "frames")
+	{
+		uint64_t i = reply_value(index);
+
+		f->stack[depth++] = i < f->n ? f->all[i] : unknown;
+	}
+	return flame_tree_add(tree, f->stack, depth, reply_u64(stack, "value"));
+}
+
+static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *reply,
+			 enum picture_format format, const char *title)
+{
+	reply_t *session = reply_get(reply, "session"), *coverage = reply_get(reply, "coverage");
+	bool ns = streq(reply_str(reply, "unit"), "ns");
+	char period[96], clock[FORMAT_MAX];
+	struct flame_info info = {
+		.title = title ? title
+			 : ns  ? "Spans by self time"
+			       : "CPU samples",
+		.target = reply_str(session, "targets"),
+		.period = period,
+		.unit = ns ? FLAME_NANOSECONDS : FLAME_SAMPLES,
+		.samples = ns ? reply_u64(session, "spans") : flame_tree_total(tree),
+		.lost = reply_u64(coverage, ns ? "spans_lost" : "samples_lost"),
+	};
+	uint64_t hz = reply_u64(session, "frequency");
+
+	format_clock(clock, reply_u64(session, "started_us"));
+	clock[strcspn(clock, ".")] = '\0';
+	if (ns || !hz)
+		snprintf(period, sizeof(period), "since %s", clock);
+	else
+		snprintf(period, sizeof(period), "since %s at %llu Hz", clock,
+			 (unsigned long long)hz);
+	return format == PICTURE_HTML  ? flame_html_write(out, tree, &info)
+	       : format == PICTURE_SVG ? flame_svg_write(out, tree, &info)
+				       : flame_folded_write(out, tree);
+}
+
+int picture_write(struct strbuf *out, reply_t *reply, enum picture_format format, const char *title)
+{
+	_cleanup_(flame_tree_freep) struct flame_tree *tree = flame_tree_new();
+	_cleanup_(frames_release) struct frames f = {0};
+	int r;
+
+	if (!tree)
+		return -ENOMEM;
+	r = read_frames(&f, reply);
+	if (r < 0)
+		return r;
+	reply_foreach(stack, reply, "stacks")
+	{
+		r = add_stack(tree, &f, stack);
+		if (r < 0)
+			return r;
+	}
+	return write_picture(out, tree, reply, format, title);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A flame graph from the answer of Stacks, in the format a file's name asks for. */
+#ifndef SONDE_RENDER_PICTURE_H
+#define SONDE_RENDER_PICTURE_H
+
+#include "output.h"
+
+enum picture_format { PICTURE_FOLDED, PICTURE_HTML, PICTURE_SVG };
+
+/* By the extension of a file's name; NULL is folded. 0, or -EINVAL when it has none that fits. */
+int picture_format_of(const char *path, enum picture_format *ret);
+
+/* Appends the picture to out. title NULL: one is made. 0, -ENOMEM, -E2BIG, -EOVERFLOW. */
+int picture_write(struct strbuf *out, reply_t *reply, enum picture_format format,
+		  const char *title);
+
+#endif

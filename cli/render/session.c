@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include "grid.h"
+#include "sonde/base/format.h"
+#include "text.h"
+
+enum { LEFT_OUT_SHOWN = 10 };
+
+/* The kinds of io.sonde.varlink in words. What is no lost span or sample is told apart. */
+static const struct {
+	const char *kind, *words;
+	bool remark;
+} kinds[] = {
+	{"ring_span", "ring full"},
+	{"ring_sample", "ring full for samples"},
+	{"ring_event", "ring full for events"},
+	{"too_deep", "nested too deep"},
+	{"return", "calls had begun before the probes", true},
+	{"stack", "stacks cut short", true},
+	{"paths_full", "call paths announced again", true},
+};
+
+static bool is_remark(const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (streq(kinds[i].kind, kind))
+			return kinds[i].remark;
+	return false;
+}
+
+uint64_t losses_total(reply_t *object, const char *key)
+{
+	uint64_t total = 0;
+
+	reply_foreach(loss, object, key)
+	{
+		if (!is_remark(reply_str(loss, "kind")))
+			total += reply_u64(loss, "count");
+	}
+	return total;
+}
+
+/* One that is new is shown as it is called. */
+static void append_kind(struct strbuf *out, const char *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (streq(kinds[i].kind, kind)) {
+			strbuf_puts(out, kinds[i].words);
+			return;
+		}
+	for (; *kind; kind++)
+		strbuf_putc(out, *kind == '_' ? ' ' : *kind);
+}
+
+void losses_text(struct strbuf *out, reply_t *object, const char *key)
+{
+	char buf[FORMAT_MAX];
+	bool first = true;
+
+	strbuf_printf(out, "%s lost", format_count(buf, losses_total(object, key)));
+	reply_foreach(loss, object, key)
+	{
+		if (!reply_u64(loss, "count") || is_remark(reply_str(loss, "kind")))
+			continue;
+		strbuf_puts(out, first ? " (" : ", ");
+		append_kind(out, reply_str(loss, "kind"));
+		strbuf_printf(out, " %s", format_count(buf, reply_u64(loss, "count")));
+		first = false;
+	}
+	if (!first)
+		strbuf_putc(out, ')');
+	reply_foreach(remark, object, key)
+	{
+		if (!reply_u64(remark, "count") || !is_remark(reply_str(remark, "kind")))
+			continue;
+		strbuf_printf(out, "; %s ", format_count(buf, reply_u64(remark, "count")));
+		append_kind(out, reply_str(remark, "kind"));
+	}
+}
+
+static void join_cell(struct grid *g, reply_t *object, const char *key, const char *separator)
+{
+	_cleanup_(strbuf_release) struct strbuf b = {0};
+
+	reply_join(object, key, separator, &b);
+	grid_text(g, b.len ? b.data : "-");
+}
+
+void sessions_table(struct output *o, reply_t *reply, const char *key)
+{
+	static const struct grid_column columns[] = {
+		{"SESSION"},  {"STATE"},       {"KINDS"},	  {"TARGETS"},	  {"PROBES", true},
+		{"HZ", true}, {"SPANS", true}, {"SAMPLES", true}, {"LOST", true}, {"SPECS"},
+	};
+	_cleanup_(grid_freep) struct grid *g = grid_new(columns, ARRAY_SIZE(columns));
+
+	if (!g) {
+		output_data(o)->failed = true;
+		return;
+	}
+	reply_foreach(session, reply, key)
+	{
+		uint64_t lost = losses_total(session, "losses");
+		bool active = streq(reply_str(session, "state"), "active");
+
+		grid_text(g, reply_str(session, "name"));
+		grid_text(g, reply_str(session, "state"));
+		grid_style(g, active ? STYLE_GOOD : STYLE_DIM);
+		join_cell(g, session, "kinds", ",");
+		grid_text(g, reply_str(session, "targets"));
+		grid_count(g, reply_u64(session, "probes"));
+		grid_count(g, reply_u64(session, "frequency"));
+		grid_count(g, reply_u64(session, "spans"));
+		grid_count(g, reply_u64(session, "samples"));
+		grid_count(g, lost);
+		grid_style(g, lost ? STYLE_BAD : STYLE_NONE);
+		join_cell(g, session, "specs", " ");
+	}
+	grid_print(g, o);
+}
+
+static void coverage_kind(struct output *o, reply_t *coverage, const char *seen_key,
+			  const char *lost_key, const char *what)
+{
+	uint64_t seen = reply_u64(coverage, seen_key), lost = reply_u64(coverage, lost_key);
+	char a[FORMAT_MAX], b[FORMAT_MAX];
+
+	if (!lost || text_percent(lost, seen) <= 1)
+		return;
+	output_note(o, "sonde: coverage %.1f %%: %s of %s %s were lost, the figures are too low",
+		    100 - MIN(100, text_percent(lost, seen)), format_count(a, lost),
+		    format_count(b, seen), what);
+}
+
+void coverage_note(struct output *o, reply_t *reply)
+{
+	reply_t *coverage = reply_get(reply, "coverage");
+	uint64_t missing = reply_u64(coverage, "windows_missing");
+	char a[FORMAT_MAX], b[FORMAT_MAX];
+
+	coverage_kind(o, coverage, "spans_seen", "spans_lost", "spans");
+	coverage_kind(o, coverage, "samples_seen", "samples_lost", "samples");
+	if (missing)
+		output_note(o, "sonde: %s of %s windows are missing", format_count(a, missing),
+			    format_count(b, missing + reply_u64(coverage, "windows")));
+}
+
+bool answer_is_cpu(reply_t *reply, const char *kind)
+{
+	reply_t *row = reply_first(reply, "rows");
+	reply_t *session = reply_get(reply, "session");
+
+	if (kind)
+		return streq(kind, "cpu");
+	/* Rows of spans have calls, rows of samples have none: see io.sonde.varlink. */
+	for (; row; row = reply_next(row))
+		if (reply_u64(row, "calls"))
+			return false;
+	if (reply_first(reply, "rows"))
+		return true;
+	return !reply_has_text(session, "kinds", "span");
+}
+
+void left_out_note(struct output *o, reply_t *reply)
+{
+	size_t n = 0, total = reply_count(reply, "left_out");
+
+	reply_foreach(reason, reply, "left_out")
+	{
+		if (n++ == LEFT_OUT_SHOWN) {
+			output_note(o, "sonde: left out: %zu more (sonde probes --json lists all)",
+				    total - LEFT_OUT_SHOWN);
+			return;
+		}
+		output_note(o, "sonde: left out: %s", reply_text(reason));
+	}
+}

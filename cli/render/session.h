@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sessions, losses and coverage as text: what several verbs show alike. */
+#ifndef SONDE_RENDER_SESSION_H
+#define SONDE_RENDER_SESSION_H
+
+#include "output.h"
+
+/* The sum of the losses in an array member of object. */
+uint64_t losses_total(reply_t *object, const char *key);
+/* "0 lost", or "3 lost (ring 2, too deep 1)". */
+void losses_text(struct strbuf *out, reply_t *object, const char *key);
+
+/* A table of the sessions in an array member of reply. */
+void sessions_table(struct output *o, reply_t *reply, const char *key);
+
+/* One line on standard error when less than 99 % of what was seen is in the answer. */
+void coverage_note(struct output *o, reply_t *reply);
+
+/* Is the answer about CPU samples (kind as asked for, or NULL)? */
+bool answer_is_cpu(reply_t *reply, const char *kind);
+
+/* Specifications or functions that were left out, a line each on standard error. */
+void left_out_note(struct output *o, reply_t *reply);
+
+#endif

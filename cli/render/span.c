@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "span.h"
+
+#include <inttypes.h>
+
+#include "sonde/base/format.h"
+#include "text.h"
+
+enum { COMM_WIDTH = 15, DURATION_WIDTH = 9, INDENT_MAX = 40 };
+
+void span_text_head(struct output *o)
+{
+	struct strbuf *out = output_data(o);
+
+	strbuf_printf(out, "%s%-15s  %*s  %7s  %-*s  %s%s\n", output_style(o, STYLE_HEAD), "TIME",
+		      DURATION_WIDTH, "DURATION", "TID", COMM_WIDTH, "COMM", "FUNCTION",
+		      output_style_end(o, STYLE_HEAD));
+}
+
+void span_result(struct strbuf *out, uint64_t value)
+{
+	int64_t wide = (int64_t)value;
+	int32_t narrow = (int32_t)value;
+
+	if (wide > -1000000 && wide < 1000000)
+		strbuf_printf(out, "%" PRId64, wide);
+	/* An int of -1 comes back with the upper half of the register zero. */
+	else if (value <= UINT32_MAX && narrow < 0 && narrow >= -4095)
+		strbuf_printf(out, "%" PRId32, narrow);
+	else
+		strbuf_printf(out, "0x%" PRIx64, value);
+}
+
+static void append_args(struct strbuf *out, reply_t *span)
+{
+	bool first = true;
+
+	strbuf_putc(out, '(');
+	reply_foreach(arg, span, "args")
+	{
+		strbuf_puts(out, first ? "" : ", ");
+		text_append_safe(out, reply_text(arg));
+		first = false;
+	}
+	strbuf_putc(out, ')');
+}
+
+static bool is_error(reply_t *span, bool has_ret, uint64_t ret)
+{
+	if (reply_has_text(span, "flags", "error"))
+		return true;
+	return has_ret && ((int64_t)ret < 0 ||
+			   (ret <= UINT32_MAX && (int32_t)ret < 0 && (int32_t)ret >= -4095));
+}
+
+static void append_result(struct output *o, reply_t *span)
+{
+	struct strbuf *out = output_data(o);
+	uint64_t ret = 0;
+	bool has_ret = reply_hex(span, "ret", &ret);
+	enum style style = is_error(span, has_ret, ret) ? STYLE_BAD : STYLE_NONE;
+
+	if (reply_has_text(span, "flags", "unwound")) {
+		strbuf_printf(out, " %s(unwound)%s", output_style(o, STYLE_WARM),
+			      output_style_end(o, STYLE_WARM));
+		return;
+	}
+	if (!has_ret)
+		return;
+	strbuf_printf(out, " = %s", output_style(o, style));
+	span_result(out, ret);
+	strbuf_puts(out, output_style_end(o, style));
+}
+
+void span_text(struct output *o, reply_t *span, bool args)
+{
+	struct strbuf *out = output_data(o);
+	_cleanup_(strbuf_release) struct strbuf comm = {0};
+	char clock[FORMAT_MAX], duration[FORMAT_MAX];
+	size_t width;
+
+	text_append_safe(&comm, reply_str(span, "comm"));
+	width = comm.data ? text_width(comm.data) : 0;
+	strbuf_printf(out, "%s  %*s  %7" PRIu64 "  ",
+		      format_clock(clock, reply_u64(span, "time_us")), DURATION_WIDTH,
+		      format_duration(duration, reply_u64(span, "duration_ns")),
+		      reply_u64(span, "tid"));
+	strbuf_puts(out, comm.data ? comm.data : "");
+	text_spaces(out, (width < COMM_WIDTH ? COMM_WIDTH - width : 0) + 2);
+	text_spaces(out, 2 * MIN(reply_u64(span, "depth"), (uint64_t)INDENT_MAX));
+	text_append_safe(out, reply_str(span, "name"));
+	if (args && reply_first(span, "args"))
+		append_args(out, span);
+	append_result(o, span);
+	strbuf_putc(out, '\n');
+}

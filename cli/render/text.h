@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Text for terminals: nothing that comes from a recording or a target reaches the terminal as a
+ * control sequence, widths are counted in characters, and typing mistakes find their neighbour.
+ */
+#ifndef SONDE_RENDER_TEXT_H
+#define SONDE_RENDER_TEXT_H
+
+#include "sonde/base/strbuf.h"
+
+/* Appends s with control characters and invalid UTF-8 replaced by '?'. NULL is the empty text. */
+void text_append_safe(struct strbuf *out, const char *s);
+
+/* The number of characters (code points) of UTF-8 text. */
+size_t text_width(const char *s);
+
+/* Appends at most width characters of s; the last one is U+2026 when something was cut off. */
+void text_append_cut(struct strbuf *out, const char *s, size_t width);
+
+void text_spaces(struct strbuf *out, size_t n);
+
+/* "12.3" for 12.3 %, from a part and a whole; "0.0" when the whole is 0. */
+double text_percent(uint64_t part, uint64_t whole);
+
+/* "1,234 spans", "1 span". */
+void text_counted(struct strbuf *out, uint64_t n, const char *singular);
+
+/* What a person who typed `word` probably meant, out of candidates that are tried in turn. */
+struct nearest {
+	const char *word;
+	const char *best;
+	size_t distance;
+};
+
+struct nearest nearest_to(const char *word);
+void nearest_try(struct nearest *n, const char *candidate);
+const char *nearest_get(const struct nearest *n); /* NULL: nothing is near enough */
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "request.h"
+
+enum { DEFAULT_FREQUENCY = 99 };
+
+static bool names_whom(const struct options *o)
+{
+	return o->n_pids || o->comm || o->uid.set || o->all || o->command;
+}
+
+/* Samples are wanted when asked for, or when a recording says nothing of what it is to hold. */
+static uint64_t frequency(const struct options *o)
+{
+	if (o->frequency.set)
+		return o->frequency.value;
+	return o->verb == &verbs[VERB_record] && !o->n_operands ? DEFAULT_FREQUENCY : 0;
+}
+
+int request_check(const struct options *o, struct error *e)
+{
+	if (o->all && (o->n_pids || o->comm || o->uid.set))
+		return usage_error(o, e, "-a means every process: leave out -p, -c and --uid");
+	if (o->command && (o->n_pids || o->comm || o->uid.set))
+		return usage_error(o, e, "either a command behind --, or -p, -c and --uid");
+	if (o->stats_only && o->args)
+		return usage_error(o, e, "--args keeps raw spans, and --stats-only keeps none");
+	if (!o->n_operands && !frequency(o)) {
+		bool samples = option_known(o->verb, "frequency");
+
+		return usage_error(o, e, "say what to probe: a SPEC such as 'parse_*'%s",
+				   samples ? ", or -F HZ for CPU samples" : "");
+	}
+	if (frequency(o) && !names_whom(o))
+		return usage_error(o, e, "say whom to sample: -p PID, -c NAME, --uid USER%s or -a",
+				   o->verb == &verbs[VERB_record] ? ", -- COMMAND" : "");
+	return 0;
+}
+
+void request_begin(struct json_writer *w, struct strbuf *out)
+{
+	json_begin(w, out);
+	json_object_begin(w, NULL);
+}
+
+int request_end(struct json_writer *w, struct error *e)
+{
+	json_object_end(w);
+	return strbuf_error(w->out) < 0 ? error_set(e, ENOMEM, "Internal", "out of memory") : 0;
+}
+
+static void write_selectors(struct json_writer *w, const struct options *o, pid_t command)
+{
+	json_object_begin(w, "selectors");
+	if (o->n_pids || command > 0) {
+		json_array_begin(w, "pids");
+		for (size_t i = 0; i < o->n_pids; i++)
+			json_u64(w, NULL, o->pids[i]);
+		if (command > 0)
+			json_i64(w, NULL, command);
+		json_array_end(w);
+	}
+	if (o->comm)
+		json_string(w, "comm", o->comm);
+	if (o->uid.set)
+		json_u64(w, "uid", o->uid.value);
+	json_object_end(w);
+}
+
+static void write_strings(struct json_writer *w, const char *key, const char *const *strings,
+			  size_t n)
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < n; i++)
+		json_string(w, NULL, strings[i]);
+	json_array_end(w);
+}
+
+static void write_number(struct json_writer *w, const char *key, const struct number *n)
+{
+	if (n->set)
+		json_u64(w, key, n->value);
+}
+
+static void write_flag(struct json_writer *w, const char *key, bool value)
+{
+	if (value)
+		json_bool(w, key, true);
+}
+
+void request_session_options(struct json_writer *w, const struct options *o,
+			     const struct command *command)
+{
+	/* With -a a command only says how long to look: every process counts, not just it. */
+	bool follow = command && !o->all;
+	size_t n_files = 0;
+	const char *const *files = follow ? command_files(command, &n_files) : NULL;
+
+	json_object_begin(w, "options");
+	if (o->name)
+		json_string(w, "name", o->name);
+	write_strings(w, "specs", o->operands, o->n_operands);
+	write_selectors(w, o, follow ? command_pid(command) : 0);
+	write_flag(w, "all", o->all);
+	if (n_files)
+		write_strings(w, "files", files, n_files);
+	if (frequency(o))
+		json_u64(w, "frequency", frequency(o));
+	write_number(w, "min_duration_ns", &o->min_duration);
+	write_number(w, "max_depth", &o->max_depth);
+	write_flag(w, "errors_only", o->errors);
+	if (o->null_is_error)
+		json_string(w, "error_rule", "null");
+	write_flag(w, "args", o->args);
+	write_flag(w, "stats_only", o->stats_only);
+	json_object_end(w);
+}
+
+void request_query(struct json_writer *w, const struct options *o)
+{
+	json_object_begin(w, "query");
+	if (o->session)
+		json_string(w, "session", o->session);
+	if (o->kind)
+		json_string(w, "kind", o->kind);
+	if (!o->all && (o->n_pids || o->comm || o->uid.set))
+		write_selectors(w, o, 0);
+	json_object_end(w);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From the command line to the parameters of the interface's methods. */
+#ifndef SONDE_CLI_REQUEST_H
+#define SONDE_CLI_REQUEST_H
+
+#include "command.h"
+#include "options.h"
+#include "sonde/base/json.h"
+
+/* Do the selectors and specifications say something that can be asked? 0, or a usage error. */
+int request_check(const struct options *o, struct error *e);
+
+/* Begins the parameters: the caller adds its own and calls request_end(). */
+void request_begin(struct json_writer *w, struct strbuf *out);
+int request_end(struct json_writer *w, struct error *e); /* 0, -ENOMEM */
+
+/* "options": SessionOptions. command may be NULL. */
+void request_session_options(struct json_writer *w, const struct options *o,
+			     const struct command *command);
+/* "query": Query. */
+void request_query(struct json_writer *w, const struct options *o);
+
+#endif
