@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Opening a recording. The input is a series of changes (position, byte) to a small good file that
+ * is made at the start, so that the fuzzer begins behind SQLite's header; an input that begins with
+ * "SQLite format 3" is taken as the whole file.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/store.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char path[64], dir[64];
+static char *good;
+static size_t good_size;
+
+static void remove_dir(void)
+{
+	unlink(path);
+	rmdir(dir);
+}
+
+static void fill(struct model *m, struct window *w)
+{
+	uint32_t p = model_process(m, 5, 7), f = model_file(m, NULL, "/bin/x", 0), stack = 0;
+	uint32_t path_id = 0, probe;
+
+	for (uint32_t i = 0; i < 20; i++) {
+		stack = model_stack(m, stack, model_frame(m, f, i * 16));
+		window_add_sample(w, p, model_string(m, "x"), stack, 3);
+		probe = model_probe(m, &(struct model_probe){.file = f, .offset = i});
+		path_id = model_path(m, path_id, probe);
+		for (uint64_t k = 0; k < 20; k++)
+			window_add_span(w,
+					&(struct raw_span){.start_ns = i * 1000 + k,
+							   .duration_ns = k << i,
+							   .process = p,
+							   .path = path_id},
+					true);
+	}
+	w->losses[LOSS_STACK] = 1;
+	w->end_ns = 100;
+}
+
+static char *name_of(void *arg, const struct model_file *file, const char *name, uint64_t offset)
+{
+	char *s = NULL;
+
+	(void)arg;
+	(void)file;
+	return asprintf(&s, "%s+%u", name, (unsigned)offset) < 0 ? NULL : s;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct store_session session = {.name = "s", .targets = "t"};
+	struct store_marks marks = {};
+	struct store_writer *writer;
+	struct store_batch *batch;
+	struct window w = {};
+	struct model *m;
+
+	(void)argc;
+	(void)argv;
+	strcpy(dir, "/tmp/sonde-fuzz-XXXXXX");
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(path, sizeof(path), "%s/r", dir);
+	if (model_new(&m) < 0)
+		abort();
+	fill(m, &w);
+	if (store_create(path, &session, NULL, &writer) < 0 ||
+	    store_batch_new(m, &w, &marks, &batch) < 0 ||
+	    store_write(writer, batch, name_of, NULL, NULL) < 0 ||
+	    store_close(writer, 1, NULL, NULL) < 0 ||
+	    read_file(path, 1 << 20, &good, &good_size) < 0)
+		abort();
+	store_batch_free(batch);
+	model_free(m);
+	atexit(remove_dir);
+	return 0;
+}
+
+static void save(const uint8_t *data, size_t size)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+		abort();
+	close(fd);
+}
+
+static int unpack(void *arg, const struct span_chunk *chunk)
+{
+	struct raw_span *spans = NULL;
+	size_t n;
+
+	if (store_unpack_chunk(arg, chunk, &spans, &n, NULL) == 0)
+		free(spans);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char magic[] = "SQLite format 3";
+	struct store_reader *r = NULL;
+	struct error e = {};
+	struct model *m;
+	int code;
+
+	if (size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0) {
+		save(data, size);
+	} else {
+		uint8_t *copy = malloc(good_size);
+
+		if (!copy)
+			return 0;
+		memcpy(copy, good, good_size);
+		for (; size >= 4; data += 4, size -= 4) {
+			size_t at = data[0] | data[1] << 8 | (size_t)data[2] << 16;
+
+			copy[at % good_size] = data[3];
+		}
+		save(copy, good_size);
+		free(copy);
+	}
+	if (model_new(&m) < 0)
+		return 0;
+	code = store_open(path, m, &e, &r);
+	if (code < 0 && (!e.name[0] || !e.message[0]))
+		abort();
+	if (code == 0)
+		store_each_chunk(r, unpack, r, &e);
+	store_reader_free(r);
+	model_free(m);
+	return 0;
+}

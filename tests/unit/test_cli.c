@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command as its users meet it: it is executed, against a daemon that answers from files, and
+ * what it prints is compared with golden files (SONDE_UPDATE_GOLDEN=1 writes them anew). The
+ * binary is $SONDE_BINARY, else ../../cli/sonde beside this program in the build tree.
+ */
+#include <criterion/criterion.h>
+
+#include "cli_fake.h"
+
+struct result {
+	char *out, *err;
+	int status;
+};
+
+static char dir[64], socket_path[96], log_path[96];
+static pid_t server;
+
+static void sonde_path(char path[static PATH_MAX])
+{
+	const char *env = getenv("SONDE_BINARY");
+	char self[PATH_MAX / 2];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[MAX(n, 0)] = '\0';
+	if (strrchr(self, '/'))
+		*strrchr(self, '/') = '\0';
+	if (env)
+		snprintf(path, PATH_MAX, "%s", env);
+	else
+		snprintf(path, PATH_MAX, "%s/../../cli/sonde", self);
+}
+
+static void setup(void)
+{
+	char self[PATH_MAX] = "";
+
+	cr_assert(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	snprintf(dir, sizeof(dir), "/tmp/sonde-cli-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	cr_assert_eq(chdir(dir), 0);
+	snprintf(socket_path, sizeof(socket_path), "%s/s", dir);
+	snprintf(log_path, sizeof(log_path), "%s/log", dir);
+	setenv("FAKE_LOG", log_path, 1);
+	setenv("SONDE_SOCKET", socket_path, 1);
+	setenv("SONDE_SONDED", self, 1);
+	setenv("TZ", "UTC", 1);
+	unsetenv("NO_COLOR");
+	server = fake_listen(socket_path);
+	cr_assert(server > 0);
+}
+
+static void stop_server(void)
+{
+	if (server > 0) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	server = 0;
+	unlink(socket_path);
+}
+
+static void teardown(void)
+{
+	char command[96];
+
+	stop_server();
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	cr_expect_eq(system(command), 0);
+}
+
+static char *slurp(const char *path)
+{
+	char *text = NULL;
+	size_t size;
+
+	return read_file(path, 1 << 22, &text, &size) < 0 ? strdup("") : text;
+}
+
+/* Runs `sonde` with a shell's words, in the directory of the test. */
+static struct result sonde(const char *arguments)
+{
+	char path[PATH_MAX], command[2 * PATH_MAX];
+	struct result r;
+	int status;
+
+	sonde_path(path);
+	setenv("BINARY", path, 1);
+	snprintf(command, sizeof(command), "{ timeout 15 %s %s ; } >%s/out 2>%s/err", path,
+		 arguments, dir, dir);
+	status = system(command);
+	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	snprintf(path, sizeof(path), "%s/out", dir);
+	r.out = slurp(path);
+	snprintf(path, sizeof(path), "%s/err", dir);
+	r.err = slurp(path);
+	return r;
+}
+
+static void result_release(struct result *r)
+{
+	free(r->out);
+	free(r->err);
+}
+
+#define RESULT _cleanup_(result_release) struct result
+
+static void golden(const char *name, const char *text)
+{
+	_cleanup_(freep) char *wanted = NULL;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/tests/golden/cli/%s", fake_root(), name);
+	if (getenv("SONDE_UPDATE_GOLDEN")) {
+		FILE *f = fopen(path, "w");
+
+		cr_assert(f && fputs(text, f) >= 0 && fclose(f) == 0);
+		return;
+	}
+	wanted = slurp(path);
+	cr_expect(streq(wanted, text), "%s differs.\n--- wanted\n%s\n--- got\n%s", name, wanted,
+		  text);
+}
+
+static void check(const char *arguments, const char *name, int status)
+{
+	RESULT r = sonde(arguments);
+
+	cr_expect_eq(r.status, status, "sonde %s: exit status %d, not %d: %s", arguments, r.status,
+		     status, r.err);
+	golden(name, r.out);
+}
+
+static void expect_error(const char *arguments, int status, const char *words)
+{
+	RESULT r = sonde(arguments);
+
+	cr_expect_eq(r.status, status, "sonde %s: exit status %d, not %d: %s", arguments, r.status,
+		     status, r.err);
+	cr_expect(strstr(r.err, words), "sonde %s: no \"%s\" in: %s", arguments, words, r.err);
+	cr_expect_str_empty(r.out);
+}
+
+static void expect_asked(const char *words)
+{
+	_cleanup_(freep) char *asked = slurp(log_path);
+
+	cr_expect(strstr(asked, words), "no %s in: %s", words, asked);
+}
+
+TestSuite(cli, .init = setup, .fini = teardown, .timeout = 60);
+
+Test(cli, answers_as_text)
+{
+	check("status", "status.txt", 0);
+	check("doctor", "doctor.txt", 0);
+	check("list", "list.txt", 0);
+	check("report", "report.txt", 0);
+	check("report --kind cpu", "report-cpu.txt", 0);
+	check("graph", "graph.txt", 0);
+	check("graph --kind cpu --color always", "graph-cpu-color.txt", 0);
+	check("flame", "flame.folded", 0);
+	check("spans", "spans.txt", 0);
+	check("probes -p 1 'sqlite3_s*' -n 2", "probes.txt", 0);
+	check("attach -p 1 x", "attach.txt", 0);
+	check("detach api", "detach.txt", 0);
+}
+
+Test(cli, answers_as_json)
+{
+	setenv("FAKE_FIXED_TIME", "1", 1);
+	stop_server();
+	server = fake_listen(socket_path);
+	check("status --json", "status.json", 0);
+	check("doctor --json", "doctor.json", 0);
+	check("report --json", "report.json", 0);
+	check("report --json --by comm", "report-by-comm.json", 0);
+	check("graph --json", "graph.json", 0);
+	check("flame --json", "flame.json", 0);
+	check("spans --json", "spans.json", 0);
+	check("attach --json -p 1 x", "attach.json", 0);
+}
+
+Test(cli, trace_ends_by_count_and_by_itself)
+{
+	RESULT few = sonde("trace -p 1 'f*' -n 4 --args --min-duration 1ms");
+	RESULT all = sonde("trace -p 1 ends-itself --json");
+
+	cr_expect_eq(few.status, 0, "%s", few.err);
+	golden("trace.txt", few.out);
+	golden("trace-notes.txt", few.err);
+	expect_asked("\"specs\":[\"f*\"],\"selectors\":{\"pids\":[1]},\"min_duration_ns\":1000000,"
+		     "\"args\":true");
+	expect_asked("Stop");
+	cr_expect_eq(all.status, 0, "%s", all.err);
+	golden("trace.json", all.out);
+}
+
+Test(cli, trace_ends_by_time_signal_and_target)
+{
+	uint64_t began = now_monotonic_ns();
+	RESULT time = sonde("trace -p 1 'f*' -d 100ms");
+	RESULT signal = sonde("version; $BINARY trace -p 1 'f*' -d 9 >sig.out 2>sig.err & "
+			      "sleep 0.5; kill -INT $!; wait $!");
+	_cleanup_(freep) char *signal_err = slurp("sig.err");
+	RESULT target;
+
+	cr_expect_eq(time.status, 0, "%s", time.err);
+	cr_expect(strstr(time.err, "8 spans, 3 not shown, 14 lost (ring full 12, nested too deep 2)"), "%s",
+		  time.err);
+	cr_expect_eq(signal.status, 0);
+	cr_expect(strstr(signal_err, "8 spans"), "%s", signal_err);
+	cr_expect_lt(now_monotonic_ns() - began, 5 * NSEC_PER_SEC, "Ctrl-C did not end it");
+	target = sonde("trace 'f*' -- sleep 0.2");
+	cr_expect_eq(target.status, 0, "%s", target.err);
+	expect_asked("\"files\":[\"/");
+	expect_asked("libc.so.6");
+	result_release(&target);
+	target = sonde("trace 'f*' -p $(sleep 0.3 >/dev/null & echo $!)");
+	cr_expect_eq(target.status, 0, "%s", target.err);
+}
+
+Test(cli, record_exits_as_its_command)
+{
+	RESULT r = sonde("record -o x.sonde 'f*' -- sh -c 'exit 7'");
+
+	cr_expect_eq(r.status, 7, "%s", r.err);
+	cr_expect_str_eq(r.err, "x.sonde: 12,345 spans, 99 samples, 1.2 MiB, 0 lost\n");
+	cr_expect_str_empty(r.out);
+	expect_asked("/x.sonde\"");
+	expect_error("record -- sh -c 'kill -9 $$'", 137, "out.sonde");
+	expect_asked("\"frequency\":99");
+	expect_error("record -- no-such-command", 127, "no such command");
+	expect_error("record -- /etc/passwd", 126, "ermission denied");
+	expect_error("record -p 1 -d 0.1s", 0, "12,345 spans");
+	expect_error("record -d 100ms -- sleep 60", 143, "12,345 spans");
+	/* timeout(1) sends the signal twice: to the process and to its group. */
+	expect_error("version >/dev/null; timeout 0.5 $BINARY record -p 1", 124, "12,345 spans");
+}
+
+Test(cli, private_daemon)
+{
+	stop_server();
+	check("doctor", "doctor.txt", 0);
+	check("report -i /etc/passwd", "report.txt", 0);
+	check("trace -p 1 'f*' -n 4 --args", "trace.txt", 0);
+	expect_error("report", 3, "-i FILE");
+	expect_error("attach -p 1 x", 3, "systemctl start sonded");
+	expect_error("trace --socket /nowhere/s -p 1 x", 3, "no daemon is running at /nowhere/s");
+	expect_error("report -i no-such.sonde", 4, "no-such.sonde");
+	setenv("FAKE_EXIT", "1", 1);
+	expect_error("trace -p 1 x", 3, "exit status 1");
+	expect_error("report -i /etc/passwd", 1, "cannot read the recording /etc/passwd");
+	setenv("FAKE_EXIT", "77", 1);
+	expect_error("trace -p 1 x", 77, "exit status 77");
+	setenv("SONDE_SONDED", "/no/such/sonded", 1);
+	expect_error("trace -p 1 x", 3, "/no/such/sonded");
+}
+
+Test(cli, errors)
+{
+	RESULT r = sonde("report --json --session missing");
+
+	cr_expect_eq(r.status, 4);
+	golden("error.json", r.out);
+	cr_expect_str_empty(r.err);
+	expect_error("report --session missing", 4, "sonde list shows the sessions");
+	setenv("FAKE_MISSING", "1", 1);
+	stop_server();
+	server = fake_listen(socket_path);
+	check("doctor", "doctor-missing.txt", 77);
+}
+
+Test(cli, wrong_usage)
+{
+	expect_error("", 2, "see sonde --help");
+	expect_error("trcae", 2, "did you mean trace?");
+	expect_error("trace --min-duratoin 1ms x", 2, "did you mean --min-duration?");
+	expect_error("trace -p 1 x --min-duration 10", 2, "write 10ms");
+	expect_error("trace -p 1,x y", 2, "not a process ID");
+	expect_error("trace -p 1", 2, "say what to probe");
+	expect_error("record -F 99", 2, "say whom to sample");
+	expect_error("report --sort size", 2, "must be one of total|self");
+	expect_error("report -F 3", 2, "report does not take -F");
+	expect_error("-p 1 report", 2, "belongs behind the verb");
+	expect_error("trace -p", 2, "needs a value");
+	expect_error("trace -a -p 1 x", 2, "leave out -p");
+	expect_error("report -- ls", 2, "runs no command");
+	expect_error("flame -o x.png", 2, ".html, .svg");
+	expect_error("report --json=1", 2, "takes no value");
+	expect_error("status extra", 2, "takes no operand");
+}
+
+Test(cli, files_appear_whole_or_not_at_all)
+{
+	RESULT r = sonde("flame -o x.svg --title 'a & b'");
+	_cleanup_(freep) char *svg = slurp("x.svg");
+	RESULT html = sonde("flame -o x.html");
+
+	cr_expect_eq(r.status, 0, "%s", r.err);
+	cr_expect(strstr(svg, "a &amp; b"));
+	cr_expect_eq(html.status, 0);
+	cr_expect_eq(access("x.html", F_OK), 0);
+	cr_expect_neq(access("x.svg.tmp", F_OK), 0);
+	expect_error("report -o no/such/dir", 1, "cannot write no/such/dir");
+	expect_error("report -o /dev/full", 1, "No space left");
+	expect_error("report --session missing -o y.txt", 4, "no session");
+	cr_expect_neq(access("y.txt", F_OK), 0);
+	cr_expect_neq(access("y.txt.tmp", F_OK), 0);
+	result_release(&r);
+	r = sonde("report | true");
+	cr_expect_eq(r.status, 0);
+}
+
+Test(cli, help_and_completion)
+{
+	RESULT all = sonde("--help"), json = sonde("version --json"), bash;
+
+	bash = sonde("completion bash");
+	cr_expect_eq(system("bash -n out"), 0);
+
+#define VERB(name, function, needs, operands, summary)                                             \
+	{                                                                                          \
+		RESULT r = sonde(#name " --help");                                                 \
+                                                                                                   \
+		cr_expect_eq(r.status, 0);                                                         \
+		cr_expect(strstr(r.out, "man sonde-" #name) && strstr(r.out, summary));            \
+		cr_expect(strstr(all.out, "  " #name " "));                                        \
+		cr_expect(strstr(bash.out, "\t" #name ") words="));                                \
+	}
+#include "../../cli/verbs.def"
+#undef VERB
+	cr_expect_str_eq(json.out, "{\"schema\":1,\"version\":\"" SONDE_VERSION "\"}\n");
+}
+
+Test(cli, bash_completes)
+{
+	RESULT r = sonde("completion bash");
+	_cleanup_(freep) char *done = NULL;
+
+	cr_expect_eq(r.status, 0);
+	cr_assert_eq(system("mv out c.sh; bash -c '. ./c.sh; COMP_WORDS=(sonde report --sort p);"
+			    " COMP_CWORD=3; _sonde; echo ${COMPREPLY[*]};"
+			    " COMP_WORDS=(sonde tr); COMP_CWORD=1; _sonde; echo ${COMPREPLY[*]};"
+			    " COMP_WORDS=(sonde attach --st); COMP_CWORD=2; _sonde;"
+			    " echo ${COMPREPLY[*]}' > done"),
+		     0);
+	done = slurp("done");
+	cr_expect_str_eq(done, "p50 p99\ntrace\n--stats-only\n");
+}

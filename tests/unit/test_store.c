@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store_help.h"
+
+#include <sys/stat.h>
+
+TestSuite(store, .init = make_dir, .fini = remove_dir);
+
+static int stop_at_once(void *arg, const struct span_chunk *chunk)
+{
+	(void)chunk;
+	++*(int *)arg;
+	return 7;
+}
+
+Test(store, comes_back_as_written)
+{
+	struct store_session want = a_session();
+	struct store_reader *r = NULL;
+	struct model *m = NULL;
+	struct recorded rec;
+	struct error e = {};
+	struct stat st;
+	int calls = 0;
+
+	record(&rec, 12);
+	cr_assert(!exists("-wal") && !exists("-shm") && !exists("-journal") && !exists(".new"));
+	cr_assert_eq(stat(file, &st), 0);
+	cr_assert_eq(st.st_mode & 0777, 0600, "others may not read it");
+	check_recording(&rec);
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(store_open(file, m, &e, &r), 0);
+	cr_assert_eq(store_each_chunk(r, stop_at_once, &calls, &e), 7);
+	cr_assert_eq(calls, 1);
+	cr_assert_str_eq(store_reader_session(r)->name, want.name);
+	cr_assert_str_eq(store_reader_session(r)->targets, want.targets);
+	cr_assert_eq(store_reader_session(r)->n_specs, 2);
+	cr_assert_str_eq(store_reader_session(r)->specs[1], want.specs[1]);
+	cr_assert_eq(store_reader_session(r)->frequency, want.frequency);
+	cr_assert_eq(store_reader_session(r)->started_us, want.started_us);
+	cr_assert_eq(store_reader_session(r)->ended_us, 1700000001000000);
+	cr_assert_eq(store_reader_session(r)->flags, want.flags);
+	cr_assert_eq(store_reader_session(r)->monotonic_to_epoch_ns, -5);
+	store_reader_free(r);
+	cr_assert_eq(store_open(file, m, &e, &r), -EINVAL, "the model is in use");
+	model_free(m);
+	end(&rec);
+}
+
+Test(store, can_be_read_while_it_is_written)
+{
+	struct store_writer *w = create();
+	struct recorded rec;
+	struct error e = {};
+
+	begin(&rec);
+	for (int i = 0; i < 5; i++) {
+		write_batch(w, next_batch(&rec));
+		check_recording(&rec);
+	}
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0, "%s", e.message);
+	check_recording(&rec);
+	cr_assert(!exists("-wal") && !exists("-shm"));
+	end(&rec);
+}
+
+Test(store, no_windows_and_empty_windows)
+{
+	struct recorded rec;
+
+	record(&rec, 0);
+	{
+		struct store_reader *r = NULL;
+		struct model *m = NULL;
+		struct error e = {};
+
+		cr_assert_eq(model_new(&m), 0);
+		cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
+		cr_assert_eq(store_reader_windows(r), 0);
+		store_reader_free(r);
+		model_free(m);
+	}
+	end(&rec);
+}
+
+Test(store, a_window_that_names_nothing_is_not_taken)
+{
+	struct store_batch *b = NULL;
+	struct store_marks marks = {};
+	struct model *m = NULL;
+	struct window w = {};
+
+	cr_assert_eq(model_new(&m), 0);
+	window_add_sample(&w, 1, 0, 0, 1);
+	cr_assert_eq(store_batch_new(m, &w, &marks, &b), -EINVAL, "no such process");
+	cr_assert_eq(w.n_samples, 1);
+	cr_assert_eq(marks.strings, 0);
+	model_process(m, 1, 1);
+	cr_assert_eq(store_batch_new(m, &w, &marks, &b), 0);
+	store_batch_free(b);
+	window_add_span(&w, &(struct raw_span){.process = 1, .path = 1}, true);
+	cr_assert_eq(store_batch_new(m, &w, &marks, &b), -EINVAL, "no such path");
+	window_release(&w);
+	model_free(m);
+}
+
+Test(store, a_batch_left_out_is_noticed)
+{
+	struct store_writer *w = create();
+	struct recorded rec;
+	struct error e = {};
+	struct store_batch *b;
+
+	begin(&rec);
+	write_batch(w, next_batch(&rec));
+	store_batch_free(next_batch(&rec));
+	b = next_batch(&rec);
+	cr_assert_eq(store_write(w, b, name_of, &rng, &e), -EINVAL);
+	cr_assert_str_eq(e.name, "WriteFailed");
+	store_batch_free(b);
+	store_writer_free(w);
+	end(&rec);
+}
+
+Test(store, existing_files)
+{
+	struct store_session session = a_session();
+	struct store_writer *w = NULL;
+	struct recorded rec, second;
+	struct error e = {};
+	char *text;
+	size_t size;
+	FILE *f = fopen(file, "w");
+
+	fputs("my thesis", f);
+	fclose(f);
+	cr_assert_eq(store_create(file, &session, &e, &w), -EEXIST);
+	cr_assert_str_eq(e.name, "BadFile");
+	cr_assert_not_null(strstr(e.message, "exists and is not a sonde recording"));
+	cr_assert_eq(read_file(file, 100, &text, &size), 0);
+	cr_assert_str_eq(text, "my thesis");
+	free(text);
+	e = (struct error){};
+	cr_assert_eq(store_create(dir, &session, &e, &w), -EEXIST);
+	e = (struct error){};
+	cr_assert_eq(store_create("/nonexistent/x/r", &session, &e, &w), -ENOENT);
+	cr_assert_str_eq(e.name, "WriteFailed");
+	cr_assert_eq(unlink(file), 0);
+
+	/* A recording is replaced, and not before the new one is complete. */
+	record(&rec, 2);
+	w = create();
+	begin(&second);
+	write_batch(w, next_batch(&second));
+	check_recording(&rec);
+	e = (struct error){};
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0, "%s", e.message);
+	check_recording(&second);
+	cr_assert(!exists(".new") && !exists(".new-wal"));
+	/* One that is given up before its first window leaves nothing. */
+	store_writer_free(create());
+	cr_assert(!exists(".new") && !exists(".new-wal"));
+	check_recording(&second);
+	end(&rec);
+	end(&second);
+}
