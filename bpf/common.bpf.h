@@ -44,10 +44,14 @@ static __always_inline void count_loss(__u32 slot, __u32 kind)
 		__sync_fetch_and_add(counter, 1);
 }
 
-static __always_inline bool is_target(__u32 tgid, __u32 slot)
+/* first: a process that is one for certain, 0 for none; most sessions have no other. */
+static __always_inline bool is_target(__u32 tgid, __u32 slot, __u32 first)
 {
-	__u64 *mask = bpf_map_lookup_elem(&targets, &tgid);
+	__u64 *mask;
 
+	if (first && tgid == first)
+		return true;
+	mask = bpf_map_lookup_elem(&targets, &tgid);
 	return mask && (*mask >> slot & 1);
 }
 

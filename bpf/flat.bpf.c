@@ -17,6 +17,7 @@ const volatile bool filter_targets;
 const volatile bool errors_only;
 const volatile bool null_is_error;
 __u64 min_duration_ns;
+__u32 first_target;
 
 SEC("uprobe")
 int flat_session(struct pt_regs *ctx)
@@ -25,7 +26,7 @@ int flat_session(struct pt_regs *ctx)
 	bool error;
 
 	if (!bpf_session_is_return()) {
-		if (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session))
+		if (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target))
 			return 1; /* no return probe for this call */
 		*start = bpf_ktime_get_ns();
 		return 0;

@@ -37,7 +37,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	__u64 users = 0, kernels = 0;
 	long bytes;
 
-	if (tgid == 0 || (filter_targets && !is_target(tgid, session)))
+	if (tgid == 0 || (filter_targets && !is_target(tgid, session, 0)))
 		return 0;
 	b = bpf_map_lookup_elem(&buffers, &zero);
 	if (!b)

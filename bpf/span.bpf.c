@@ -23,6 +23,7 @@ const volatile bool null_is_error;
 const volatile bool stats_only;
 const volatile __u32 max_depth = RECORD_MAX_OPEN;
 __u64 min_duration_ns; /* may be changed while attached */
+__u32 first_target;
 bool active; /* between attaching and detaching, which both take their time, function by function */
 
 struct frame {
@@ -210,7 +211,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	__u64 sp = PT_REGS_SP(ctx), now, parent = 0;
 	__u32 top;
 
-	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session)))
+	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
 		return 0;
 	s = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL,
 	                         BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -262,7 +263,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 	__u32 probe = bpf_get_attach_cookie(ctx);
 	struct thread_state *s;
 
-	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session)))
+	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
 		return 0;
 	s = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
 	if (!s) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* sonded: arguments, configuration, parts in order, the loop, teardown in reverse. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 #include "control/config.h"
@@ -195,6 +196,12 @@ int main(int argc, char **argv)
 		fprintf(stderr, "sonded: %s has a value that is not understood: see man sonded\n", bad);
 		return EXIT_USAGE;
 	}
+	/*
+	 * Raw spans fill and leave blocks of some megabytes many times a second: taken from the kernel
+	 * each time, page faults would cost more than all the rest.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);

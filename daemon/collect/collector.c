@@ -14,7 +14,9 @@
 enum {
 	BATCH_BYTES = 256 << 10,
 	QUEUE_LEN = 64,
-	BUSY_BYTES = 64 << 10, /* a drain of more than this makes the next one come sooner */
+	/* A drain of more makes the next one come sooner, one of less later: wakeups are what costs. */
+	BUSY_BYTES = 1 << 20,
+	IDLE_BYTES = 256 << 10,
 	FASTEST_MS = 1,
 	SLOWEST_MS = 100,
 };
@@ -177,7 +179,7 @@ static void *collector_main(void *arg)
 			answer_flush(c, asked, position);
 		if (bytes > BUSY_BYTES)
 			wait_ms = MAX(wait_ms / 4, FASTEST_MS);
-		else
+		else if (bytes < IDLE_BYTES)
 			wait_ms = MIN(wait_ms * 2, SLOWEST_MS);
 	}
 	return NULL;

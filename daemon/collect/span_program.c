@@ -158,6 +158,14 @@ void span_program_set_active(struct span_program *p, bool active)
 		__atomic_store_n(&p->span->bss->active, active, __ATOMIC_RELAXED);
 }
 
+void span_program_set_first_target(struct span_program *p, uint32_t pid)
+{
+	if (p->span)
+		__atomic_store_n(&p->span->bss->first_target, pid, __ATOMIC_RELAXED);
+	if (p->flat)
+		__atomic_store_n(&p->flat->bss->first_target, pid, __ATOMIC_RELAXED);
+}
+
 int span_program_stat(const struct span_program *p, uint32_t probe, struct kernel_stat *ret)
 {
 	if (!p->scratch)

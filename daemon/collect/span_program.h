@@ -40,6 +40,9 @@ int span_program_session_fd(const struct span_program *p);
  */
 void span_program_set_active(struct span_program *p, bool active);
 
+/* A process that is a target, so that its calls need no look-up; 0 when it has ended. */
+void span_program_set_first_target(struct span_program *p, uint32_t pid);
+
 /* Sums one probe's statistics over CPUs (stats-only sessions). */
 int span_program_stat(const struct span_program *p, uint32_t probe, struct kernel_stat *ret);
 

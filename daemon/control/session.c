@@ -186,6 +186,8 @@ static int start_spans(struct session *s, struct error *error)
 	r = register_probes(s);
 	if (r < 0)
 		return r;
+	s->first_target = o->n_pids > 0 ? o->pids[0] : 0;
+	span_program_set_first_target(s->program, s->first_target);
 	r = attach_all(s, options.filter_targets, error);
 	if (r >= 0)
 		span_program_set_active(s->program, true);

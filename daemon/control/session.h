@@ -76,6 +76,7 @@ struct session {
 	struct span_program *program;
 	struct sampler *sampler;
 	uint32_t slot;
+	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
 	bool has_slot, follows_forks;
 	size_t live_pids; /* of options.pids: those that have not ended */
 	uint32_t first_probe; /* model id of probe 0; the others follow */

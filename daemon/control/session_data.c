@@ -5,8 +5,8 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
-/* Raw spans that are packed without waiting for the window's end. */
-enum { RAW_ROLL = CHUNK_MAX_SPANS };
+/* Raw spans that are packed without waiting for the window's end: in memory, and into a file. */
+enum { RAW_ROLL = CHUNK_MAX_SPANS, RAW_ROLL_FILE = 4 * CHUNK_MAX_SPANS };
 
 void session_add_path(struct session *s, const struct record_path *r)
 {
@@ -57,7 +57,7 @@ void session_add_span(struct session *s, const struct record_span *r)
 		memcpy(span.args, ((const struct record_span_args *)r)->args, sizeof(span.args));
 	s->n_spans++;
 	(void)window_add_span(&s->window, &span, true);
-	if (s->window.n_spans >= RAW_ROLL && s->kind != SESSION_TRACE)
+	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) && s->kind != SESSION_TRACE)
 		session_roll(s, false);
 }
 

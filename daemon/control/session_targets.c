@@ -143,6 +143,8 @@ bool session_exited(struct session *s, uint32_t pid)
 			continue;
 		if (s->attachment && s->follows_forks)
 			attachment_drop_pid(s->attachment, (pid_t)pid);
+		if (s->program && pid == s->first_target)
+			span_program_set_first_target(s->program, 0);
 		s->live_pids--;
 		/* The list is also what the session was asked for: only its last one stays. */
 		if (o->n_pids > 1)

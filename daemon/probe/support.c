@@ -6,6 +6,7 @@
 #include <link.h>
 
 #include "probe/link.h"
+#include "probe/reaper.h"
 
 /* What is probed: called by nobody, so that a probe on it costs nothing. */
 static __attribute__((__noinline__, __used__)) int probed_function(int n)
@@ -45,7 +46,8 @@ static int find_segment(struct dl_phdr_info *info, size_t size, void *data)
 static int try_mode(enum attach_mode mode)
 {
 	struct place place = {.address = (uintptr_t)probed_function};
-	_cleanup_(closep) int file = -EBADF, prog = -EBADF, link = -EBADF, event = -EBADF;
+	_cleanup_(closep) int file = -EBADF, prog = -EBADF;
+	int link = -EBADF, event = -EBADF, r;
 	char path[LINK_PATH_MAX];
 	uint64_t cookie = 0;
 	int type = mode == ATTACH_SESSION ? LINK_UPROBE_SESSION
@@ -62,10 +64,16 @@ static int try_mode(enum attach_mode mode)
 	if (prog < 0)
 		return prog;
 	link_path(path, file);
-	if (mode == ATTACH_PERF)
-		return link_perf(prog, path, place.offset, cookie, false, getpid(), &link, &event);
-	link = link_multi(prog, type, path, &place.offset, &cookie, 1, false, getpid());
-	return link < 0 ? link : 0;
+	if (mode == ATTACH_PERF) {
+		r = link_perf(prog, path, place.offset, cookie, false, getpid(), &link, &event);
+	} else {
+		link = link_multi(prog, type, path, &place.offset, &cookie, 1, false, getpid());
+		r = MIN(link, 0);
+	}
+	/* Any detach may have to wait for programs that others probe (see reaper.h). */
+	reaper_close(&link, 1, REAPER_LINKS);
+	reaper_close(&event, 1, REAPER_EVENTS);
+	return r;
 }
 
 int attach_probe_multi(void)
