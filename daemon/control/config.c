@@ -24,8 +24,6 @@ struct key {
 static const struct key keys[] = {
 	{"daemon", "socket", KEY_PATH, offsetof(struct config, socket), "/run/sonde/sonde.sock",
 	 .meaning = "Where the daemon listens."},
-	{"daemon", "store", KEY_PATH, offsetof(struct config, store), "/var/lib/sonde",
-	 .meaning = "The directory for what is kept."},
 	{"daemon", "ring_size", KEY_RING_SIZE, offsetof(struct config, ring_size), "16MiB", MIB,
 	 GIB,
 	 .meaning = "The buffer between kernel and daemon, rounded up to a power of two.\n"
@@ -48,7 +46,6 @@ struct config *config_free(struct config *c)
 	if (!c)
 		return NULL;
 	free(c->socket);
-	free(c->store);
 	free(c->log_level);
 	free(c->log_format);
 	free(c);

@@ -13,7 +13,6 @@
 
 struct config {
 	char *socket;	       /* absolute path */
-	char *store;	       /* absolute path of a directory */
 	uint64_t ring_size;    /* bytes, a power of two */
 	uint64_t symbol_cache; /* bytes */
 	uint64_t raw_memory;   /* bytes of packed raw spans kept a session */

@@ -164,7 +164,6 @@ class Daemon:
         self.dir.mkdir()
         self.socket = str(self.dir / "sonde.sock")
         self.log = self.dir / "log"
-        config.setdefault("store", self.dir / "store")
         (self.dir / "conf").write_text(
             "[daemon]\n" + "".join(f"{k} = {v}\n" for k, v in config.items()))
         with open(self.log, "w") as log:

@@ -54,7 +54,7 @@ CLEAN = {
 # (file, its text, the line and a part of the message that must be reported)
 VIOLATIONS = [
     ("daemon/query/a.c", SPDX + '#include "symbol/symbol.h"\n', 2, "query must not include symbol"),
-    ("daemon/control/a.c", SPDX + '#include "collect/collect.h"\n', 2, "must not include collect"),
+    ("daemon/query/c.c", SPDX + '#include "collect/collect.h"\n', 2, "must not include collect"),
     ("daemon/symbol/a.c", SPDX + '#include "collect/collect.h"\n', 2, "must not include collect"),
     ("daemon/store/a.c", SPDX + '\n#include "../query/query.h"\n', 3, "must not include query"),
     ("daemon/model/a.c", SPDX + '#include "store/not_yet.h"\n', 2, "must not include store"),

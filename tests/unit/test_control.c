@@ -352,7 +352,6 @@ Test(config, values)
 			  &c, &e),
 		     0, "%s", e.message);
 	cr_assert_str_eq(c->socket, "/tmp/a b.sock");
-	cr_assert_str_eq(c->store, "/var/lib/sonde");
 	cr_assert_eq(c->ring_size, 32 << 20);
 	cr_assert_eq(c->raw_memory, 1 << 30);
 	cr_assert_str_eq(c->log_level, "debug");
@@ -365,7 +364,7 @@ Test(config, errors)
 		const char *text, *message, *fix;
 	} cases[] = {
 		{"[daemon]\nsock = /a\n", ":2: [daemon] has no key \"sock\"",
-		 "its keys are: socket, store, ring_size, symbol_cache, raw_memory"},
+		 "its keys are: socket, ring_size, symbol_cache, raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
@@ -378,7 +377,7 @@ Test(config, errors)
 		{"[log]\nlevel = loud\n", ":2: \"loud\" is no value for level",
 		 "write one of trace, debug, info, warn, error, critical"},
 		{"[log]\nlevel = info\nlevel = warn\n", ":3: a second value for level", "remove"},
-		{"[daemon]\nsocket = /a\n  store = /b\n", ":3: a second value for socket",
+		{"[daemon]\nsocket = /a\n  ring_size = 2MiB\n", ":3: a second value for socket",
 		 "indented"},
 		{"[daemon]\nnonsense\n", ":2: neither [section] nor key = value", "#"},
 		{"[daemon\nsocket = /a\n", ":1: neither [section]", "#"},
@@ -403,7 +402,7 @@ Test(config, long_lines)
 	struct config *c = NULL;
 	struct error e;
 
-	strbuf_puts(&text, "[daemon]\nstore = /");
+	strbuf_puts(&text, "[daemon]\nsocket = /");
 	for (int i = 0; i < 1000; i++)
 		strbuf_puts(&text, "abc");
 	cr_assert_eq(load(text.data, &c, &e), -EINVAL);
@@ -443,7 +442,7 @@ Test(config, description)
 	cr_assert_eq(load(active.data, &b, &e), 0, "%s", e.message);
 	cr_assert_eq(a->ring_size, b->ring_size);
 	cr_assert_eq(a->raw_memory, b->raw_memory);
-	cr_assert_str_eq(a->store, b->store);
+	cr_assert_str_eq(a->socket, b->socket);
 	config_free(a);
 	config_free(b);
 }
