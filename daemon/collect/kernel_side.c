@@ -15,7 +15,7 @@ struct kernel_side {
 	uint64_t *scratch;    /* n_cpus values */
 };
 
-static int quiet_print(enum libbpf_print_level level, const char *fmt, va_list args)
+static _printf_(2, 0) int quiet_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
 	char line[1024];
 

@@ -282,7 +282,8 @@ static void forget_everything(struct daemon *d)
 	struct processes *processes = NULL;
 	struct model *model = NULL;
 
-	if (d->recording || d->sessions || !d->processes || model_new(&model) < 0)
+	/* Without workers the daemon is ending, and all goes anyway. */
+	if (d->recording || d->sessions || !d->asker || model_new(&model) < 0)
 		return;
 	if (processes_new(model, d->symbolizer, &processes) < 0) {
 		model_free(model);
@@ -292,6 +293,9 @@ static void forget_everything(struct daemon *d)
 	model_free(d->model);
 	d->context.processes = d->processes = processes;
 	d->context.model = d->model = model;
+	/* A question that is still being answered needs the names. */
+	if (worker_pending(d->asker) == 0)
+		symbolizer_forget_files(d->symbolizer);
 	malloc_trim(0);
 }
 

@@ -51,10 +51,17 @@ static void drop_file(struct symbol_files *files, struct symbol_file *file)
 	free(file->failure);
 }
 
-void symbol_files_release(struct symbol_files *files)
+void symbol_files_clear(struct symbol_files *files)
 {
 	for (size_t i = 0; i < files->len; i++)
 		drop_file(files, &files->items[i]);
+	files->len = 0;
+	table_clear(&files->index);
+}
+
+void symbol_files_release(struct symbol_files *files)
+{
+	symbol_files_clear(files);
 	free(files->items);
 	free(files->debug_dir);
 	table_release(&files->index);

@@ -32,6 +32,8 @@ struct symbol_files {
 
 void symbol_files_init(struct symbol_files *files);
 void symbol_files_release(struct symbol_files *files);
+/* Forgets all files, closing and freeing what was kept of them; the bounds stay. */
+void symbol_files_clear(struct symbol_files *files);
 
 /* NULL when it is not known. Pointers are good until the next symbol_files_add(). */
 struct symbol_file *symbol_files_find(struct symbol_files *files,

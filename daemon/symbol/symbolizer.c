@@ -94,6 +94,13 @@ int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUIL
 	return symbol_files_add(&s->files, build_id, path, fd, &file);
 }
 
+void symbolizer_forget_files(struct symbolizer *s)
+{
+	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
+
+	symbol_files_clear(&s->files);
+}
+
 static void write_name(char *name, size_t size, const char *mangled)
 {
 	char *demangled _cleanup_(freep) = demangle_short(mangled);

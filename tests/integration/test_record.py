@@ -217,7 +217,7 @@ def a_killed_daemon_leaves_a_readable_recording():
     h.equal(len(spans), 1, "newest span")
     age = killed - (spans[0]["time_us"] + spans[0]["duration_ns"] / 1000) / 1e6
     h.between(age, -0.1, 1.3, "seconds between the newest span and the kill")
-    h.check(other.json("report", "-i", path, "--kind", "cpu")["total_samples"] > 50, "samples")
+    h.check(other.json("report", "-i", path, "--kind", "cpu")["total_samples"] > 20, "samples")
     h.equal(w.process.poll(), None, "the target runs on")
 
 

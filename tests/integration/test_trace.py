@@ -170,9 +170,12 @@ def interrupts_end_it(daemon):
 
 @h.test(smoke=True)
 def a_command_is_caught_from_its_first_call(daemon):
-    result = daemon.sonde("trace", "--json", *ALL, "main", "--", f"{h.WORKLOADS}/wl_calls")
-    lines = [line for line in result.out.splitlines() if line != "done"]
-    spans = [h.json.loads(line) for line in lines]
+    # The command's own output goes to standard output, too.
+    out = h.TMP / "first.json"
+    result = daemon.sonde("trace", "--json", *ALL, "main", "-o", out, "--",
+                          f"{h.WORKLOADS}/wl_calls")
+    h.equal(result.out, "done\n", "output of the command")
+    spans = [h.json.loads(line) for line in out.read_text().splitlines()]
     h.equal(counts(spans), {**CALLS, "main": 1}, "calls")
     h.equal({(s["name"], s["depth"]) for s in spans if s["name"] in ("main", "alpha", "inner")},
             {("main", 0), ("alpha", 1), ("inner", 3)}, "depths below main")
@@ -181,20 +184,23 @@ def a_command_is_caught_from_its_first_call(daemon):
 
 @h.test
 def text_lines_show_nesting_arguments_and_results(daemon):
-    result = daemon.sonde("trace", "--args", "outer", "middle", "six", "gamma_fail", "--",
-                          f"{h.WORKLOADS}/wl_calls")
-    six = [line for line in result.out.splitlines() if "six(" in line]
+    out = h.TMP / "lines"
+    daemon.sonde("trace", "--args", "outer", "middle", "six", "gamma_fail", "-o", out, "--",
+                 f"{h.WORKLOADS}/wl_calls")
+    text = out.read_text()
+    six = [line for line in text.splitlines() if "six(" in line]
     h.equal(len(six), 100, "lines of six")
     h.check(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} +[\d.]+ [num]?s +\d+  wl_calls +"
                          r"six\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) = 21", six[0]), f"line: {six[0]!r}")
-    h.contains(result.out, " = -1\n", "a result below 0")
-    h.check(re.search(r"wl_calls +  middle", result.out), "middle is indented")
+    h.contains(text, " = -1\n", "a result below 0")
+    h.check(re.search(r"^.{44}\S+ +  middle", text, re.M) or re.search(r"wl_calls {11}middle", text), "middle is indented")
 
 
 @h.test(own_daemon=True, smoke=True)
 def a_private_daemon_does_it_too():
-    result = h.run(h.SONDE, "trace", "--json", "beta", "--", f"{h.WORKLOADS}/wl_calls")
-    h.equal(result.out.count('"name":"beta"'), 5000, "calls of beta")
+    out = h.TMP / "private.json"
+    result = h.run(h.SONDE, "trace", "--json", "beta", "-o", out, "--", f"{h.WORKLOADS}/wl_calls")
+    h.equal(out.read_text().count('"name":"beta"'), 5000, "calls of beta")
     h.contains(result.err, "5,000 spans, 0 not shown, 0 lost", "totals")
 
 

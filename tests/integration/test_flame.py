@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Flame graphs of a real recording: html in headless Chromium, svg, folded text."""
+import re
+import sys
+import xml.etree.ElementTree
+
+import harness as h
+
+BROWSER = h.ROOT / "tests/integration/browser.py"
+
+
+def recording(daemon):
+    path = h.TMP / "hot.sonde"
+    if not path.exists():
+        # Whole system, so that there are kernel frames, too; dd spends its time in the kernel.
+        dd = h.spawn("dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=200000")
+        daemon.sonde("record", "-a", "-F", "399", "-o", path, "--", f"{h.WORKLOADS}/wl_hot",
+                     "--seconds", "1")
+        h.stop(dd)
+    return path
+
+
+def folded(daemon, *args):
+    out = h.TMP / "x.folded"
+    daemon.sonde("flame", "-i", recording(daemon), "-o", out, *args)
+    return [(line.rsplit(" ", 1)[0].split(";"), int(line.rsplit(" ", 1)[1]))
+            for line in out.read_text().splitlines()]
+
+
+@h.test(smoke=True)
+def folded_text(daemon):
+    stacks = folded(daemon, "--kind", "cpu", "-c", "wl_hot")
+    total = sum(n for _, n in stacks)
+    h.equal({s[0] for s, _ in stacks}, {"wl_hot"}, "first frames")
+    for name, percent in (("hot_a", 60), ("hot_b", 30), ("hot_c", 10)):
+        mine = [(s, n) for s, n in stacks if name in s]
+        h.between(100 * sum(n for _, n in mine) / total, percent - 7, percent + 7, name)
+        h.check(all(s.index("main") < s.index("work") < s.index(name) for s, _ in mine
+                    if "main" in s), f"order of {name}")
+    everything = sum(n for _, n in folded(daemon, "--kind", "cpu"))
+    h.check(everything > total, "the rest of the system is there, too")
+    reply = daemon.json("report", "-i", recording(daemon), "--kind", "cpu")
+    h.equal(everything, reply["total_samples"], "samples")
+
+
+@h.test(smoke=True)
+def svg_is_well_formed(daemon):
+    out = h.TMP / "x.svg"
+    daemon.sonde("flame", "-i", recording(daemon), "-o", out, "--kind", "cpu", "--title",
+                 "A <title> & \"more\"")
+    root = xml.etree.ElementTree.parse(out).getroot()
+    h.check(root.tag.endswith("}svg"), f"root: {root.tag}")
+    text = "".join(root.itertext())
+    for wanted in ("A <title> & \"more\"", "hot_a", "wl_hot"):
+        h.contains(text, wanted, "text of the svg")
+    h.check(not re.search(r"(?:href|src)=\"https?:", out.read_text()), "no network")
+
+
+@h.test
+def html_in_a_browser(daemon):
+    out = h.TMP / "x.html"
+    daemon.sonde("flame", "-i", recording(daemon), "-o", out, "--kind", "cpu", "-c", "wl_hot")
+    stacks = folded(daemon, "--kind", "cpu", "-c", "wl_hot")
+    total = sum(n for _, n in stacks)
+    share = 100 * sum(n for s, n in stacks if "hot_b" in s) / total
+    result = h.run(sys.executable, BROWSER, out, "--frame", "main", "--frame", "hot_a",
+                   "--search", "hot_b", "--matched", f"{share:.2f}", "--zoom", "hot_b", "--share",
+                   f"{share:.2f}", status=None, timeout=150)
+    if result.status == 77:
+        raise h.Skip(result.out.strip() or "no chromium")
+    h.equal(result.status, 0, f"browser.py: {result.out[-1000:]} {result.err[-1000:]}")
+
+
+@h.test
+def kernel_and_user_frames_are_told_apart(daemon):
+    reply = daemon.json("flame", "-i", recording(daemon), "--kind", "cpu")
+    kinds = {f["kind"] for f in reply["frames"]}
+    h.check("user" in kinds, f"kinds: {kinds}")
+    if "kernel" not in kinds:
+        raise h.Skip("the kernel's frames are not visible here")
+    for stack in reply["stacks"]:
+        order = [reply["frames"][i]["kind"] for i in stack["frames"]]
+        h.equal(order, sorted(order, reverse=True), "user frames first, then the kernel's")
+
+
+@h.test
+def spans_make_a_graph_too(daemon):
+    path, out = h.TMP / "calls.sonde", h.TMP / "calls.html"
+    daemon.sonde("record", "outer", "middle", "inner", "-o", path, "--",
+                 f"{h.WORKLOADS}/wl_calls")
+    daemon.sonde("flame", "-i", path, "-o", out)
+    text = out.read_text()
+    for name in ("outer", "middle", "inner", "Content-Security-Policy"):
+        h.contains(text, name, "html")
+
+
+h.main()
