@@ -101,6 +101,8 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 	const char *shown = cli->options->output ? cli->options->output : DEFAULT_FILE;
 	int r = begin(cli, c, path, command, &begun);
 
+	if (r >= 0)
+		r = watch_new(cli->options, command, &w, &cli->error);
 	if (r < 0)
 		return r;
 	left_out_note(cli->output, begun);
@@ -108,8 +110,6 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 		output_note(cli->output, "sonde: no -o FILE: recording to %s", shown);
 	if (command)
 		r = command_start(command, &cli->exit_status, &cli->error);
-	if (r >= 0)
-		r = watch_new(cli->options, command, &w, &cli->error);
 	if (r >= 0)
 		r = wait_for_end(cli, c, w);
 	if (r >= 0)

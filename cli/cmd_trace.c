@@ -115,14 +115,19 @@ static int stream(struct trace *t, struct watch *w)
 	return 0;
 }
 
-/* The first reply says that the probes are in place. */
-static int await_probes(struct trace *t)
+/*
+ * The first reply says that the probes are in place. From then on signals end the trace, and not
+ * the command: before anything is shown.
+ */
+static int await_probes(struct trace *t, struct command *command, struct watch **ret)
 {
 	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
 	reply_t *session;
 	bool continues;
 	int r = connection_next(t->connection, -1, &reply, &continues, &t->cli->error);
 
+	if (r >= 0)
+		r = watch_new(t->cli->options, command, ret, &t->cli->error);
 	if (r < 0)
 		return r;
 	session = reply_get(reply, "session");
@@ -156,12 +161,10 @@ static int run(struct trace *t, struct command *command)
 {
 	_cleanup_(watch_freep) struct watch *w = NULL;
 	struct cli *cli = t->cli;
-	int r = await_probes(t);
+	int r = await_probes(t, command, &w);
 
 	if (r >= 0 && command)
 		r = command_start(command, &cli->exit_status, &cli->error);
-	if (r >= 0)
-		r = watch_new(cli->options, command, &w, &cli->error);
 	if (r >= 0)
 		r = stream(t, w);
 	if (r >= 0)

@@ -159,13 +159,13 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 	json_array_end(w);
 }
 
-static void answer_args(struct json_writer *w, const struct raw_span *span)
+static void answer_args(struct json_writer *w, const struct span_args *args)
 {
 	static const char *const names[RECORD_ARGS] = {"arg0", "arg1", "arg2",
 						       "arg3", "arg4", "arg5"};
 
 	for (size_t i = 0; i < RECORD_ARGS; i++)
-		json_hex(w, names[i], span->args[i]);
+		json_hex(w, names[i], args->values[i]);
 }
 
 /* Points in time before the epoch come only from a clock that is not set. */
@@ -194,7 +194,7 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	json_hex(w, "ret", span->ret);
 	json_object_begin(w, "args");
 	if (options->args && (span->flags & SPAN_ARGS))
-		answer_args(w, span);
+		answer_args(w, &row->args);
 	json_object_end(w);
 	json_array_begin(w, "flags");
 	if (span->flags & SPAN_UNWOUND)

@@ -39,6 +39,11 @@ int methods_session_options(struct call *call, struct session_options *ret);
 int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session, enum query_kind *ret_kind,
                        struct selectors *ret_selectors, uint32_t **ret_pids, struct error *error);
 
+/* Appends {"coverage", "session"} as they are now. */
+void methods_write_tail(struct session *s, struct strbuf *out);
+/* Report by thread of spans: made of raw spans, in methods_spans.c. */
+void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort, size_t limit);
+
 /* Makes a session of the call's options and adds it to the daemon's; NULL: the call has been answered. */
 struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind, const char *recording);
 /* Notes and functions that were left out, as "left_out". */

@@ -196,7 +196,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct session **ret
 	return 0;
 }
 
-static void write_tail(struct session *s, struct strbuf *out)
+void methods_write_tail(struct session *s, struct strbuf *out)
 {
 	uint64_t losses[LOSS_COUNTERS];
 	struct coverage coverage;
@@ -251,7 +251,7 @@ static void ask(struct daemon *d, struct call *call, struct question *q)
 		r = take_snapshot(d, s, &selectors, &q->snapshot);
 	}
 	if (r >= 0) {
-		write_tail(s, &q->tail);
+		methods_write_tail(s, &q->tail);
 		r = strbuf_error(&q->tail);
 	}
 	if (r >= 0)
@@ -283,6 +283,19 @@ static void refuse(struct call *call, struct question *q)
 	question_free(q);
 }
 
+/* Whether the query is about spans; one that is not sound will be answered as such by ask(). */
+static bool is_about_spans(struct daemon *d, struct call *call)
+{
+	struct selectors selectors = { 0 };
+	_cleanup_(freep) uint32_t *pids = NULL;
+	struct session *s = NULL;
+	struct error error = { 0 };
+	enum query_kind kind;
+
+	return methods_read_query(d, call, &s, &kind, &selectors, &pids, &error) >= 0 && kind == QUERY_SPAN &&
+	       !s->options.stats_only;
+}
+
 void method_report(struct daemon *d, struct call *call)
 {
 	struct question *q = question_new(call, answer_report_question);
@@ -301,6 +314,11 @@ void method_report(struct daemon *d, struct call *call)
 	}
 	q->limit = (size_t)limit;
 	q->default_sort = !*sort;
+	if (q->by == BY_THREAD && is_about_spans(d, call)) {
+		methods_report_threads(d, call, q->default_sort ? SORT_TOTAL : q->sort, q->limit);
+		question_free(q);
+		return;
+	}
 	ask(d, call, q);
 }
 

@@ -6,6 +6,7 @@
 #include "control/methods.h"
 
 #include "query/spans.h"
+#include "query/threads.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
 
@@ -23,12 +24,18 @@ struct spans_job {
 	struct span_chunk *chunks; /* copies, for a session in memory */
 	size_t n_chunks;
 	struct raw_span *open; /* of the window that is still open */
+	struct span_args *open_args; /* theirs, or NULL */
 	size_t n_open;
 	struct store_reader *reader; /* borrowed, for a recording */
 	struct answer_span_options options;
 	struct coverage coverage;
 	const struct span_row *rows;
 	size_t n_rows, next;
+	struct threads *threads; /* a report by thread is wanted, not the spans */
+	struct report *report;
+	enum report_sort sort;
+	size_t report_limit;
+	struct strbuf tail;
 	struct error error;
 };
 
@@ -38,7 +45,11 @@ static void spans_job_free(struct spans_job *job)
 		chunk_release(&job->chunks[i]);
 	free(job->chunks);
 	free(job->open);
+	free(job->open_args);
 	free(job->name_glob);
+	report_free(job->report);
+	threads_free(job->threads);
+	strbuf_release(&job->tail);
 	spans_query_free(job->query);
 	spans_names_free(job->names);
 	free(job);
@@ -58,9 +69,11 @@ static int run_query(struct spans_job *job)
 	if (r >= 0 && job->reader)
 		r = store_each_chunk(job->reader, each_chunk, job->query, &job->error);
 	if (r >= 0)
-		r = spans_query_raw(job->query, job->open, job->n_open);
+		r = spans_query_raw(job->query, job->open, job->open_args, job->n_open);
 	if (r >= 0)
 		r = spans_query_finish(job->query, &job->rows, &job->n_rows);
+	if (r >= 0 && job->threads)
+		r = threads_report(job->threads, job->sort, job->report_limit, &job->report);
 	return r;
 }
 
@@ -115,6 +128,23 @@ static void peer_gone(void *arg)
 	spans_job_free(job);
 }
 
+static void reply_report(struct spans_job *job)
+{
+	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	struct json_writer w;
+
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	answer_report_rows(&w, "rows", job->report);
+	json_u64(&w, "total_ns", job->report->total_ns);
+	json_u64(&w, "total_samples", 0);
+	json_u64(&w, "period_ns", 0);
+	json_members(&w, &job->tail);
+	json_object_end(&w);
+	methods_reply(job->call, &out);
+	spans_job_free(job);
+}
+
 static void spans_done(void *arg, bool cancelled)
 {
 	struct spans_job *job = arg;
@@ -131,6 +161,10 @@ static void spans_done(void *arg, bool cancelled)
 		spans_job_free(job);
 		return;
 	}
+	if (job->report) {
+		reply_report(job);
+		return;
+	}
 	call_on_gone(job->call, peer_gone, job);
 	call_on_writable(job->call, send_more, job);
 	send_more(job);
@@ -140,7 +174,9 @@ static int copy_chunks(struct session *s, struct spans_job *job)
 {
 	job->chunks = calloc(MAX(s->chunks.n, 1U), sizeof(*job->chunks));
 	job->open = malloc(MAX(s->window.n_spans, 1U) * sizeof(*job->open));
-	if (!job->chunks || !job->open)
+	if (s->window.span_args)
+		job->open_args = malloc(MAX(s->window.n_spans, 1U) * sizeof(*job->open_args));
+	if (!job->chunks || !job->open || (s->window.span_args && !job->open_args))
 		return -ENOMEM;
 	for (size_t i = 0; i < s->chunks.n; i++) {
 		struct span_chunk *c = &job->chunks[i];
@@ -152,7 +188,10 @@ static int copy_chunks(struct session *s, struct spans_job *job)
 		memcpy(c->data, s->chunks.items[i].data, c->size);
 		job->n_chunks++;
 	}
-	memcpy(job->open, s->window.spans, s->window.n_spans * sizeof(*job->open));
+	if (s->window.n_spans > 0)
+		memcpy(job->open, s->window.spans, s->window.n_spans * sizeof(*job->open));
+	if (job->open_args && s->window.n_spans > 0)
+		memcpy(job->open_args, s->window.span_args, s->window.n_spans * sizeof(*job->open_args));
 	job->n_open = s->window.n_spans;
 	return 0;
 }
@@ -194,7 +233,7 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	int r;
 
 	r = methods_read_query(d, call, &s, &kind, &selectors, &pids, &job->error);
-	if (r >= 0)
+	if (r >= 0 && !job->threads)
 		r = read_filter(call, job);
 	if (r < 0)
 		return r;
@@ -208,6 +247,7 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	if (s->packing > 0)
 		worker_drain(d->writer);
 	methods_coverage(s, &job->coverage, losses);
+	methods_write_tail(s, &job->tail);
 	job->reader = s->reader;
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
@@ -219,17 +259,11 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	return r;
 }
 
-void method_spans(struct daemon *d, struct call *call)
+/* Takes the job over. */
+static void submit(struct daemon *d, struct call *call, struct spans_job *job)
 {
-	struct spans_job *job = calloc(1, sizeof(*job));
-	struct error error = { 0 };
 	int r;
 
-	if (!job) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
-		return;
-	}
 	job->call = call;
 	r = prepare(d, call, job);
 	if (r >= 0)
@@ -239,4 +273,43 @@ void method_spans(struct daemon *d, struct call *call)
 		methods_fail(call, &job->error);
 		spans_job_free(job);
 	}
+}
+
+static struct spans_job *job_new(struct call *call)
+{
+	struct spans_job *job = calloc(1, sizeof(*job));
+	struct error error = { 0 };
+
+	if (!job) {
+		error_set(&error, ENOMEM, "Internal", "out of memory");
+		methods_fail(call, &error);
+	}
+	return job;
+}
+
+void method_spans(struct daemon *d, struct call *call)
+{
+	struct spans_job *job = job_new(call);
+
+	if (job)
+		submit(d, call, job);
+}
+
+void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort, size_t limit)
+{
+	struct spans_job *job = job_new(call);
+
+	if (!job)
+		return;
+	if (threads_new(&job->threads) < 0) {
+		error_set(&job->error, ENOMEM, "Internal", "out of memory");
+		methods_fail(call, &job->error);
+		spans_job_free(job);
+		return;
+	}
+	job->sort = sort;
+	job->report_limit = limit;
+	job->filter.each = threads_add;
+	job->filter.arg = job->threads;
+	submit(d, call, job);
 }

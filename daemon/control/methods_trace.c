@@ -16,7 +16,7 @@ static const char *file_path(const struct model *m, uint32_t file)
 	return f ? model_string_get(m, f->path) : "";
 }
 
-static void fill_row(struct daemon *d, const struct raw_span *span, struct span_row *ret)
+static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_args *args, struct span_row *ret)
 {
 	const struct model_path *path = model_path_get(d->model, span->path);
 	const struct model_probe *probe = path ? model_probe_get(d->model, path->probe) : NULL;
@@ -26,6 +26,7 @@ static void fill_row(struct daemon *d, const struct raw_span *span, struct span_
 
 	*ret = (struct span_row){
 		.span = *span,
+		.args = args ? *args : (struct span_args){ { 0 } },
 		.pid = pid,
 		.comm = model_string_get(d->model, comm),
 		.name = probe ? model_string_get(d->model, probe->name) : "",
@@ -33,8 +34,10 @@ static void fill_row(struct daemon *d, const struct raw_span *span, struct span_
 	};
 }
 
-static void send_spans(struct daemon *d, struct stream *t, const struct raw_span *spans, size_t n, bool last)
+/* Spans first … first + n - 1 of the session's window. */
+static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t n, bool last)
 {
+	const struct window *window = &t->session->window;
 	_cleanup_(strbuf_release) struct strbuf out = { 0 };
 	const struct answer_span_options options = {
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
@@ -46,8 +49,8 @@ static void send_spans(struct daemon *d, struct stream *t, const struct raw_span
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
 	json_array_begin(&w, "spans");
-	for (size_t i = 0; i < n; i++) {
-		fill_row(d, &spans[i], &row);
+	for (size_t i = first; i < first + n; i++) {
+		fill_row(d, &window->spans[i], window->span_args ? &window->span_args[i] : NULL, &row);
 		answer_span(&w, &row, &options);
 	}
 	json_array_end(&w);
@@ -68,7 +71,7 @@ void stream_flush(struct daemon *d, struct stream *t)
 		if (call_gone(t->call) || call_backlog(t->call) > STREAM_BACKLOG)
 			t->skipped += n;
 		else
-			send_spans(d, t, w->spans + i, n, false);
+			send_spans(d, t, i, n, false);
 	}
 	w->n_spans = 0;
 }
@@ -98,7 +101,7 @@ static int end_stream(sd_event_source *source, void *arg)
 	log_info("session %s ended: %llu spans, %llu not sent", s->name, (unsigned long long)s->n_spans,
 	         (unsigned long long)t->skipped);
 	if (!call_gone(t->call))
-		send_spans(d, t, NULL, 0, true);
+		send_spans(d, t, 0, 0, true);
 	call_on_gone(t->call, NULL, NULL);
 	call_unref(t->call);
 	remove_stream(d, t);

@@ -37,6 +37,7 @@ static uint32_t find_path(struct session *s, const struct record_span *r)
 
 void session_add_span(struct session *s, const struct record_span *r)
 {
+	const struct span_args *args = NULL;
 	struct raw_span span = {
 		.start_ns = r->start_ns,
 		.duration_ns = r->duration_ns,
@@ -54,9 +55,9 @@ void session_add_span(struct session *s, const struct record_span *r)
 	if (!span.process || !span.path)
 		return; /* out of memory: what cannot be named is not kept */
 	if (r->h.flags & SPAN_ARGS)
-		memcpy(span.args, ((const struct record_span_args *)r)->args, sizeof(span.args));
+		args = (const struct span_args *)((const struct record_span_args *)r)->args;
 	s->n_spans++;
-	(void)window_add_span(&s->window, &span, true);
+	(void)window_add_span(&s->window, &span, args, true);
 	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) && s->kind != SESSION_TRACE)
 		session_roll(s, false);
 }
@@ -191,7 +192,7 @@ static void pack_run(void *arg)
 	struct session *s = job->session;
 
 	if (!s->writer)
-		job->result = chunk_encode(job->window.spans, job->window.n_spans, &job->chunk);
+		job->result = chunk_encode(job->window.spans, job->window.span_args, job->window.n_spans, &job->chunk);
 	else if (job->batch)
 		job->result = store_write(s->writer, job->batch, resolve_frame, s->context->symbolizer, &job->error);
 }
@@ -247,9 +248,7 @@ static int submit(struct session *s)
 	if (s->writer) {
 		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
 	} else {
-		job->window.spans = TAKE_PTR(s->window.spans);
-		job->window.n_spans = s->window.n_spans;
-		s->window.n_spans = s->window.spans_cap = 0;
+		window_move_spans(&job->window, &s->window);
 	}
 	s->packing++;
 	if (r >= 0)

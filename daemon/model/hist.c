@@ -39,11 +39,6 @@ int hist_add_bucket(struct hist *h, uint32_t bucket, uint64_t count)
 	return 0;
 }
 
-int hist_add(struct hist *h, uint64_t ns, uint64_t count)
-{
-	return hist_add_bucket(h, hist_bucket(ns), count);
-}
-
 int hist_merge(struct hist *h, const struct hist *other)
 {
 	uint32_t end = other->first + other->len;

@@ -14,9 +14,19 @@ struct hist {
 	uint64_t *counts;
 };
 
-int hist_add(struct hist *h, uint64_t ns, uint64_t count); /* 0 or -ENOMEM */
 int hist_add_bucket(struct hist *h, uint32_t bucket,
 		    uint64_t count); /* -EINVAL past HIST_BUCKETS */
+/* 0 or -ENOMEM. */
+static inline int hist_add(struct hist *h, uint64_t ns, uint64_t count)
+{
+	uint32_t bucket = hist_bucket(ns);
+
+	/* For each span: nearly always a bucket that is kept already, see hist_add_bucket(). */
+	if (bucket - h->first >= h->len)
+		return hist_add_bucket(h, bucket, count);
+	h->counts[bucket - h->first] += count;
+	return 0;
+}
 int hist_merge(struct hist *h, const struct hist *other);
 uint64_t hist_count(const struct hist *h);
 /* The value below which the share q (0 … 1) of the values lies; midpoint of its bucket, 0 when

@@ -32,15 +32,12 @@ int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint3
 	return 0;
 }
 
-/* The statistics of (process, path), made when new; NULL: out of memory. */
-static struct span_stat *stat_of(struct window *w, uint32_t process, uint32_t path)
+struct span_stat *window_find_stat(struct window *w, uint32_t process, uint32_t path)
 {
 	uint64_t key = (uint64_t)process << 32 | path;
 	uint32_t *slot;
 	bool is_new;
 
-	if (key == w->last_key && w->n_stats)
-		return &w->stats[w->last_stat];
 	if (w->n_stats == UINT32_MAX ||
 	    array_reserve(&w->stats, &w->stats_cap, w->n_stats + 1, sizeof(*w->stats)) < 0)
 		return NULL;
@@ -51,8 +48,7 @@ static struct span_stat *stat_of(struct window *w, uint32_t process, uint32_t pa
 		*slot = w->n_stats;
 		w->stats[w->n_stats++] = (struct span_stat){.process = process, .path = path};
 	}
-	w->last_key = key;
-	w->last_stat = *slot;
+	w->recent[path % WINDOW_RECENT] = *slot;
 	return &w->stats[*slot];
 }
 
@@ -60,54 +56,57 @@ static struct span_stat *stat_of(struct window *w, uint32_t process, uint32_t pa
  * As array_reserve(), but without zeroing: a window's raw spans are tens of megabytes, and touching
  * the memory twice costs more than all the rest of window_add_span().
  */
-static int reserve_span(struct window *w)
+int window_grow_spans(struct window *w)
 {
-	size_t cap = w->spans_cap ? w->spans_cap * 2 : 64;
+	size_t cap = w->spans_cap ? w->spans_cap * 2 : MAX(w->spans_hint, (size_t)64);
+	struct span_args *args;
 	struct raw_span *spans;
 
-	if (w->n_spans < w->spans_cap)
-		return 0;
 	if (cap > SIZE_MAX / 2 / sizeof(*spans))
 		return -ENOMEM;
 	spans = realloc(w->spans, cap * sizeof(*spans));
 	if (!spans)
 		return -ENOMEM;
 	w->spans = spans;
+	if (w->span_args) {
+		args = realloc(w->span_args, cap * sizeof(*args));
+		if (!args)
+			return -ENOMEM;
+		w->span_args = args;
+	}
 	w->spans_cap = cap;
 	return 0;
 }
 
-int window_add_span(struct window *w, const struct raw_span *span, bool keep_raw)
+/* The spans that are there have none. */
+int window_make_args(struct window *w)
 {
-	uint64_t duration = span->duration_ns;
-	struct span_stat *s;
-	int r;
-
-	if (keep_raw && reserve_span(w) < 0)
+	w->span_args = malloc(w->spans_cap * sizeof(*w->span_args));
+	if (!w->span_args)
 		return -ENOMEM;
-	s = stat_of(w, span->process, span->path);
-	if (!s)
-		return -ENOMEM;
-	r = hist_add(&s->hist, duration, 1);
-	if (r < 0)
-		return r;
-	if (!s->calls || duration < s->min_ns)
-		s->min_ns = duration;
-	if (duration > s->max_ns)
-		s->max_ns = duration;
-	s->calls++;
-	s->errors += !!(span->flags & SPAN_ERROR);
-	s->unwound += !!(span->flags & SPAN_UNWOUND);
-	s->total_ns += duration;
-	s->self_ns += span->self_ns;
-	if (keep_raw)
-		w->spans[w->n_spans++] = *span;
+	memset(w->span_args, 0, w->n_spans * sizeof(*w->span_args));
 	return 0;
+}
+
+void window_move_spans(struct window *dst, struct window *src)
+{
+	dst->spans = TAKE_PTR(src->spans);
+	dst->span_args = TAKE_PTR(src->span_args);
+	dst->n_spans = src->n_spans;
+	dst->spans_cap = src->spans_cap;
+	src->spans_hint = src->n_spans;
+	src->n_spans = src->spans_cap = 0;
+}
+
+void window_move(struct window *dst, struct window *src)
+{
+	*dst = *src;
+	*src = (struct window){.spans_hint = dst->n_spans};
 }
 
 int window_add_stat(struct window *w, const struct span_stat *stat)
 {
-	struct span_stat *s = stat_of(w, stat->process, stat->path);
+	struct span_stat *s = window_stat(w, stat->process, stat->path);
 	int r;
 
 	if (!s)
@@ -163,8 +162,6 @@ void window_reset(struct window *w, uint64_t start_ns)
 	memset(w->losses, 0, sizeof(w->losses));
 	table_clear(&w->sample_index);
 	table_clear(&w->stat_index);
-	w->last_key = 0;
-	w->last_stat = 0;
 	w->start_ns = start_ns;
 	w->end_ns = 0;
 }
@@ -175,6 +172,7 @@ void window_release(struct window *w)
 	free(w->samples);
 	free(w->stats);
 	free(w->spans);
+	free(w->span_args);
 	table_release(&w->sample_index);
 	table_release(&w->stat_index);
 	*w = (struct window){};

@@ -26,13 +26,19 @@ struct span_stat {
 	struct hist hist;
 };
 
-/* One call, as it is kept raw. args are all zero unless the session keeps arguments. */
+/* One call, as it is kept raw: small, as millions a second go through memory. */
 struct raw_span {
 	uint64_t start_ns, duration_ns, self_ns, ret; /* start: CLOCK_MONOTONIC */
 	uint32_t process, tid, path;
 	uint16_t depth, flags; /* SPAN_* of record.h */
-	uint64_t args[RECORD_ARGS];
 };
+
+/* The arguments of a call: beside the spans, as most sessions keep none. */
+struct span_args {
+	uint64_t values[RECORD_ARGS];
+};
+
+enum { WINDOW_RECENT = 64 };
 
 struct window {
 	uint64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
@@ -41,17 +47,22 @@ struct window {
 	struct span_stat *stats;
 	size_t n_stats, stats_cap;
 	struct raw_span *spans; /* in the order in which they ended */
+	/* As many as spans, all zero for those without; NULL until a span has arguments. */
+	struct span_args *span_args;
 	size_t n_spans, spans_cap;
+	size_t spans_hint;		/* how many were moved on: as many are expected next */
 	uint64_t losses[LOSS_COUNTERS]; /* as counted by the kernel side, plus the daemon's own */
 	struct table sample_index, stat_index;
-	uint64_t last_key; /* shortcut: most spans have the path of the one before */
-	uint32_t last_stat;
+	/* Shortcut: where the statistics of paths seen lately are, by path; checked when used. */
+	uint32_t recent[WINDOW_RECENT];
 };
 
 int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint32_t stack,
 		      uint64_t count);
-/* Adds to the statistics; keeps it raw as well when keep_raw. */
-int window_add_span(struct window *w, const struct raw_span *span, bool keep_raw);
+/* Moves the raw spans and their arguments to dst, which has none; src keeps all else. */
+void window_move_spans(struct window *dst, struct window *src);
+/* Moves everything to dst, which is overwritten; src is left empty. */
+void window_move(struct window *dst, struct window *src);
 /* Statistics that were aggregated elsewhere (the kernel, an older window); stat->hist is copied. */
 int window_add_stat(struct window *w, const struct span_stat *stat);
 /* Adds samples, statistics and losses of src to dst; raw spans are not copied. The period is
@@ -60,5 +71,57 @@ int window_merge(struct window *dst, const struct window *src);
 /* Empties a window for reuse and keeps its memory. */
 void window_reset(struct window *w, uint64_t start_ns);
 void window_release(struct window *w);
+
+/* For window_add_span(): room for another raw span, and for its arguments; 0 or -ENOMEM. */
+int window_grow_spans(struct window *w);
+int window_make_args(struct window *w);
+/* The statistics of (process, path), made when new; NULL: out of memory. */
+struct span_stat *window_find_stat(struct window *w, uint32_t process, uint32_t path);
+
+static inline struct span_stat *window_stat(struct window *w, uint32_t process, uint32_t path)
+{
+	uint32_t at = w->recent[path % WINDOW_RECENT];
+
+	if (at < w->n_stats && w->stats[at].path == path && w->stats[at].process == process)
+		return &w->stats[at];
+	return window_find_stat(w, process, path);
+}
+
+/*
+ * Adds to the statistics; keeps it raw as well when keep_raw, with its arguments unless NULL.
+ * Inline, so that the caller's span is never put together in memory only to be copied from there.
+ */
+static inline int window_add_span(struct window *w, const struct raw_span *span,
+				  const struct span_args *args, bool keep_raw)
+{
+	uint64_t duration = span->duration_ns;
+	struct span_stat *s;
+	int r;
+
+	if (keep_raw && ((w->n_spans >= w->spans_cap && window_grow_spans(w) < 0) ||
+			 (args && !w->span_args && window_make_args(w) < 0)))
+		return -ENOMEM;
+	s = window_stat(w, span->process, span->path);
+	if (!s)
+		return -ENOMEM;
+	r = hist_add(&s->hist, duration, 1);
+	if (r < 0)
+		return r;
+	if (!s->calls || duration < s->min_ns)
+		s->min_ns = duration;
+	if (duration > s->max_ns)
+		s->max_ns = duration;
+	s->calls++;
+	s->errors += !!(span->flags & SPAN_ERROR);
+	s->unwound += !!(span->flags & SPAN_UNWOUND);
+	s->total_ns += duration;
+	s->self_ns += span->self_ns;
+	if (!keep_raw)
+		return 0;
+	if (w->span_args)
+		w->span_args[w->n_spans] = args ? *args : (struct span_args){};
+	w->spans[w->n_spans++] = *span;
+	return 0;
+}
 
 #endif

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report.h"
+
 #include "group.h"
 #include "stat.h"
 
@@ -309,6 +311,13 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
 	return r ? r : strcmp(a->binary, b->binary);
 }
 
+void report_sort_rows(struct report *report, enum report_sort sort, size_t limit)
+{
+	qsort_r(report->rows, report->n_rows, sizeof(*report->rows), compare_rows, &sort);
+	if (limit)
+		report->n_rows = MIN(report->n_rows, limit);
+}
+
 static int make_rows(struct builder *b, enum report_sort sort, size_t limit)
 {
 	struct report *report = b->report;
@@ -320,9 +329,7 @@ static int make_rows(struct builder *b, enum report_sort sort, size_t limit)
 	for (size_t i = 0; i < b->groups.n; i++)
 		if (b->sums[i].samples || b->sums[i].stat.calls)
 			report->rows[report->n_rows++] = make_row(b, i);
-	qsort_r(report->rows, report->n_rows, sizeof(*report->rows), compare_rows, &sort);
-	if (limit)
-		report->n_rows = MIN(report->n_rows, limit);
+	report_sort_rows(report, sort, limit);
 	return 0;
 }
 

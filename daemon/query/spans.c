@@ -167,8 +167,8 @@ int spans_query_new(const struct spans_names *names, const struct spans_filter *
 /* A total order but for spans that are the same in all that is shown. */
 static int compare_time(const void *pa, const void *pb)
 {
-	const struct raw_span *a = &((const struct span_row *)pa)->span;
-	const struct raw_span *b = &((const struct span_row *)pb)->span;
+	const struct span_row *row_a = pa, *row_b = pb;
+	const struct raw_span *a = &row_a->span, *b = &row_b->span;
 
 	COMPARE(a->start_ns, b->start_ns);
 	COMPARE(a->depth, b->depth);
@@ -179,7 +179,7 @@ static int compare_time(const void *pa, const void *pb)
 	COMPARE(a->self_ns, b->self_ns);
 	COMPARE(a->ret, b->ret);
 	COMPARE(a->flags, b->flags);
-	return memcmp(a->args, b->args, sizeof(a->args));
+	return memcmp(&row_a->args, &row_b->args, sizeof(row_a->args));
 }
 
 /* Longest first. */
@@ -232,7 +232,8 @@ static int keep_row(struct spans_query *q, const struct span_row *row)
 	return 0;
 }
 
-int spans_query_raw(struct spans_query *q, const struct raw_span *spans, size_t n)
+int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
+		    const struct span_args *args, size_t n)
 {
 	const struct spans_names *names = q->names;
 
@@ -258,7 +259,9 @@ int spans_query_raw(struct spans_query *q, const struct raw_span *spans, size_t 
 			.name = probe->name,
 			.binary = probe->binary,
 		};
-		r = keep_row(q, &row);
+		if (args)
+			row.args = args[i];
+		r = q->filter.each ? q->filter.each(q->filter.arg, &row) : keep_row(q, &row);
 		if (r < 0)
 			return r;
 	}
@@ -268,10 +271,11 @@ int spans_query_raw(struct spans_query *q, const struct raw_span *spans, size_t 
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 {
 	_cleanup_(freep) struct raw_span *spans = NULL;
+	_cleanup_(freep) struct span_args *args = NULL;
 	size_t n;
-	int r = chunk_decode(chunk->data, chunk->size, &spans, &n);
+	int r = chunk_decode(chunk->data, chunk->size, &spans, &args, &n);
 
-	return r < 0 ? r : spans_query_raw(q, spans, n);
+	return r < 0 ? r : spans_query_raw(q, spans, args, n);
 }
 
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n)

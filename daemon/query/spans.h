@@ -11,12 +11,17 @@
 
 enum spans_sort { SPANS_BY_TIME, SPANS_BY_DURATION };
 
+struct span_row;
+
 struct spans_filter {
 	uint64_t min_duration_ns;
 	const char *name; /* glob over the function's name, NULL for any */
 	bool errors_only;
 	enum spans_sort sort;
 	size_t limit; /* 0: a default of 1,000,000 */
+	/* Rows are handed on in the order of the spans, and not kept, when set. 0 or -errno. */
+	int (*each)(void *arg, const struct span_row *row);
+	void *arg;
 };
 
 /*
@@ -37,6 +42,7 @@ DEFINE_CLEANUP(struct spans_names *, spans_names_free)
 
 struct span_row {
 	struct raw_span span;
+	struct span_args args; /* zero when it has none */
 	uint32_t pid;
 	const char *comm, *name, *binary; /* point into the names */
 };
@@ -44,8 +50,9 @@ struct span_row {
 int spans_query_new(const struct spans_names *names, const struct spans_filter *filter,
 		    struct spans_query **ret);
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk);
+/* Not packed yet. args: one for each span, or NULL. */
 int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
-		    size_t n); /* not packed yet */
+		    const struct span_args *args, size_t n);
 /* Sorts; the rows belong to the query. Spans of the same start are ordered outermost first. */
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n);
 struct spans_query *spans_query_free(struct spans_query *q);

@@ -24,7 +24,10 @@ struct store_batch *store_batch_free(struct store_batch *b)
 	return NULL;
 }
 
-/* A reader refuses a file whose rows name what is not there: it must not be written. */
+/*
+ * A reader refuses a file whose rows name what is not there: it must not be written. Raw spans need
+ * no look, millions as there are: window_add_span() has put what they name into the statistics.
+ */
 static bool window_is_sound(const struct window *w, const struct model_counts *have)
 {
 	for (size_t i = 0; i < w->n_samples; i++) {
@@ -36,13 +39,6 @@ static bool window_is_sound(const struct window *w, const struct model_counts *h
 	}
 	for (size_t i = 0; i < w->n_stats; i++) {
 		const struct span_stat *s = &w->stats[i];
-
-		if (!s->process || s->process > have->processes || !s->path ||
-		    s->path > have->paths)
-			return false;
-	}
-	for (size_t i = 0; i < w->n_spans; i++) {
-		const struct raw_span *s = &w->spans[i];
 
 		if (!s->process || s->process > have->processes || !s->path ||
 		    s->path > have->paths)
@@ -135,8 +131,7 @@ int store_batch_new(const struct model *m, struct window *w, struct store_marks 
 	    (r = COPY_NEW(b, m, probes, model_probe_get)) < 0 ||
 	    (r = COPY_NEW(b, m, paths, model_path_get)) < 0)
 		return r;
-	b->window = *w;
-	*w = (struct window){};
+	window_move(&b->window, w);
 	*marks = b->last;
 	*ret = TAKE_PTR(b);
 	return 0;

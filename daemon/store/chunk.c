@@ -24,6 +24,9 @@ enum {
 	LEVELS = RECORD_MAX_OPEN + 1, /* deeper calls are kept without prediction */
 	ZSTD_LEVEL = -1,	      /* 15 % less time than level 1 for 3 % more bytes */
 	HEADER_MAX = 1 + 2 * VARINT_MAX,
+	BLOCK = 256,	   /* spans that are packed at a time: their numbers stay in the L1 cache */
+	CACHE_SLOTS = 256, /* a power of two */
+	PREFETCH = 24,	   /* spans ahead; going past the end does no harm */
 };
 
 enum column_index {
@@ -50,7 +53,8 @@ struct thread_state {
 struct path_state {
 	uint32_t path;
 	uint16_t depth;
-	uint64_t ret, args[RECORD_ARGS];
+	uint64_t ret;
+	struct span_args args;
 };
 
 struct coder {
@@ -89,15 +93,20 @@ struct column {
 	uint64_t any; /* zero when all numbers are */
 };
 
-static inline void column_put(struct column *c, uint64_t v)
-{
-	c->any |= v;
-	c->p = varint_put(c->p, v);
-}
+struct packer {
+	struct coder coder;
+	/* Where the threads and paths seen last are in the coder's arrays; checked when used. */
+	uint32_t thread_cache[CACHE_SLOTS], path_cache[CACHE_SLOTS];
+	uint64_t base; /* the start of the first span */
+	uint64_t first_ns, last_ns;
+	struct column cols[COLUMNS];
+	uint64_t values[COLUMNS][BLOCK];
+};
 
-static int thread_of(struct coder *c, const struct raw_span *s, uint32_t *ret)
+static int add_thread(struct packer *k, const struct raw_span *s, uint32_t *ret)
 {
 	uint64_t key = (uint64_t)s->process << 32 | s->tid;
+	struct coder *c = &k->coder;
 	uint32_t *slot;
 	bool is_new;
 
@@ -107,16 +116,20 @@ static int thread_of(struct coder *c, const struct raw_span *s, uint32_t *ret)
 	if (!slot)
 		return -ENOMEM;
 	if (is_new) {
-		*slot = c->n_threads;
-		c->threads[c->n_threads].process = s->process;
-		c->threads[c->n_threads++].tid = s->tid;
+		struct thread_state *t = &c->threads[c->n_threads];
+
+		*slot = c->n_threads++;
+		t->process = s->process;
+		t->tid = s->tid;
+		t->last_end = k->base;
 	}
 	*ret = *slot;
 	return 0;
 }
 
-static int path_of(struct coder *c, uint32_t path, uint32_t *ret)
+static int add_path(struct packer *k, uint32_t path, uint32_t *ret)
 {
+	struct coder *c = &k->coder;
 	uint32_t *slot;
 	bool is_new;
 
@@ -133,67 +146,119 @@ static int path_of(struct coder *c, uint32_t path, uint32_t *ret)
 	return 0;
 }
 
-static void put_span(struct column *cols, const struct raw_span *s, struct thread_state *t,
-		     struct path_state *p)
+/* The thread's state, made when new. The pointer is good until the next one is made. */
+static inline struct thread_state *thread_of(struct packer *k, const struct raw_span *s)
+{
+	uint32_t *at = &k->thread_cache[(s->tid ^ s->process) % CACHE_SLOTS];
+
+	if (*at >= k->coder.n_threads || k->coder.threads[*at].tid != s->tid ||
+	    k->coder.threads[*at].process != s->process) {
+		if (add_thread(k, s, at) < 0)
+			return NULL;
+	}
+	return &k->coder.threads[*at];
+}
+
+static inline struct path_state *path_of(struct packer *k, uint32_t path)
+{
+	uint32_t *at = &k->path_cache[path % CACHE_SLOTS];
+
+	if (*at >= k->coder.n_paths || k->coder.paths[*at].path != path) {
+		if (add_path(k, path, at) < 0)
+			return NULL;
+	}
+	return &k->coder.paths[*at];
+}
+
+static inline void predict_span(struct packer *k, size_t i, const struct raw_span *s,
+				struct thread_state *t, struct path_state *p)
 {
 	uint64_t end = s->start_ns + s->duration_ns;
 	uint64_t anchor = s->depth < t->last_depth ? end : s->start_ns;
 	uint64_t inside = predict_inside(t, s->depth, s->duration_ns);
 
-	column_put(&cols[COL_DEPTH], zigzag((uint64_t)s->depth - p->depth));
-	column_put(&cols[COL_FLAGS], s->flags);
-	column_put(&cols[COL_GAP], zigzag(anchor - t->last_end));
-	column_put(&cols[COL_DURATION], s->duration_ns);
-	column_put(&cols[COL_INSIDE], zigzag(s->duration_ns - s->self_ns - inside));
-	column_put(&cols[COL_RET], zigzag(s->ret - p->ret));
+	k->values[COL_DEPTH][i] = zigzag((uint64_t)s->depth - p->depth);
+	k->values[COL_FLAGS][i] = s->flags;
+	k->values[COL_GAP][i] = zigzag(anchor - t->last_end);
+	k->values[COL_DURATION][i] = s->duration_ns;
+	k->values[COL_INSIDE][i] = zigzag(s->duration_ns - s->self_ns - inside);
+	k->values[COL_RET][i] = zigzag(s->ret - p->ret);
 	t->last_end = end;
 	t->last_depth = s->depth;
 	p->depth = s->depth;
 	p->ret = s->ret;
+	k->first_ns = MIN(k->first_ns, s->start_ns);
+	k->last_ns = MAX(k->last_ns, end);
 }
 
-static void put_args(struct column *cols, const struct raw_span *s, struct path_state *p)
+static void predict_args(struct packer *k, size_t i, const struct span_args *args,
+			 struct path_state *p)
 {
-	for (int i = 0; i < RECORD_ARGS; i++) {
-		column_put(&cols[COL_ARGS + i], zigzag(s->args[i] - p->args[i]));
-		p->args[i] = s->args[i];
+	for (int a = 0; a < RECORD_ARGS; a++)
+		k->values[COL_ARGS + a][i] = zigzag(args->values[a] - p->args.values[a]);
+	p->args = *args;
+}
+
+/* Most columns are zero or a byte a number for whole blocks on end. */
+static void put_column(struct column *c, const uint64_t *values, size_t n)
+{
+	uint64_t any = 0;
+	uint8_t *p = c->p;
+
+	for (size_t i = 0; i < n; i++)
+		any |= values[i];
+	c->any |= any;
+	if (any == 0) {
+		memset(p, 0, n);
+		p += n;
+	} else if (any < 0x80) {
+		for (size_t i = 0; i < n; i++)
+			p[i] = values[i];
+		p += n;
+	} else {
+		for (size_t i = 0; i < n; i++)
+			p = varint_put(p, values[i]);
 	}
+	c->p = p;
 }
 
-static int put_spans(struct coder *c, struct column *cols, const struct raw_span *spans, size_t n,
-		     bool with_args)
+/* A block of spans at a time: first what predictions miss, then the columns one by one. */
+static int put_spans(struct packer *k, const struct raw_span *spans, const struct span_args *args,
+		     size_t n)
 {
-	uint32_t thread = 0, path = 0;
+	int n_columns = args ? COLUMNS : COL_ARGS;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct raw_span *s = &spans[i];
-		size_t known = c->n_threads;
-		int r = 0;
+	for (size_t first = 0; first < n; first += BLOCK) {
+		size_t len = MIN(n - first, (size_t)BLOCK);
 
-		if (!i || s->tid != s[-1].tid || s->process != s[-1].process)
-			r = thread_of(c, s, &thread);
-		if (r >= 0 && (!i || s->path != s[-1].path))
-			r = path_of(c, s->path, &path);
-		if (r < 0)
-			return r;
-		if (c->n_threads != known)
-			c->threads[thread].last_end = spans[0].start_ns;
-		column_put(&cols[COL_THREAD], thread);
-		column_put(&cols[COL_PATH], path);
-		put_span(cols, s, &c->threads[thread], &c->paths[path]);
-		if (with_args)
-			put_args(cols, s, &c->paths[path]);
+		for (size_t i = 0; i < len; i++) {
+			const struct raw_span *s = &spans[first + i];
+			struct thread_state *t = thread_of(k, s);
+			struct path_state *p = path_of(k, s->path);
+
+			/* Written lately by another CPU: the hardware does not look far enough. */
+			__builtin_prefetch(s + PREFETCH);
+			if (!t || !p)
+				return -ENOMEM;
+			k->values[COL_THREAD][i] = t - k->coder.threads;
+			k->values[COL_PATH][i] = p - k->coder.paths;
+			predict_span(k, i, s, t, p);
+			if (args)
+				predict_args(k, i, &args[first + i], p);
+		}
+		for (int c = 0; c < n_columns; c++)
+			put_column(&k->cols[c], k->values[c], len);
 	}
 	return 0;
 }
 
-static bool any_args(const struct raw_span *spans, size_t n)
+static bool any_args(const struct span_args *args, size_t n)
 {
 	uint64_t any = 0;
 
-	for (size_t i = 0; i < n; i++)
-		for (int k = 0; k < RECORD_ARGS; k++)
-			any |= spans[i].args[k];
+	for (size_t i = 0; args && i < n; i++)
+		for (int a = 0; a < RECORD_ARGS; a++)
+			any |= args[i].values[a];
 	return any != 0;
 }
 
@@ -203,43 +268,51 @@ static size_t raw_bound(size_t n)
 	return 1 + 3 * VARINT_MAX + COLUMNS + n * VARINT_MAX * (3 + COLUMNS);
 }
 
-static int make_raw(const struct raw_span *spans, size_t n, uint8_t **ret_raw, size_t *ret_size)
+static uint8_t *put_dictionaries(uint8_t *p, const struct coder *c)
 {
-	_cleanup_(coder_release) struct coder coder = {};
-	bool with_args = any_args(spans, n);
-	int n_columns = with_args ? COLUMNS : COL_ARGS, r;
+	uint32_t process = 0, tid = 0, path = 0;
+
+	p = varint_put(p, c->n_threads);
+	for (size_t i = 0; i < c->n_threads; i++) {
+		p = varint_put(p, zigzag((uint64_t)c->threads[i].process - process));
+		p = varint_put(p, zigzag((uint64_t)c->threads[i].tid - tid));
+		process = c->threads[i].process;
+		tid = c->threads[i].tid;
+	}
+	p = varint_put(p, c->n_paths);
+	for (size_t i = 0; i < c->n_paths; i++) {
+		p = varint_put(p, zigzag((uint64_t)c->paths[i].path - path));
+		path = c->paths[i].path;
+	}
+	return p;
+}
+
+static int make_raw(struct packer *k, const struct raw_span *spans, const struct span_args *args,
+		    size_t n, uint8_t **ret_raw, size_t *ret_size)
+{
+	int n_columns = args ? COLUMNS : COL_ARGS, r;
 	_cleanup_(freep) uint8_t *scratch = malloc(n * VARINT_MAX * n_columns);
 	_cleanup_(freep) uint8_t *raw = malloc(raw_bound(n));
-	struct column cols[COLUMNS] = {};
-	uint32_t process = 0, tid = 0, path = 0;
 	uint8_t *p = raw;
 
 	if (!scratch || !raw)
 		return -ENOMEM;
 	for (int i = 0; i < n_columns; i++)
-		cols[i].start = cols[i].p = scratch + n * VARINT_MAX * i;
-	r = put_spans(&coder, cols, spans, n, with_args);
+		k->cols[i].start = k->cols[i].p = scratch + n * VARINT_MAX * i;
+	k->base = spans[0].start_ns;
+	k->first_ns = UINT64_MAX;
+	r = put_spans(k, spans, args, n);
 	if (r < 0)
 		return r;
-	*p++ = with_args ? CHUNK_ARGS : 0;
-	p = varint_put(p, spans[0].start_ns);
-	p = varint_put(p, coder.n_threads);
-	for (size_t i = 0; i < coder.n_threads; i++) {
-		p = varint_put(p, zigzag((uint64_t)coder.threads[i].process - process));
-		p = varint_put(p, zigzag((uint64_t)coder.threads[i].tid - tid));
-		process = coder.threads[i].process;
-		tid = coder.threads[i].tid;
-	}
-	p = varint_put(p, coder.n_paths);
-	for (size_t i = 0; i < coder.n_paths; i++) {
-		p = varint_put(p, zigzag((uint64_t)coder.paths[i].path - path));
-		path = coder.paths[i].path;
-	}
+	*p++ = args ? CHUNK_ARGS : 0;
+	p = varint_put(p, k->base);
+	p = put_dictionaries(p, &k->coder);
 	for (int i = 0; i < n_columns; i++) {
-		size_t len = cols[i].any ? cols[i].p - cols[i].start : 0;
+		const struct column *c = &k->cols[i];
+		size_t len = c->any ? c->p - c->start : 0;
 
-		*p++ = cols[i].any != 0;
-		memcpy(p, cols[i].start, len);
+		*p++ = c->any != 0;
+		memcpy(p, c->start, len);
 		p += len;
 	}
 	*ret_size = p - raw;
@@ -247,23 +320,35 @@ static int make_raw(const struct raw_span *spans, size_t n, uint8_t **ret_raw, s
 	return 0;
 }
 
-int chunk_encode(const struct raw_span *spans, size_t n, struct span_chunk *ret)
+static struct packer *packer_free(struct packer *k)
 {
+	if (k)
+		coder_release(&k->coder);
+	free(k);
+	return NULL;
+}
+DEFINE_CLEANUP(struct packer *, packer_free)
+
+int chunk_encode(const struct raw_span *spans, const struct span_args *args, size_t n,
+		 struct span_chunk *ret)
+{
+	_cleanup_(packer_freep) struct packer *k = NULL;
 	_cleanup_(freep) uint8_t *raw = NULL, *data = NULL;
-	struct span_chunk chunk = {.first_ns = UINT64_MAX, .count = n};
+	struct span_chunk chunk = {.count = n};
 	size_t raw_size, bound, size;
 	uint8_t *p, *fitted;
 	int r;
 
 	if (n < 1 || n > CHUNK_MAX_SPANS)
 		return -EINVAL;
-	r = make_raw(spans, n, &raw, &raw_size);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	r = make_raw(k, spans, any_args(args, n) ? args : NULL, n, &raw, &raw_size);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		chunk.first_ns = MIN(chunk.first_ns, spans[i].start_ns);
-		chunk.last_ns = MAX(chunk.last_ns, spans[i].start_ns + spans[i].duration_ns);
-	}
+	chunk.first_ns = k->first_ns;
+	chunk.last_ns = k->last_ns;
 	bound = ZSTD_compressBound(raw_size);
 	data = malloc(HEADER_MAX + bound);
 	if (!data)
@@ -381,17 +466,19 @@ static bool get_span(const uint64_t *values, size_t n, size_t i, const struct co
 }
 
 static void get_args(const uint64_t *values, size_t n, size_t i, struct path_state *p,
-		     struct raw_span *s)
+		     struct span_args *args)
 {
-	for (int k = 0; k < RECORD_ARGS; k++) {
-		p->args[k] += unzigzag(values[(COL_ARGS + k) * n + i]);
-		s->args[k] = p->args[k];
-	}
+	for (int a = 0; a < RECORD_ARGS; a++)
+		p->args.values[a] += unzigzag(values[(COL_ARGS + a) * n + i]);
+	*args = p->args;
 }
 
-static int parse_raw(const uint8_t *raw, size_t size, size_t n, struct raw_span *spans)
+/* Fills spans, and *ret_args, which the caller frees, if there are any. */
+static int parse_raw(const uint8_t *raw, size_t size, size_t n, struct raw_span *spans,
+		     struct span_args **ret_args)
 {
 	_cleanup_(coder_release) struct coder coder = {};
+	_cleanup_(freep) struct span_args *args = NULL;
 	_cleanup_(freep) uint64_t *values = NULL;
 	struct reader in = {.p = raw + 1, .end = raw + size};
 	int n_columns, r;
@@ -403,7 +490,9 @@ static int parse_raw(const uint8_t *raw, size_t size, size_t n, struct raw_span 
 		return r;
 	n_columns = raw[0] & CHUNK_ARGS ? COLUMNS : COL_ARGS;
 	values = malloc(sizeof(*values) * n * n_columns);
-	if (!values)
+	if (raw[0] & CHUNK_ARGS)
+		args = malloc(n * sizeof(*args));
+	if (!values || (raw[0] & CHUNK_ARGS && !args))
 		return -ENOMEM;
 	for (int i = 0; i < n_columns; i++)
 		if (!get_column(&in, &values[i * n], n))
@@ -413,14 +502,17 @@ static int parse_raw(const uint8_t *raw, size_t size, size_t n, struct raw_span 
 	for (size_t i = 0; i < n; i++) {
 		if (!get_span(values, n, i, &coder, &spans[i]))
 			return -EBADMSG;
-		if (raw[0] & CHUNK_ARGS)
-			get_args(values, n, i, &coder.paths[values[COL_PATH * n + i]], &spans[i]);
+		if (args)
+			get_args(values, n, i, &coder.paths[values[COL_PATH * n + i]], &args[i]);
 	}
+	*ret_args = TAKE_PTR(args);
 	return 0;
 }
 
-int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans, size_t *ret_n)
+int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans,
+		 struct span_args **ret_args, size_t *ret_n)
 {
+	struct span_args *args = NULL;
 	_cleanup_(freep) struct raw_span *spans = NULL;
 	_cleanup_(freep) uint8_t *raw = NULL;
 	const uint8_t *p = data, *end = data + size;
@@ -441,9 +533,10 @@ int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans, 
 		return -ENOMEM;
 	if (ZSTD_decompress(raw, raw_size, p, end - p) != raw_size)
 		return -EBADMSG;
-	r = parse_raw(raw, raw_size, n, spans);
+	r = parse_raw(raw, raw_size, n, spans, &args);
 	if (r < 0)
 		return r;
+	*ret_args = args;
 	*ret_spans = TAKE_PTR(spans);
 	*ret_n = n;
 	return 0;

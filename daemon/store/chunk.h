@@ -17,10 +17,15 @@ struct span_chunk {
 	uint8_t *data;
 };
 
-/* 0, -EINVAL unless 1 <= n <= CHUNK_MAX_SPANS, -ENOMEM. */
-int chunk_encode(const struct raw_span *spans, size_t n, struct span_chunk *ret);
-/* The caller frees *ret_spans. -EBADMSG for anything that chunk_encode() has not made. */
-int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans, size_t *ret_n);
+/* args: one for each span, or NULL. 0, -EINVAL unless 1 <= n <= CHUNK_MAX_SPANS, -ENOMEM. */
+int chunk_encode(const struct raw_span *spans, const struct span_args *args, size_t n,
+		 struct span_chunk *ret);
+/*
+ * The caller frees *ret_spans and *ret_args, which is NULL when no span has arguments. -EBADMSG for
+ * anything that chunk_encode() has not made.
+ */
+int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans,
+		 struct span_args **ret_args, size_t *ret_n);
 void chunk_release(struct span_chunk *c);
 
 #endif

@@ -148,11 +148,13 @@ int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct
 }
 
 int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
-		       struct raw_span **ret_spans, size_t *ret_n, struct error *error)
+		       struct raw_span **ret_spans, struct span_args **ret_args, size_t *ret_n,
+		       struct error *error)
 {
+	_cleanup_(freep) struct span_args *args = NULL;
 	_cleanup_(freep) struct raw_span *spans = NULL;
 	size_t n;
-	int code = chunk_decode(chunk->data, chunk->size, &spans, &n);
+	int code = chunk_decode(chunk->data, chunk->size, &spans, &args, &n);
 
 	if (code == -ENOMEM)
 		return code;
@@ -169,6 +171,7 @@ int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *ch
 		return code;
 	}
 	*ret_spans = TAKE_PTR(spans);
+	*ret_args = TAKE_PTR(args);
 	*ret_n = n;
 	return 0;
 }

@@ -89,10 +89,11 @@ const struct window *store_reader_total(const struct store_reader *r);
 uint64_t store_reader_windows(const struct store_reader *r);
 /*
  * Unpacks a chunk and checks that its processes and paths are in the model; the caller frees
- * *ret_spans. BadFile and -EBADMSG otherwise.
+ * *ret_spans and *ret_args (see chunk_decode()). BadFile and -EBADMSG otherwise.
  */
 int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
-		       struct raw_span **ret_spans, size_t *ret_n, struct error *error);
+		       struct raw_span **ret_spans, struct span_args **ret_args, size_t *ret_n,
+		       struct error *error);
 /* Calls back with each packed chunk in order of its first start until it returns nonzero; returns
  * that, or -errno. */
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),

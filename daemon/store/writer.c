@@ -203,8 +203,8 @@ static int put_spans(struct store_writer *w, int64_t id, const struct window *wi
 	for (size_t i = 0; i < win->n_spans && r == 0; i += CHUNK_MAX_SPANS) {
 		_cleanup_(chunk_release) struct span_chunk chunk = {};
 
-		r = chunk_encode(&win->spans[i], MIN(win->n_spans - i, (size_t)CHUNK_MAX_SPANS),
-				 &chunk);
+		r = chunk_encode(&win->spans[i], win->span_args ? &win->span_args[i] : NULL,
+				 MIN(win->n_spans - i, (size_t)CHUNK_MAX_SPANS), &chunk);
 		if (r < 0)
 			return r;
 		BIND(w, INSERT_SPAN_CHUNK, id, number(chunk.first_ns), number(chunk.last_ns),

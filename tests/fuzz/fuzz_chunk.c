@@ -11,19 +11,34 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Arguments that are all zero need not be there. */
+static bool same_args(const struct span_args *a, const struct span_args *b, size_t n)
+{
+	static const struct span_args none;
+
+	for (size_t i = 0; i < n; i++)
+		if (memcmp(a ? &a[i] : &none, b ? &b[i] : &none, sizeof(none)) != 0)
+			return false;
+	return true;
+}
+
 static void check(const uint8_t *data, size_t size)
 {
 	struct raw_span *spans = NULL, *again = NULL;
+	struct span_args *args = NULL, *args_again = NULL;
 	struct span_chunk c = {};
 	size_t n, m;
 
-	if (chunk_decode(data, size, &spans, &n) < 0)
+	if (chunk_decode(data, size, &spans, &args, &n) < 0)
 		return;
-	if (chunk_encode(spans, n, &c) < 0 || chunk_decode(c.data, c.size, &again, &m) < 0 ||
-	    n != m || memcmp(spans, again, n * sizeof(*spans)) != 0)
+	if (chunk_encode(spans, args, n, &c) < 0 ||
+	    chunk_decode(c.data, c.size, &again, &args_again, &m) < 0 || n != m ||
+	    memcmp(spans, again, n * sizeof(*spans)) != 0 || !same_args(args, args_again, n))
 		abort();
 	free(spans);
 	free(again);
+	free(args);
+	free(args_again);
 	chunk_release(&c);
 }
 

@@ -10,11 +10,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static int use(const struct symbol *symbol, void *data)
 {
-	char *name _cleanup_(freep) = demangle_full(symbol->name);
 	struct symtab *st = data;
 	const char *found;
 	uint64_t start;
 
+	free(demangle_full(symbol->name));
 	/* A function that was given out is found by its own address, unless it is empty. */
 	if (symbol->size > 0 &&
 	    (symtab_lookup(st, symbol->vaddr, &found, &start) < 0 || start > symbol->vaddr))

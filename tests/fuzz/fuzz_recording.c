@@ -38,7 +38,7 @@ static void fill(struct model *m, struct window *w)
 							   .duration_ns = k << i,
 							   .process = p,
 							   .path = path_id},
-					true);
+					&(struct span_args){{k % 3}}, true);
 	}
 	w->losses[LOSS_STACK] = 1;
 	w->end_ns = 100;
@@ -95,10 +95,13 @@ static void save(const uint8_t *data, size_t size)
 static int unpack(void *arg, const struct span_chunk *chunk)
 {
 	struct raw_span *spans = NULL;
+	struct span_args *args = NULL;
 	size_t n;
 
-	if (store_unpack_chunk(arg, chunk, &spans, &n, NULL) == 0)
+	if (store_unpack_chunk(arg, chunk, &spans, &args, &n, NULL) == 0) {
 		free(spans);
+		free(args);
+	}
 	return 0;
 }
 

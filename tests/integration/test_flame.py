@@ -36,8 +36,9 @@ def folded_text(daemon):
     for name, percent in (("hot_a", 60), ("hot_b", 30), ("hot_c", 10)):
         mine = [(s, n) for s, n in stacks if name in s]
         h.between(100 * sum(n for _, n in mine) / total, percent - 7, percent + 7, name)
-        h.check(all(s.index("main") < s.index("work") < s.index(name) for s, _ in mine
-                    if "main" in s), f"order of {name}")
+        # A sample in a function's first instructions misses the caller: no frame pointer yet.
+        whole = sum(n for s, n in mine if s[-3:] == ["main", "work", name])
+        h.check(whole > 0.9 * sum(n for _, n in mine), f"callers of {name}: {mine}")
     everything = sum(n for _, n in folded(daemon, "--kind", "cpu"))
     h.check(everything > total, "the rest of the system is there, too")
     reply = daemon.json("report", "-i", recording(daemon), "--kind", "cpu")

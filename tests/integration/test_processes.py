@@ -119,6 +119,14 @@ def threads(daemon):
     h.equal(sorted(by_thread.values()), [1000] * 8, "calls by thread")
     h.check(w.pid not in by_thread, "the main thread calls none")
     h.equal({s["pid"] for s in spans}, {w.pid}, "pid")
+    w = h.Workload("threads")
+    daemon.sonde("attach", "-p", w.pid, "--name", "threads", "task")
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "threads")
+    rows = daemon.json("report", "--session", "threads", "--by", "thread")["rows"]
+    h.equal([r["calls"] for r in rows], [1000] * 8, "calls of each thread in the report")
+    h.equal(len({r["thread"] for r in rows}), 8, "threads")
     h.equal({s["depth"] for s in spans}, {0}, "depth")
     h.contains(err, "8,000 spans, 0 not shown, 0 lost", "totals")
 

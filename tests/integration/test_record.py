@@ -65,8 +65,9 @@ def report_by_every_key(daemon):
     pids = daemon.rows("-i", path, key="pid")
     h.equal([r["calls"] for r in pids.values()], [total], "by pid")
     h.check(all(str(k).split()[0].isdigit() for k in pids), f"pids: {list(pids)}")
-    # Span statistics are kept by process and path, so threads group samples only.
-    daemon.error(2, "BadArgument", "report", "-i", path, "--kind", "span", "--by", "thread")
+    threads = daemon.rows("-i", path, "--kind", "span", key="thread")
+    h.equal([r["calls"] for r in threads.values()], [total], "spans by thread")
+    h.check(all(str(k).endswith(" wl_calls") for k in threads), f"threads: {list(threads)}")
     samples = daemon.json("report", "-i", path, "--kind", "cpu")["total_samples"]
     threads = daemon.rows("-i", path, "--kind", "cpu", key="thread")
     h.equal(sum(r["self_samples"] for r in threads.values()), samples, "samples by thread")

@@ -193,7 +193,9 @@ def text_lines_show_nesting_arguments_and_results(daemon):
     h.check(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} +[\d.]+ [num]?s +\d+  wl_calls +"
                          r"six\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) = 21", six[0]), f"line: {six[0]!r}")
     h.contains(text, " = -1\n", "a result below 0")
-    h.check(re.search(r"^.{44}\S+ +  middle", text, re.M) or re.search(r"wl_calls {11}middle", text), "middle is indented")
+    column = {n: {line.index(n) for line in text.splitlines() if n in line}
+              for n in ("outer", "middle")}
+    h.equal(column["middle"], {min(column["outer"]) + 2}, "columns of middle")
 
 
 @h.test(own_daemon=True, smoke=True)

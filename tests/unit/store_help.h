@@ -25,7 +25,8 @@ struct recorded {
 	struct model *model;
 	struct window total;
 	struct raw_span *spans;
-	size_t n_spans, spans_cap;
+	struct span_args *args;
+	size_t n_spans, spans_cap, args_cap;
 	struct store_marks marks;
 	uint64_t clock;
 	int windows;

@@ -492,15 +492,22 @@ Test(window, matches_plain_sums)
 		memset(one, 0, sizeof(*one));
 		for (size_t i = 0, n = below(3000); i < n; i++) {
 			struct raw_span s = random_span();
-			bool keep = below(2);
+			struct span_args args = {{next_random(), i}}, none = {};
+			bool keep = below(2), has_args = round % 2 && i > 500 && below(3);
 			uint32_t p = below(NP), t = below(3), k = below(NSTACKS);
 
-			cr_assert_eq(window_add_span(&w, &s, keep), 0);
+			cr_assert_eq(window_add_span(&w, &s, has_args ? &args : NULL, keep), 0);
 			kept += keep;
 			naive_span(one, &s);
 			naive_span(all, &s);
 			if (keep)
 				cr_assert_eq(memcmp(&w.spans[kept - 1], &s, sizeof(s)), 0);
+			if (keep && has_args)
+				cr_assert_not_null(w.span_args);
+			if (keep && w.span_args)
+				cr_assert_eq(memcmp(&w.span_args[kept - 1],
+						    has_args ? &args : &none, sizeof(args)),
+					     0);
 			cr_assert_eq(window_add_sample(&w, p, t, k, 1 + i % 3), 0);
 			one->samples[p][t][k] += 1 + i % 3;
 			all->samples[p][t][k] += 1 + i % 3;
@@ -520,16 +527,65 @@ Test(window, matches_plain_sums)
 	free(all);
 }
 
+Test(window, moved_spans)
+{
+	struct window w = {}, to = {};
+	struct raw_span s = {.process = 1, .path = 1};
+
+	for (uint64_t i = 0; i < 200; i++) {
+		s.start_ns = i;
+		cr_assert_eq(window_add_span(&w, &s, &(struct span_args){{i}}, true), 0);
+	}
+	window_move_spans(&to, &w);
+	cr_assert_eq(to.n_spans, 200);
+	cr_assert_eq(to.spans[199].start_ns, 199);
+	cr_assert_eq(to.span_args[199].values[0], 199);
+	cr_assert(w.n_spans == 0 && w.spans_cap == 0 && !w.spans && !w.span_args);
+	cr_assert_eq(w.stats[0].calls, 200);
+	for (uint64_t i = 0; i < 300; i++)
+		cr_assert_eq(window_add_span(&w, &s, NULL, true), 0);
+	cr_assert_eq(w.n_spans, 300);
+	cr_assert_null(w.span_args);
+	window_release(&to);
+	window_move(&to, &w);
+	cr_assert(w.n_spans == 0 && w.n_stats == 0 && !w.spans && !w.stats);
+	cr_assert(to.n_spans == 300 && to.stats[0].calls == 500);
+	for (uint64_t i = 0; i < 400; i++) { /* as many as before, and more */
+		s.start_ns = i;
+		cr_assert_eq(window_add_span(&w, &s, &(struct span_args){{i}}, true), 0);
+	}
+	for (uint64_t i = 0; i < 400; i++)
+		cr_assert(w.spans[i].start_ns == i && w.span_args[i].values[0] == i);
+	cr_assert_eq(w.stats[0].calls, 400);
+	window_release(&w);
+	window_release(&to);
+}
+
+Test(window, spans_before_the_first_arguments_have_none)
+{
+	const struct span_args some = {{1, 2, 3, 4, 5, 6}}, none = {};
+	struct raw_span s = {.process = 1, .path = 1};
+	struct window w = {};
+
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(window_add_span(&w, &s, i >= 100 && i % 2 ? &some : NULL, true), 0);
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(
+			memcmp(&w.span_args[i], i >= 100 && i % 2 ? &some : &none, sizeof(none)), 0,
+			"span %d", i);
+	window_release(&w);
+}
+
 Test(window, reuse_does_not_remember)
 {
 	struct window w = {};
 	struct raw_span s = {.process = 1, .path = 1, .duration_ns = 5};
 
-	cr_assert_eq(window_add_span(&w, &s, true), 0);
+	cr_assert_eq(window_add_span(&w, &s, NULL, true), 0);
 	window_reset(&w, 9);
 	cr_assert_eq(w.n_stats + w.n_samples + w.n_spans, 0);
 	s.duration_ns = 7;
-	cr_assert_eq(window_add_span(&w, &s, false), 0);
+	cr_assert_eq(window_add_span(&w, &s, NULL, false), 0);
 	cr_assert_eq(w.stats[0].calls, 1);
 	cr_assert_eq(w.stats[0].min_ns, 7);
 	cr_assert_eq(hist_count(&w.stats[0].hist), 1);

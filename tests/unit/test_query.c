@@ -78,7 +78,7 @@ static void span(struct world *x, uint32_t proc, uint32_t path, uint64_t duratio
 			     .flags = flags};
 
 	cr_assert_neq(path, 0);
-	cr_assert_eq(window_add_span(&x->w, &s, false), 0);
+	cr_assert_eq(window_add_span(&x->w, &s, NULL, false), 0);
 }
 
 /* Names letters; everything else stays without a name. */

@@ -134,7 +134,7 @@ static uint64_t add_call(struct model *m, struct window windows[2], struct event
 				     .self_ns = e.self,
 				     .flags = e.error ? SPAN_ERROR : 0};
 
-		cr_assert_eq(window_add_span(&windows[next_random() % 2], &s, false), 0);
+		cr_assert_eq(window_add_span(&windows[next_random() % 2], &s, NULL, false), 0);
 	}
 	return e.value;
 }
@@ -468,6 +468,7 @@ Test(query_random, order_does_not_matter)
 }
 
 static struct raw_span raw[3000], wanted[3000];
+static struct span_args raw_args[3000];
 
 static int compare_raw_time(const void *pa, const void *pb)
 {
@@ -498,11 +499,11 @@ static void feed(struct spans_query *q, size_t n)
 		len = 1 + next_random() % 500; /* apart: MIN evaluates its arguments twice */
 		len = MIN(n - at, len);
 		if (next_random() % 2) {
-			cr_assert_eq(chunk_encode(raw + at, len, &chunk), 0);
+			cr_assert_eq(chunk_encode(raw + at, raw_args + at, len, &chunk), 0);
 			cr_assert_eq(spans_query_chunk(q, &chunk), 0);
 			chunk_release(&chunk);
 		} else {
-			cr_assert_eq(spans_query_raw(q, raw + at, len), 0);
+			cr_assert_eq(spans_query_raw(q, raw + at, raw_args + at, len), 0);
 		}
 		if (next_random() % 8 == 0)
 			cr_assert_eq(spans_query_finish(q, &rows, &n_rows), 0);
@@ -529,8 +530,7 @@ static void check_spans(const struct spans_names *names, size_t n, const struct 
 	      f->sort == SPANS_BY_TIME ? compare_raw_time : compare_raw_duration);
 	first = f->limit && n_wanted > f->limit && f->sort == SPANS_BY_TIME ? n_wanted - f->limit
 									    : 0;
-	if (f->limit)
-		n_wanted = MIN(n_wanted, f->limit);
+	n_wanted = f->limit ? MIN(n_wanted, f->limit) : n_wanted;
 	cr_assert_eq(spans_query_new(names, f, &q), 0);
 	feed(q, n);
 	cr_assert_eq(spans_query_finish(q, &rows, &n_rows), 0);
@@ -541,7 +541,7 @@ static void check_spans(const struct spans_names *names, size_t n, const struct 
 
 		snprintf(label, sizeof(label), "%s\t%s", rows[i].name, rows[i].binary);
 		cr_assert_eq(memcmp(&rows[i].span, s, sizeof(*s)), 0, "row %zu of %zu", i, n_rows);
-		cr_assert_eq(rows[i].pid, 99 + s->process);
+		cr_assert(rows[i].pid == 99 + s->process && rows[i].args.values[3] == s->ret);
 		cr_assert_str_eq(rows[i].comm, s->process % 2 ? "even" : "odd");
 		cr_assert_str_eq(label, probe_labels[s->path - 1]);
 	}
@@ -568,6 +568,8 @@ static size_t make_spans(void)
 			.tid = next_random() % 9,
 		};
 	}
+	for (size_t i = 0; i < n; i++)
+		raw_args[i].values[3] = raw[i].ret;
 	return n;
 }
 
@@ -592,8 +594,7 @@ Test(query_random, spans)
 			.sort = next_random() % 2 ? SPANS_BY_TIME : SPANS_BY_DURATION,
 			.limit = next_random() % 2 ? next_random() % 100 : 0,
 		};
-		size_t n = make_spans();
 
-		check_spans(names, n, &f);
+		check_spans(names, make_spans(), &f);
 	}
 }

@@ -97,7 +97,7 @@ Test(store, a_window_that_names_nothing_is_not_taken)
 	model_process(m, 1, 1);
 	cr_assert_eq(store_batch_new(m, &w, &marks, &b), 0);
 	store_batch_free(b);
-	window_add_span(&w, &(struct raw_span){.process = 1, .path = 1}, true);
+	window_add_span(&w, &(struct raw_span){.process = 1, .path = 1}, NULL, true);
 	cr_assert_eq(store_batch_new(m, &w, &marks, &b), -EINVAL, "no such path");
 	window_release(&w);
 	model_free(m);

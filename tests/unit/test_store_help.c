@@ -112,15 +112,19 @@ static void random_window(struct recorded *rec, struct window *w)
 			.path = 1 + below(have.paths),
 			.depth = below(5),
 			.flags = below(4),
-			.args = {below(2) ? next_random() : 0},
 		};
+		struct span_args args = {{below(2) ? next_random() : 0}};
 		bool keep = below(4) != 0;
 
 		s.self_ns = s.duration_ns / 2;
-		window_add_span(w, &s, keep);
+		window_add_span(w, &s, args.values[0] ? &args : NULL, keep);
 		if (keep &&
-		    array_reserve(&rec->spans, &rec->spans_cap, rec->n_spans + 1, sizeof(s)) == 0)
+		    array_reserve(&rec->spans, &rec->spans_cap, rec->n_spans + 1, sizeof(s)) == 0 &&
+		    array_reserve(&rec->args, &rec->args_cap, rec->n_spans + 1, sizeof(args)) ==
+			    0) {
+			rec->args[rec->n_spans] = args;
 			rec->spans[rec->n_spans++] = s;
+		}
 	}
 	for (int i = 0; i < LOSS_COUNTERS; i++)
 		w->losses[i] = below(2) ? below(1000) : 0;
@@ -198,6 +202,7 @@ void end(struct recorded *rec)
 	model_free(rec->model);
 	window_release(&rec->total);
 	free(rec->spans);
+	free(rec->args);
 }
 
 void record(struct recorded *rec, int windows)
@@ -338,18 +343,27 @@ static int check_chunk(void *arg, const struct span_chunk *chunk)
 {
 	struct spans_check *check = arg;
 	struct raw_span *spans = NULL;
+	struct span_args *args = NULL;
 	struct error e = {};
 	size_t n = 0;
 
 	cr_assert_leq(check->last, chunk->first_ns);
 	check->last = chunk->first_ns;
-	cr_assert_eq(store_unpack_chunk(check->reader, chunk, &spans, &n, &e), 0, "%s", e.message);
+	cr_assert_eq(store_unpack_chunk(check->reader, chunk, &spans, &args, &n, &e), 0, "%s",
+		     e.message);
 	cr_assert_leq(check->seen + n, check->rec->n_spans);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		const struct span_args none = {};
+
 		cr_assert_eq(memcmp(&spans[i], &check->rec->spans[check->seen + i], sizeof(*spans)),
 			     0);
+		cr_assert_eq(memcmp(args ? &args[i] : &none, &check->rec->args[check->seen + i],
+				    sizeof(none)),
+			     0);
+	}
 	check->seen += n;
 	free(spans);
+	free(args);
 	return 0;
 }
 
@@ -400,11 +414,13 @@ void change(const char *sql)
 int try_unpack(void *arg, const struct span_chunk *chunk)
 {
 	struct raw_span *spans = NULL;
+	struct span_args *args = NULL;
 	struct error e = {};
 	size_t n = 0;
-	int r = store_unpack_chunk(arg, chunk, &spans, &n, &e);
+	int r = store_unpack_chunk(arg, chunk, &spans, &args, &n, &e);
 
 	cr_assert(r == 0 || (r == -EBADMSG && streq(e.name, "BadFile")));
 	free(spans);
+	free(args);
 	return r;
 }

@@ -235,6 +235,23 @@ class Spin:
                    f"{func} {'not probed' if probed else 'still probed'}")
 
 
+def added_cost(spin, func, tool, measure):
+    """Nanoseconds a call that a tool (a context) adds: probed minus bare, right after each other."""
+    spin.wait_probed(func, False)
+    bare = spin.ns_per_call(func, 50)
+    with tool:
+        spin.wait_probed(func, True)
+        probed = measure(spin, func)
+    spin.wait_probed(func, False)
+    return probed - bare
+
+
+def empty_program(env, spin, func, how):
+    """Probes func with a program that does nothing: what no tool can go below here."""
+    return started([env.floor, spin.path, hex(symbol_offset(spin.path, func)), how],
+                   stdin=subprocess.PIPE)
+
+
 def symbol_offset(path, symbol):
     """The file offset of a function: its address in the segment it is loaded from."""
     address = next(int(line.split()[0], 16) for line in run(["nm", path]).splitlines()

@@ -36,7 +36,7 @@ static int load(uint32_t attach_type)
 	attr.expected_attach_type = attach_type;
 	attr.insns = (uintptr_t)program;
 	attr.insn_cnt = 2;
-	attr.license = (uintptr_t)"GPL";
+	attr.license = (uintptr_t) "GPL";
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
@@ -49,13 +49,12 @@ static int attach(const char *path, uint64_t offset, uint32_t attach_type, uint3
 		.cnt = 1,
 		.multi_flags = flags,
 	};
-	int program = load(attach_type), link;
+	int program = load(attach_type);
 
 	if (program < 0)
 		return -1;
 	attr.prog_fd = (uint32_t)program;
-	link = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-	return link;
+	return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 
 int main(int argc, char **argv)
@@ -68,7 +67,7 @@ int main(int argc, char **argv)
 		r = attach(argv[1], offset, SESSION, 0);
 	} else if (strcmp(how, "entry") == 0 || strcmp(how, "pair") == 0) {
 		r = attach(argv[1], offset, MULTI, 0);
-		if (r >= 0 && how[0] == 'p')
+		if (r >= 0 && strcmp(how, "pair") == 0)
 			r = attach(argv[1], offset, MULTI, IS_RETURN);
 	} else {
 		return 2;
@@ -77,5 +76,7 @@ int main(int argc, char **argv)
 		perror("floor");
 		return 1;
 	}
-	return getchar() == EOF ? 0 : 0;
+	while (getchar() != EOF)
+		;
+	return 0;
 }

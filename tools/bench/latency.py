@@ -4,22 +4,15 @@ libbpf-tools' funclatency. All tools take turns on one process within each round
 
 import signal
 import subprocess
-import sys
 
-from common import Daemon, Figure, Spin, median, other_cpus, on_cpus, run, started, target_cpus
+from common import (Daemon, Figure, Spin, added_cost, empty_program, median, on_cpus, other_cpus, run,
+                    started, target_cpus)
 
 MEASURE_MS = 400
 
 
-def added_by(spin, func, tool):
-    """Nanoseconds a call that tool adds: probed minus bare, right after each other."""
-    spin.wait_probed(func, False)
-    bare = spin.ns_per_call(func, 50)
-    with tool:
-        spin.wait_probed(func, True)
-        probed = spin.ns_per_call(func, MEASURE_MS)
-    spin.wait_probed(func, False)
-    return probed - bare
+def measure(spin, func):
+    return spin.ns_per_call(func, MEASURE_MS)
 
 
 class Sonde:
@@ -34,7 +27,7 @@ class Sonde:
 
 
 def tool(args):
-    return started(args, sig=signal.SIGINT, stdout=sys.stderr, stderr=sys.stderr,
+    return started(args, sig=signal.SIGINT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    preexec_fn=on_cpus(other_cpus()))
 
 
@@ -52,16 +45,23 @@ def funclatency(spin, func):
 def figures(env):
     added = {}
     with Daemon(env, "latency", other_cpus()) as daemon, Spin(env, target_cpus()) as spin:
+        tools = {"sonde": lambda func: Sonde(daemon, spin, func),
+                 "bpftrace": lambda func: bpftrace(spin, func),
+                 "funclatency": lambda func: funclatency(spin, func)}
         for _ in range(env.rounds):
             for func in ("spin_push", "spin_endbr"):
-                for name, make in (("sonde", lambda s, f: Sonde(daemon, s, f)),
-                                   ("bpftrace", bpftrace), ("funclatency", funclatency)):
+                for name, make in tools.items():
                     added.setdefault((func, name), []).append(
-                        added_by(spin, func, make(spin, func)))
+                        added_cost(spin, func, make(func), measure))
+            # The kernel itself, so that a miss says whose it is.
+            added.setdefault("floor", []).append(
+                added_cost(spin, "spin_push", empty_program(env, spin, "spin_push", "session"), measure))
+    floor = median(added["floor"])
     for func, peer, target in (("spin_push", "bpftrace", 0.75), ("spin_push", "funclatency", 0.90),
                                ("spin_endbr", "bpftrace", 0.15)):
         ours, theirs = added[func, "sonde"], added[func, peer]
-        begins = "endbr64" if func == "spin_endbr" else "push"
+        begins, note = "endbr64", f"{env.rounds} rounds"
+        if func == "spin_push":
+            begins, note = "push", f"{note}; a program that does nothing adds {floor:.0f} ns"
         yield Figure(f"histogram, function begins with {begins}", median(ours), "ns", target, peer,
-                     median(theirs), median(a / b for a, b in zip(ours, theirs)),
-                     f"{env.rounds} rounds")
+                     median(theirs), median(a / b for a, b in zip(ours, theirs)), note)

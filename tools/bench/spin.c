@@ -28,7 +28,8 @@ __asm__(".text\n"
 	"spin_push:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tlea 1(%rdi), %rax\n\tpop %rbp\n\tret\n"
 	".size spin_push, . - spin_push\n"
 	".globl spin_endbr\n.type spin_endbr, @function\n.p2align 4\n"
-	"spin_endbr:\n\tendbr64\n\tpush %rbp\n\tmov %rsp, %rbp\n\tlea 1(%rdi), %rax\n\tpop %rbp\n\tret\n"
+	"spin_endbr:\n\tendbr64\n\tpush %rbp\n\tmov %rsp, %rbp\n\tlea 1(%rdi), %rax\n\tpop "
+	"%rbp\n\tret\n"
 	".size spin_endbr, . - spin_endbr\n");
 
 struct job {
@@ -89,8 +90,9 @@ static void *run_calls(void *arg)
 }
 
 /* The frame pointer chain is what is walked, so no sibling call and no inlining. */
-__attribute__((noinline, optimize("no-omit-frame-pointer", "no-optimize-sibling-calls")))
-static long go_deep(struct job *j, int depth)
+__attribute__((noinline,
+	       optimize("no-omit-frame-pointer", "no-optimize-sibling-calls"))) static long
+go_deep(struct job *j, int depth)
 {
 	if (depth > 0) {
 		long r = go_deep(j, depth - 1);
@@ -123,7 +125,8 @@ static void in_threads(struct job job, unsigned int threads, void *(*body)(void 
 	}
 	for (unsigned int i = 0; i < n; i++)
 		pthread_join(jobs[i].thread, NULL);
-	printf("%llu %.6f\n", (unsigned long long)(job.calls * n), (double)(now_ns() - begin) * 1e-9);
+	printf("%llu %.6f\n", (unsigned long long)(job.calls * n),
+	       (double)(now_ns() - begin) * 1e-9);
 }
 
 int main(void)

@@ -4,16 +4,18 @@ is lost at a high rate for long, and what the daemon spends on a record."""
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import time
 
-from common import (TRACEFS, BenchError, Daemon, Figure, Spin, end_process, median, on_cpus,
-                    other_cpus, say, started, symbol_offset, target_cpus)
+from common import (TRACEFS, BenchError, Daemon, Figure, Spin, added_cost, empty_program, end_process, median,
+                    on_cpus, other_cpus, run, say, started, symbol_offset, target_cpus)
 
 FUNC = "spin_push"
 RATE = 300000
 GROUP = "sonde_bench"
+BURST_MS = 30
 
 
 @contextlib.contextmanager
@@ -46,28 +48,52 @@ def recorders(env, daemon, spin):
         "sonde": lambda: started(daemon.sonde("record", "-p", pid, FUNC, "-o",
                                               os.path.join(env.dir, "x.sonde")),
                                  sig=signal.SIGINT, **quiet),
-        "perf record": lambda: started(["perf", "record", "-q", "-e", f"{GROUP}:entry", "-e",
+        "perf record": lambda: started(["perf", "record", "-q", "-m", "16M", "-e", f"{GROUP}:entry", "-e",
                                         f"{GROUP}:return", "-p", pid, "-o",
                                         os.path.join(env.dir, "perf.data")],
                                        sig=signal.SIGINT, **quiet),
     }
 
 
-def added_cost(env):
-    added = {}
+def in_bursts(spin, func):
+    """The median of bursts that fit into either tool's buffer: what is lost is not streamed."""
+    costs = []
+    for _ in range(10):
+        time.sleep(0.15)
+        costs.append(spin.ns_per_call(func, BURST_MS))
+    return median(costs)
+
+
+def perf_loss_percent(env):
+    """What perf says it lost of its two events."""
+    text = run(["perf", "report", "--stats", "-i", os.path.join(env.dir, "perf.data")])
+    events = text[text.find(f"{GROUP}:entry stats"):]
+
+    def total(kind):
+        return sum(int(n) for n in re.findall(rf"^\s*{kind} events:\s*(\d+)", events, re.M))
+
+    lost = total("LOST_SAMPLES")
+    return 100 * lost / max(total("SAMPLE") + lost, 1)
+
+
+def beside_perf(env):
+    added, lost = {}, []
     with (Daemon(env, "stream", other_cpus()) as daemon, Spin(env, target_cpus()) as spin,
           uprobe_events(spin.path)):
         tools = recorders(env, daemon, spin)
         for _ in range(env.rounds):
             for name, tool in tools.items():
-                spin.wait_probed(FUNC, False)
-                bare = spin.ns_per_call(FUNC, 50)
-                with tool():
-                    spin.wait_probed(FUNC, True)
-                    added.setdefault(name, []).append(spin.ns_per_call(FUNC, 400) - bare)
+                added.setdefault(name, []).append(added_cost(spin, FUNC, tool(), in_bursts))
+            lost.append(perf_loss_percent(env))
+            added.setdefault("floor", []).append(
+                added_cost(spin, FUNC, empty_program(env, spin, FUNC, "pair"), in_bursts))
+        if losses(daemon):
+            raise BenchError(f"sonde lost {losses(daemon)} spans of the bursts")
     ours, theirs = added["sonde"], added["perf record"]
     return Figure("every span streamed", median(ours), "ns", 0.5, "perf record", median(theirs),
-                  median(a / b for a, b in zip(ours, theirs)), f"{env.rounds} rounds")
+                  median(a / b for a, b in zip(ours, theirs)),
+                  f"{env.rounds} rounds; perf lost {median(lost):.1f} %; programs that do nothing add "
+                  f"{median(added['floor']):.0f} ns")
 
 
 def stream(env, daemon, spin, rate, seconds, threads):
@@ -100,7 +126,7 @@ def losses(daemon):
 
 
 def figures(env):
-    yield added_cost(env)
+    yield beside_perf(env)
     seconds = 5 if env.quick else 30
     with Daemon(env, "rate") as daemon, Spin(env) as spin:
         rate, lost, cost = stream(env, daemon, spin, RATE, seconds, 1)
