@@ -17,7 +17,8 @@ struct stream {
 	struct daemon *daemon;
 	struct session *session;
 	struct call *call;
-	uint64_t skipped; /* spans not sent, as the reader was slow */
+	uint64_t skipped;  /* spans not sent, as the reader was slow */
+	uint64_t reported; /* of those, what replies have said */
 	bool finishing;
 	struct stream *next;
 };

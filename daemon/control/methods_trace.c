@@ -54,7 +54,8 @@ static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t 
 		answer_span(&w, &row, &options);
 	}
 	json_array_end(&w);
-	json_u64(&w, "skipped", t->skipped);
+	json_u64(&w, "skipped", t->skipped - t->reported);
+	t->reported = t->skipped;
 	if (last)
 		methods_write_session(&w, "session", t->session);
 	json_object_end(&w);
