@@ -58,7 +58,16 @@ struct {
 	__type(value, __u8);
 } paths SEC(".maps");
 
-enum { FRAME_MASK = RECORD_MAX_OPEN - 1 };
+/*
+ * An index the verifier is sure of. The compiler sees that a plain mask changes nothing and drops
+ * it; the verifier of 6.1 does not know what the compiler knows.
+ */
+static __always_inline __u64 frame_index(__u64 i)
+{
+	_Static_assert(RECORD_MAX_OPEN == 64, "the mask below");
+	asm volatile("%[i] &= 63" : [i] "+r"(i));
+	return i;
+}
 
 /* Tells the daemon what the path of the span at index top consists of, outermost first. */
 __noinline int announce_path(struct thread_state *s, __u32 top)
@@ -69,7 +78,7 @@ __noinline int announce_path(struct thread_state *s, __u32 top)
 	if (!s)
 		return 0;
 	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
-		struct frame *f = &s->frames[i & FRAME_MASK];
+		struct frame *f = &s->frames[frame_index(i)];
 		__u64 path = f->path;
 		struct record_path *r;
 
@@ -110,7 +119,7 @@ static __always_inline bool is_error(__u64 ret)
 static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 duration, __u64 ret,
                                       __u32 flags)
 {
-	struct frame *f = &s->frames[top & FRAME_MASK];
+	struct frame *f = &s->frames[frame_index(top)];
 	__u64 id = bpf_get_current_pid_tgid();
 	struct record_span_args *r;
 
@@ -137,7 +146,7 @@ static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 d
 	r->span.ret = ret;
 	r->span.path = f->path;
 	if (want_args)
-		__builtin_memcpy(r->args, s->args[top & FRAME_MASK], sizeof(r->args));
+		__builtin_memcpy(r->args, s->args[frame_index(top)], sizeof(r->args));
 	bpf_ringbuf_submit(r, wake_flags());
 }
 
@@ -152,10 +161,10 @@ __noinline int end_span(struct thread_state *s, __u64 now, __u64 ret, __u32 flag
 		return 0;
 	top = s->open - 1;
 	s->open = top;
-	f = &s->frames[top & FRAME_MASK];
+	f = &s->frames[frame_index(top)];
 	duration = now - f->start_ns;
 	if (top > 0)
-		s->frames[(top - 1) & FRAME_MASK].child_ns += duration;
+		s->frames[frame_index(top - 1)].child_ns += duration;
 	if (!(flags & SPAN_UNWOUND) && is_error(ret))
 		flags |= SPAN_ERROR;
 	if (duration < min_duration_ns || top >= max_depth ||
@@ -197,7 +206,7 @@ static __always_inline void drop_stale(struct thread_state *s, __u64 sp, __u64 n
 
 		if (s->open == 0 || s->open > RECORD_MAX_OPEN)
 			return;
-		f = &s->frames[(s->open - 1) & FRAME_MASK];
+		f = &s->frames[frame_index(s->open - 1)];
 		if (f->sp > sp || (f->sp == sp && is_tail_call(sp)))
 			return;
 		end_span(s, now, 0, SPAN_UNWOUND);
@@ -220,7 +229,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 		return 0;
 	}
 	now = bpf_ktime_get_ns();
-	if (s->open && s->frames[(s->open - 1) & FRAME_MASK].sp <= sp)
+	if (s->open && s->frames[frame_index(s->open - 1)].sp <= sp)
 		drop_stale(s, sp, now);
 	top = s->open;
 	if (top >= RECORD_MAX_OPEN) {
@@ -228,10 +237,10 @@ static __always_inline int enter(struct pt_regs *ctx)
 		return 0;
 	}
 	if (top > 0)
-		parent = s->frames[(top - 1) & FRAME_MASK].path;
+		parent = s->frames[frame_index(top - 1)].path;
 	else
 		parent = path_seed;
-	f = &s->frames[top & FRAME_MASK];
+	f = &s->frames[frame_index(top)];
 	f->sp = sp;
 	f->start_ns = now;
 	f->child_ns = 0;
@@ -240,7 +249,7 @@ static __always_inline int enter(struct pt_regs *ctx)
 	parent = (parent ^ (f->probe + 1)) * 0x9E3779B97F4A7C15ULL;
 	f->path = parent ^ (parent >> 29);
 	if (want_args) {
-		__u64 *a = s->args[top & FRAME_MASK];
+		__u64 *a = s->args[frame_index(top)];
 
 		a[0] = PT_REGS_PARM1(ctx);
 		a[1] = PT_REGS_PARM2(ctx);
@@ -276,7 +285,7 @@ static __always_inline int leave(struct pt_regs *ctx)
 
 		if (s->open == 0 || s->open > RECORD_MAX_OPEN)
 			break;
-		f = &s->frames[(s->open - 1) & FRAME_MASK];
+		f = &s->frames[frame_index(s->open - 1)];
 		if (f->sp > sp)
 			break;
 		if (f->sp == sp && f->probe == probe) {

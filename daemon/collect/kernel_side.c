@@ -17,13 +17,15 @@ struct kernel_side {
 
 static _printf_(2, 0) int quiet_print(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char line[1024];
+	_cleanup_(freep) char *text = NULL;
+	char *rest, *line;
 
-	if (level == LIBBPF_DEBUG || !log_enabled(LOG_DEBUG_))
+	if (level == LIBBPF_DEBUG || !log_enabled(LOG_DEBUG_) || vasprintf(&text, fmt, args) < 0)
 		return 0;
-	vsnprintf(line, sizeof(line), fmt, args);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("libbpf: %s", line);
+	/* What the verifier says has many lines. */
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		if (*line)
+			log_debug("%s", line);
 	return 0;
 }
 

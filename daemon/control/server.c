@@ -16,7 +16,7 @@ enum {
 	/* Those who may not use the daemon cannot take all places of those who may. */
 	MAX_DENIED_CONNECTIONS = 16,
 	MAX_LISTENERS = 8,
-	BACKLOG = 64,
+	BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
 	ACCEPTS_AT_ONCE = 16,
 	LOCK_TRIES = 100,
 	LOCK_PAUSE_US = 10000,

@@ -253,7 +253,7 @@ static void attach_and_count(enum attach_mode mode, pid_t filter_all)
 	}
 
 	a = attachment_free(a);
-	cr_expect_eq(attach_reaper_wait(30000), 0);
+	cr_expect_eq(attach_reaper_wait(90000), 0);
 	cr_expect_eq(attach_reaper_pending(), 0);
 	cr_expect(text_is_intact(w.pid, probe_test_f0, set, "probe_test_f0"));
 	cr_expect(text_is_intact(w.pid, probe_test_endbr, set, "probe_test_endbr"));
@@ -336,7 +336,7 @@ static void detach_from_open_calls(enum attach_mode mode)
 	cr_expect_eq(waitpid(pid, &status, WNOHANG), 0, "the call has ended too early to tell");
 	waitpid(pid, &status, 0);
 	cr_expect_eq(status, 0);
-	cr_expect_eq(attach_reaper_wait(30000), 0);
+	cr_expect_eq(attach_reaper_wait(90000), 0);
 }
 
 Test(attach, detach_from_open_calls_multi, .timeout = 120)
@@ -377,7 +377,7 @@ static void follow_a_fork(enum attach_mode mode)
 	cr_expect_eq(count_of(c.ret_map, set, "probe_test_f1"), 20);
 	attachment_drop_pid(a, child);
 	cr_expect_eq(attachment_links(a), links);
-	cr_expect_eq(attach_reaper_wait(30000), 0);
+	cr_expect_eq(attach_reaper_wait(90000), 0);
 	worker_do(&w, 10);
 	cr_expect_eq(count_of(c.entry_map, set, "probe_test_f1"), 20);
 
@@ -386,7 +386,7 @@ static void follow_a_fork(enum attach_mode mode)
 	cr_expect_str_eq(e.name, "NoSuchProcess");
 	cr_expect_eq(attachment_links(a), links);
 	a = attachment_free(a);
-	cr_expect_eq(attach_reaper_wait(30000), 0);
+	cr_expect_eq(attach_reaper_wait(90000), 0);
 	worker_stop(&w);
 }
 
@@ -425,7 +425,7 @@ Test(attach, nothing_can_be_probed, .timeout = 120)
 		cr_expect_str_eq(e.name, "AttachFailed");
 		cr_expect(strstr(e.message, "first instruction"), "%s", e.message);
 		cr_expect(e.fix[0]);
-		attach_reaper_wait(30000);
+		attach_reaper_wait(90000);
 		cr_expect(text_is_intact(w.pid, probe_test_lock, set, "probe_test_lock"));
 		worker_stop(&w);
 	}
