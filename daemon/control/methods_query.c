@@ -39,16 +39,10 @@ static struct question *question_free(struct question *q)
 static char *resolve(void *arg, const struct model_file *file, const char *path, uint64_t offset)
 {
 	struct question *q = arg;
-	struct symbolizer *symbolizer = q->daemon->symbolizer;
-	char name[512];
-	uint64_t at;
-	int r;
 
-	if (file->flags & FILE_KERNEL)
-		r = q->with_kernel ? symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at) : -ENOENT;
-	else
-		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name), &at);
-	return r < 0 ? NULL : strdup(name);
+	if (file->flags & FILE_KERNEL && !q->with_kernel)
+		return NULL;
+	return processes_name_frame(q->daemon->symbolizer, file, path, offset);
 }
 
 static void question_run(void *arg)

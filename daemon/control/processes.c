@@ -411,6 +411,20 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid)
 	return id;
 }
 
+char *processes_name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
+{
+	struct symbolizer *symbolizer = arg;
+	char name[512];
+	uint64_t at;
+	int r;
+
+	if (file->flags & FILE_KERNEL)
+		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
+	else
+		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name), &at);
+	return r < 0 ? NULL : strdup(name);
+}
+
 uint32_t processes_anyone(struct processes *p)
 {
 	uint32_t comm = model_string(p->model, "(all)");

@@ -35,6 +35,12 @@ uint32_t processes_find(struct processes *p, uint32_t pid);
 /* As above, and makes sure that its mappings are known: for samples. */
 uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
 
+/*
+ * The name of the function at a frame, a malloc'd string, or NULL. From any thread; arg is the
+ * symbolizer: the shape that store_write() and snapshot_name_frames() ask for.
+ */
+char *processes_name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset);
+
 /* A process to stand for all: statistics that the kernel keeps by function only. */
 uint32_t processes_anyone(struct processes *p);
 

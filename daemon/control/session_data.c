@@ -172,20 +172,6 @@ struct pack_job {
 	int result;
 };
 
-static char *resolve_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
-{
-	struct symbolizer *symbolizer = arg;
-	char name[256];
-	uint64_t at;
-	int r;
-
-	if (file->flags & FILE_KERNEL)
-		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
-	else
-		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name), &at);
-	return r < 0 ? NULL : strdup(name);
-}
-
 static void pack_run(void *arg)
 {
 	struct pack_job *job = arg;
@@ -194,7 +180,7 @@ static void pack_run(void *arg)
 	if (!s->writer)
 		job->result = chunk_encode(job->window.spans, job->window.span_args, job->window.n_spans, &job->chunk);
 	else if (job->batch)
-		job->result = store_write(s->writer, job->batch, resolve_frame, s->context->symbolizer, &job->error);
+		job->result = store_write(s->writer, job->batch, processes_name_frame, s->context->symbolizer, &job->error);
 }
 
 static void keep_chunk(struct session *s, struct span_chunk *chunk)

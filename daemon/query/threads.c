@@ -2,19 +2,13 @@
 #include "threads.h"
 
 #include "report.h"
-#include "sonde/base/table.h"
 #include "stat.h"
 
-struct thread {
-	uint32_t process, tid;
-	const char *comm;
-	struct span_stat stat;
-};
-
+/* A window adds spans up by (process, path); here the thread stands for the path. */
 struct threads {
-	struct thread *items;
-	size_t n, cap;
-	struct table index; /* (process, tid) → index */
+	struct window sums;
+	const char **comms; /* of each of its statistics */
+	size_t comms_cap;
 };
 
 int threads_new(struct threads **ret)
@@ -31,79 +25,51 @@ struct threads *threads_free(struct threads *t)
 {
 	if (!t)
 		return NULL;
-	for (size_t i = 0; i < t->n; i++)
-		hist_release(&t->items[i].stat.hist);
-	free(t->items);
-	table_release(&t->index);
+	window_release(&t->sums);
+	free(t->comms);
 	free(t);
 	return NULL;
 }
 
-static struct thread *find_thread(struct threads *t, const struct span_row *row)
-{
-	uint64_t key = (uint64_t)row->span.process << 32 | row->span.tid;
-	uint32_t *slot;
-	bool is_new;
-
-	if (array_reserve(&t->items, &t->cap, t->n + 1, sizeof(*t->items)) < 0)
-		return NULL;
-	slot = table_put(&t->index, key, &is_new);
-	if (!slot)
-		return NULL;
-	if (is_new) {
-		*slot = (uint32_t)t->n;
-		t->items[t->n++] = (struct thread){
-			.process = row->span.process, .tid = row->span.tid, .comm = row->comm};
-	}
-	return &t->items[*slot];
-}
-
 int threads_add(void *arg, const struct span_row *row)
 {
-	struct thread *thread = find_thread(arg, row);
-	uint64_t duration = row->span.duration_ns;
-	struct span_stat *s;
+	struct threads *t = arg;
+	struct raw_span span = row->span;
+	size_t known = t->sums.n_stats;
 	int r;
 
-	if (!thread)
+	span.path = span.tid;
+	if (array_reserve(&t->comms, &t->comms_cap, known + 1, sizeof(*t->comms)) < 0)
 		return -ENOMEM;
-	s = &thread->stat;
-	r = hist_add(&s->hist, duration, 1);
-	if (r < 0)
-		return r;
-	if (!s->calls || duration < s->min_ns)
-		s->min_ns = duration;
-	s->max_ns = MAX(s->max_ns, duration);
-	s->calls++;
-	s->errors += !!(row->span.flags & SPAN_ERROR);
-	s->total_ns += duration;
-	s->self_ns += row->span.self_ns;
-	return 0;
+	r = window_add_span(&t->sums, &span, NULL, false);
+	if (r >= 0 && t->sums.n_stats > known)
+		t->comms[known] = row->comm;
+	return r;
 }
 
-static int add_row(struct report *report, const struct thread *t)
+static int add_row(struct report *report, const struct span_stat *stat, const char *comm)
 {
 	struct report_row *row = &report->rows[report->n_rows];
 	char *text;
 
-	if (asprintf(&text, "%u %s", t->tid, t->comm && t->comm[0] ? t->comm : "[unknown]") < 0)
+	if (asprintf(&text, "%u %s", stat->path, comm && comm[0] ? comm : "[unknown]") < 0)
 		return -ENOMEM;
 	report->texts[report->n_texts++] = text;
 	*row = (struct report_row){
 		.key = text,
 		.binary = "",
-		.calls = t->stat.calls,
-		.errors = t->stat.errors,
+		.calls = stat->calls,
+		.errors = stat->errors,
 		/* The self times of all spans add up to the time in the outermost ones. */
-		.total_ns = t->stat.self_ns,
-		.self_ns = t->stat.self_ns,
-		.avg_ns = stat_average(&t->stat),
-		.p50_ns = stat_quantile(&t->stat, 0.50),
-		.p99_ns = stat_quantile(&t->stat, 0.99),
-		.max_ns = t->stat.max_ns,
+		.total_ns = stat->self_ns,
+		.self_ns = stat->self_ns,
+		.avg_ns = stat_average(stat),
+		.p50_ns = stat_quantile(stat, 0.50),
+		.p99_ns = stat_quantile(stat, 0.99),
+		.max_ns = stat->max_ns,
 	};
 	report->n_rows++;
-	report->total_ns += t->stat.self_ns;
+	report->total_ns += stat->self_ns;
 	return 0;
 }
 
@@ -113,12 +79,12 @@ int threads_report(const struct threads *t, enum report_sort sort, size_t limit,
 
 	if (!report)
 		return -ENOMEM;
-	report->rows = calloc(t->n + 1, sizeof(*report->rows));
-	report->texts = calloc(t->n + 1, sizeof(*report->texts));
+	report->rows = calloc(t->sums.n_stats + 1, sizeof(*report->rows));
+	report->texts = calloc(t->sums.n_stats + 1, sizeof(*report->texts));
 	if (!report->rows || !report->texts)
 		return -ENOMEM;
-	for (size_t i = 0; i < t->n; i++) {
-		int r = add_row(report, &t->items[i]);
+	for (size_t i = 0; i < t->sums.n_stats; i++) {
+		int r = add_row(report, &t->sums.stats[i], t->comms[i]);
 
 		if (r < 0)
 			return r;
