@@ -21,7 +21,7 @@ struct {
 /* Row of a session: LOSS_COUNTERS counters from slot × LOSS_COUNTERS on. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RECORD_MAX_SESSIONS * LOSS_COUNTERS);
+	__uint(max_entries, RECORD_MAX_SESSIONS *LOSS_COUNTERS);
 	__type(key, __u32);
 	__type(value, __u64);
 } losses SEC(".maps");

@@ -26,15 +26,15 @@ int flat_session(struct pt_regs *ctx)
 	bool error;
 
 	if (!bpf_session_is_return()) {
-		if (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target))
+		if (filter_targets &&
+		    !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target))
 			return 1; /* no return probe for this call */
 		*start = bpf_ktime_get_ns();
 		return 0;
 	}
 	duration = bpf_ktime_get_ns() - *start;
 	ret = PT_REGS_RC(ctx);
-	error = null_is_error ? ret == 0
-	                      : (__s64)ret < 0 || (ret >> 32 == 0 && (__s32)ret < 0);
+	error = null_is_error ? ret == 0 : (__s64)ret < 0 || (ret >> 32 == 0 && (__s32)ret < 0);
 	if (duration < min_duration_ns || (errors_only && !error)) {
 		count_loss(session, FILTERED_SPAN);
 		return 0;

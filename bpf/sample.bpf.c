@@ -65,8 +65,9 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 		count_loss(session, LOSS_STACK);
 	r->user_count = users;
 	r->kernel_count = kernels;
-	if (bpf_ringbuf_output(&ring, b, sizeof(struct record_sample) + (users + kernels) * sizeof(__u64),
-	                       wake_flags()))
+	if (bpf_ringbuf_output(&ring, b,
+			       sizeof(struct record_sample) + (users + kernels) * sizeof(__u64),
+			       wake_flags()))
 		count_loss(session, LOSS_RING_SAMPLE);
 	return 0;
 }

@@ -14,9 +14,9 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-const volatile __u32 session;        /* slot */
-const volatile __u64 path_seed;      /* makes paths of different sessions different */
-const volatile bool filter_targets;  /* the links cover more processes than the session */
+const volatile __u32 session;	    /* slot */
+const volatile __u64 path_seed;	    /* makes paths of different sessions different */
+const volatile bool filter_targets; /* the links cover more processes than the session */
 const volatile bool want_args;
 const volatile bool errors_only;
 const volatile bool null_is_error;
@@ -117,7 +117,7 @@ static __always_inline bool is_error(__u64 ret)
 }
 
 static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 duration, __u64 ret,
-                                      __u32 flags)
+				      __u32 flags)
 {
 	struct frame *f = &s->frames[frame_index(top)];
 	__u64 id = bpf_get_current_pid_tgid();
@@ -220,10 +220,11 @@ static __always_inline int enter(struct pt_regs *ctx)
 	__u64 sp = PT_REGS_SP(ctx), now, parent = 0;
 	__u32 top;
 
-	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
+	if (!active ||
+	    (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
 		return 0;
 	s = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL,
-	                         BPF_LOCAL_STORAGE_GET_F_CREATE);
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!s) {
 		count_loss(session, LOSS_NO_MEMORY);
 		return 0;
@@ -272,7 +273,8 @@ static __always_inline int leave(struct pt_regs *ctx)
 	__u32 probe = bpf_get_attach_cookie(ctx);
 	struct thread_state *s;
 
-	if (!active || (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
+	if (!active ||
+	    (filter_targets && !is_target(bpf_get_current_pid_tgid() >> 32, session, first_target)))
 		return 0;
 	s = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
 	if (!s) {

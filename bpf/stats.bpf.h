@@ -30,7 +30,8 @@ static __always_inline void stats_add(__u32 probe, __u64 duration, bool error)
 	if (duration > st->max_ns)
 		st->max_ns = duration;
 	bucket = hist_bucket(duration);
-	/* The compiler knows that it is in bounds and would drop the check; the verifier does not. */
+	/* The compiler knows that it is in bounds and would drop the check; the verifier does not.
+	 */
 	asm volatile("" : "+r"(bucket));
 	if (bucket < HIST_BUCKETS)
 		__sync_fetch_and_add(&st->buckets[bucket], 1);

@@ -22,7 +22,8 @@ static const char usage[] =
 	"       sonded --private --connection FD...\n"
 	"       sonded --replay FILE [--connection FD...] [--socket PATH]\n"
 	"\n"
-	"The daemon of sonde: collects, keeps and answers. Stays in the foreground; systemd runs it\n"
+	"The daemon of sonde: collects, keeps and answers. Stays in the foreground; systemd runs "
+	"it\n"
 	"as sonded.service.\n"
 	"\n"
 	"  --socket PATH     listen here (default /run/sonde/sonde.sock)\n"
@@ -31,7 +32,8 @@ static const char usage[] =
 	"  --private         serve the given connections only, and end with the last one\n"
 	"  --replay FILE     answer from a recording; needs no privilege\n"
 	"  --connection FD   an open, connected socket (for the sonde command)\n"
-	"  --print-config    print a configuration file with every key, its default and its meaning\n"
+	"  --print-config    print a configuration file with every key, its default and its "
+	"meaning\n"
 	"  --version, --help\n";
 
 static int parse_fd(const char *s, struct arguments *a)
@@ -45,14 +47,20 @@ static int parse_fd(const char *s, struct arguments *a)
 }
 
 /* 1: go on; otherwise *ret_status is the exit status. */
-static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret_print_config, int *ret_status)
+static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret_print_config,
+			   int *ret_status)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },     { "config", required_argument, NULL, 'c' },
-		{ "foreground", no_argument, NULL, 'f' },       { "private", no_argument, NULL, 'p' },
-		{ "replay", required_argument, NULL, 'r' },     { "connection", required_argument, NULL, 'n' },
-		{ "print-config", no_argument, NULL, 'P' },     { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },             { 0 },
+		{"socket", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"private", no_argument, NULL, 'p'},
+		{"replay", required_argument, NULL, 'r'},
+		{"connection", required_argument, NULL, 'n'},
+		{"print-config", no_argument, NULL, 'P'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int c;
 
@@ -76,7 +84,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 		case 'n':
 			if (parse_fd(optarg, a) == 0)
 				break;
-			fprintf(stderr, "sonded: --connection takes a descriptor's number, at most %d of them\n", MAX_CONNECTIONS);
+			fprintf(stderr,
+				"sonded: --connection takes a descriptor's number, at most %d of "
+				"them\n",
+				MAX_CONNECTIONS);
 			*ret_status = EXIT_USAGE;
 			return 0;
 		case 'P':
@@ -96,7 +107,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 	if (optind == argc && !(a->private && (a->replay || a->n_connections == 0)))
 		return 1;
 	fprintf(stderr, "sonded: %s; see sonded --help\n",
-	        optind < argc ? "takes no arguments besides options" : "--private needs --connection and excludes --replay");
+		optind < argc ? "takes no arguments besides options"
+			      : "--private needs --connection and excludes --replay");
 	*ret_status = EXIT_USAGE;
 	return 0;
 }
@@ -106,7 +118,8 @@ static void end_loop(void *arg)
 	(void)sd_event_exit(arg, 0);
 }
 
-/* Where calls come from: given connections, sockets of the service manager, or a path of our own. */
+/* Where calls come from: given connections, sockets of the service manager, or a path of our own.
+ */
 static int open_doors(struct daemon *d, const struct arguments *a, struct error *error)
 {
 	int r, n = sd_listen_fds(true);
@@ -114,15 +127,18 @@ static int open_doors(struct daemon *d, const struct arguments *a, struct error 
 	for (size_t i = 0; i < a->n_connections; i++) {
 		r = server_add_connection(d->server, a->connections[i]);
 		if (r < 0)
-			return error_set(error, -r, "BadArgument", "--connection %d is not a connected socket: %s", a->connections[i],
-			                 strerror(-r));
+			return error_set(error, -r, "BadArgument",
+					 "--connection %d is not a connected socket: %s",
+					 a->connections[i], strerror(-r));
 	}
 	if (a->n_connections > 0)
 		server_on_idle(d->server, end_loop, d->event);
 	for (int i = 0; i < n; i++) {
 		r = server_listen_fd(d->server, SD_LISTEN_FDS_START + i);
 		if (r < 0)
-			return error_set(error, -r, "BadArgument", "the service manager's socket cannot be used: %s", strerror(-r));
+			return error_set(error, -r, "BadArgument",
+					 "the service manager's socket cannot be used: %s",
+					 strerror(-r));
 	}
 	if (n > 0 || (a->n_connections > 0 && !a->socket))
 		return 0;
@@ -152,19 +168,21 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	if (r < 0)
 		return r;
 	r = a->replay ? daemon_open_recording(d, a->replay, error) : daemon_go_live(d, error);
-	/* A private daemon answers each call with the reason instead, and Doctor with all of them. */
+	/* A private daemon answers each call with the reason instead, and Doctor with all of them.
+	 */
 	if (r < 0 && a->n_connections == 0)
 		return r;
 	memset(error, 0, sizeof(*error));
 	(void)sd_notify(false, "READY=1");
 	r = sd_event_loop(event);
 	(void)sd_notify(false, "STOPPING=1");
-	return r < 0 ? error_set(error, -r, "Internal", "the event loop failed: %s", strerror(-r)) : 0;
+	return r < 0 ? error_set(error, -r, "Internal", "the event loop failed: %s", strerror(-r))
+		     : 0;
 }
 
 static int print_configuration(void)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 
 	config_describe(&out);
 	fputs(out.data ? out.data : "", stdout);
@@ -174,8 +192,8 @@ static int print_configuration(void)
 int main(int argc, char **argv)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
-	struct arguments a = { 0 };
-	struct error error = { 0 };
+	struct arguments a = {0};
+	struct error error = {0};
 	bool print_config = false;
 	const char *bad = NULL;
 	sigset_t mask;
@@ -193,12 +211,13 @@ int main(int argc, char **argv)
 	(void)setenv("SONDE_LOG_LEVEL", a.n_connections > 0 ? "warn" : config->log_level, false);
 	(void)setenv("SONDE_LOG_FORMAT", config->log_format, false);
 	if (log_init("sonded", &bad) < 0) {
-		fprintf(stderr, "sonded: %s has a value that is not understood: see man sonded\n", bad);
+		fprintf(stderr, "sonded: %s has a value that is not understood: see man sonded\n",
+			bad);
 		return EXIT_USAGE;
 	}
 	/*
-	 * Raw spans fill and leave blocks of some megabytes many times a second: taken from the kernel
-	 * each time, page faults would cost more than all the rest.
+	 * Raw spans fill and leave blocks of some megabytes many times a second: taken from the
+	 * kernel each time, page faults would cost more than all the rest.
 	 */
 	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);

@@ -14,7 +14,8 @@
 enum {
 	BATCH_BYTES = 256 << 10,
 	QUEUE_LEN = 64,
-	/* A drain of more makes the next one come sooner, one of less later: wakeups are what costs. */
+	/* A drain of more makes the next one come sooner, one of less later: wakeups are what
+	   costs. */
 	BUSY_BYTES = 1 << 20,
 	IDLE_BYTES = 256 << 10,
 	FASTEST_MS = 1,
@@ -26,7 +27,7 @@ struct collector {
 	struct mmap_events *maps;
 	pthread_t thread;
 	bool running;
-	int ready_fd;   /* eventfd towards the main thread */
+	int ready_fd;	/* eventfd towards the main thread */
 	int control_fd; /* eventfd towards the thread: stop or flush */
 	int epoll_fd;
 	bool stop; /* atomic */
@@ -39,7 +40,7 @@ struct collector {
 	bool flush_incomplete;
 	struct collector_stats stats;
 
-	struct batch *open; /* the thread's own: being filled */
+	struct batch *open;	   /* the thread's own: being filled */
 	uint64_t records, invalid; /* the thread's own: not yet in stats */
 };
 
@@ -131,7 +132,7 @@ static bool is_flushed(const struct collector *c, uint64_t position)
 
 static void answer_flush(struct collector *c, uint64_t asked, uint64_t position)
 {
-	struct timespec ms = { .tv_nsec = NSEC_PER_MSEC };
+	struct timespec ms = {.tv_nsec = NSEC_PER_MSEC};
 	bool full = false;
 
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED) && !is_flushed(c, position) && !full) {
@@ -152,7 +153,7 @@ static void answer_flush(struct collector *c, uint64_t asked, uint64_t position)
 static void *collector_main(void *arg)
 {
 	struct collector *c = arg;
-	const struct timespec coalesce = { .tv_nsec = NSEC_PER_MSEC / 2 };
+	const struct timespec coalesce = {.tv_nsec = NSEC_PER_MSEC / 2};
 	int wait_ms = FASTEST_MS;
 	sigset_t all;
 
@@ -168,7 +169,8 @@ static void *collector_main(void *arg)
 			if (events[i].data.fd == c->control_fd)
 				(void)!read(c->control_fd, &count, sizeof(count));
 			else
-				nanosleep(&coalesce, NULL); /* an exec brings a dozen of mappings at once */
+				nanosleep(&coalesce,
+					  NULL); /* an exec brings a dozen of mappings at once */
 		}
 		pthread_mutex_lock(&c->lock);
 		asked = c->flush_asked;
@@ -187,7 +189,7 @@ static void *collector_main(void *arg)
 
 static int add_epoll(struct collector *c, int fd, uint32_t events)
 {
-	struct epoll_event e = { .events = events, .data.fd = fd };
+	struct epoll_event e = {.events = events, .data.fd = fd};
 
 	return epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
@@ -208,7 +210,8 @@ int collector_start(const struct kernel_side *kernel, struct error *error, struc
 		return -errno;
 	r = ring_open(ring_fd, kernel_side_ring_bytes(kernel), &c->ring);
 	if (r < 0)
-		return error_set(error, -r, "NotSupported", "cannot map the ring buffer: %s", strerror(-r));
+		return error_set(error, -r, "NotSupported", "cannot map the ring buffer: %s",
+				 strerror(-r));
 	r = mmap_events_open(error, &c->maps);
 	if (r < 0)
 		return r;
@@ -280,7 +283,8 @@ struct batch *collector_take(struct collector *c)
 	return b;
 }
 
-void batch_each(const struct batch *b, void (*each)(void *arg, const void *record, size_t size), void *arg)
+void batch_each(const struct batch *b, void (*each)(void *arg, const void *record, size_t size),
+		void *arg)
 {
 	size_t pos = 0;
 
@@ -301,7 +305,7 @@ void collector_set_prompt(struct collector *c, bool prompt)
 
 	/* Adding what is there or removing what is not fails, and that is right. */
 	for (size_t i = 0; i < n; i++) {
-		struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.fd = fds[i] };
+		struct epoll_event e = {.events = EPOLLIN | EPOLLET, .data.fd = fds[i]};
 
 		(void)epoll_ctl(c->epoll_fd, prompt ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fds[i], &e);
 	}
@@ -339,7 +343,7 @@ int collector_flush(struct collector *c, uint64_t position, int timeout_ms)
 
 void collector_stats(struct collector *c, struct collector_stats *ret)
 {
-	struct timespec cpu = { 0 };
+	struct timespec cpu = {0};
 	clockid_t clock;
 
 	if (c->running && pthread_getcpuclockid(c->thread, &clock) == 0)

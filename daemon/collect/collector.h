@@ -29,7 +29,8 @@ int collector_fd(const struct collector *c);
 /* Takes the oldest batch, NULL when none waits. The caller frees it. */
 struct batch *collector_take(struct collector *c);
 /* Calls each() with every record of a batch. */
-void batch_each(const struct batch *b, void (*each)(void *arg, const void *record, size_t size), void *arg);
+void batch_each(const struct batch *b, void (*each)(void *arg, const void *record, size_t size),
+		void *arg);
 
 /*
  * Whether mappings are to be handed on within about a millisecond, instead of with the next drain:

@@ -11,7 +11,7 @@ struct kernel_side {
 	struct process_bpf *skel;
 	size_t ring_bytes;
 	uint64_t slots_taken; /* a bit each */
-	int n_cpus;           /* possible ones: values a per-CPU lookup yields */
+	int n_cpus;	      /* possible ones: values a per-CPU lookup yields */
 	uint64_t *scratch;    /* n_cpus values */
 };
 
@@ -34,13 +34,15 @@ static int open_error(struct error *error, int r)
 	r = -r;
 	if (r == EPERM || r == EACCES) {
 		error_set(error, r, "PermissionDenied",
-		          "the kernel does not let this process load BPF programs: %s", strerror(r));
-		error_fix(error, "run sonded as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
+			  "the kernel does not let this process load BPF programs: %s",
+			  strerror(r));
+		error_fix(error,
+			  "run sonded as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE");
 	} else {
-		error_set(error, r, "NotSupported",
-		          "the kernel refused the process programs: %s", strerror(r));
+		error_set(error, r, "NotSupported", "the kernel refused the process programs: %s",
+			  strerror(r));
 		error_fix(error, "sonde needs Linux 6.1 or later with CONFIG_DEBUG_INFO_BTF; "
-		                 "SONDE_LOG_LEVEL=debug shows the kernel's reason");
+				 "SONDE_LOG_LEVEL=debug shows the kernel's reason");
 	}
 	return -r;
 }
@@ -100,7 +102,9 @@ size_t kernel_side_ring_bytes(const struct kernel_side *k)
 int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *object)
 {
 	const struct bpf_map *shared[] = {
-		k->skel->maps.ring, k->skel->maps.losses, k->skel->maps.targets,
+		k->skel->maps.ring,
+		k->skel->maps.losses,
+		k->skel->maps.targets,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
@@ -129,7 +133,8 @@ int kernel_side_take_slot(struct kernel_side *k, uint32_t *ret_slot)
 			/* Slot 0 shares its row with lost process events, which stay counted. */
 			if (slot == 0 && i == LOSS_RING_EVENT)
 				continue;
-			if (bpf_map_update_elem(bpf_map__fd(k->skel->maps.losses), &key, k->scratch, BPF_ANY) < 0)
+			if (bpf_map_update_elem(bpf_map__fd(k->skel->maps.losses), &key, k->scratch,
+						BPF_ANY) < 0)
 				return -errno;
 		}
 		k->slots_taken |= 1ULL << slot;
@@ -173,7 +178,8 @@ int kernel_side_add_target(struct kernel_side *k, uint32_t slot, uint32_t pid)
 	return bpf_map_update_elem(fd, &pid, &mask, BPF_ANY) < 0 ? -errno : 0;
 }
 
-int kernel_side_losses(const struct kernel_side *k, uint32_t slot, uint64_t ret[static LOSS_COUNTERS])
+int kernel_side_losses(const struct kernel_side *k, uint32_t slot,
+		       uint64_t ret[static LOSS_COUNTERS])
 {
 	for (uint32_t i = 0; i < LOSS_COUNTERS; i++) {
 		uint32_t key = slot * LOSS_COUNTERS + i;

@@ -30,8 +30,10 @@ void kernel_side_release_slot(struct kernel_side *k, uint32_t slot);
 
 int kernel_side_add_target(struct kernel_side *k, uint32_t slot, uint32_t pid);
 
-/* The counters of a slot, summed over CPUs, in the order of enum loss_kind. Slot 0 has the process events' too. */
-int kernel_side_losses(const struct kernel_side *k, uint32_t slot, uint64_t ret[static LOSS_COUNTERS]);
+/* The counters of a slot, summed over CPUs, in the order of enum loss_kind. Slot 0 has the process
+ * events' too. */
+int kernel_side_losses(const struct kernel_side *k, uint32_t slot,
+		       uint64_t ret[static LOSS_COUNTERS]);
 
 /* Memory of all BPF maps this process holds, from fdinfo: it does not show in the RSS. */
 uint64_t kernel_side_map_bytes(void);

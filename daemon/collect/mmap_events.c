@@ -17,11 +17,13 @@ struct cpu_events {
 struct mmap_events {
 	struct cpu_events *cpus;
 	size_t n_cpus, page_size;
-	uint64_t scratch[8192]; /* one record, when it wraps around the end of the buffer: size is 16 bits */
+	uint64_t scratch[8192]; /* one record, when it wraps around the end of the buffer: size is
+				   16 bits */
 	uint64_t out[(sizeof(struct record_mmap) + PATH_MAX) / sizeof(uint64_t) + 1];
 };
 
-/* The fixed part of PERF_RECORD_MMAP2 (perf_event_open(2)); the file name and the sample id follow. */
+/* The fixed part of PERF_RECORD_MMAP2 (perf_event_open(2)); the file name and the sample id follow.
+ */
 struct mmap2 {
 	struct perf_event_header header;
 	uint32_t pid, tid;
@@ -77,7 +79,7 @@ static int open_cpu(struct mmap_events *m, int cpu)
 		close(fd);
 		return r;
 	}
-	*c = (struct cpu_events){ .fd = fd, .page = p };
+	*c = (struct cpu_events){.fd = fd, .page = p};
 	m->n_cpus++;
 	return 0;
 }
@@ -99,9 +101,13 @@ int mmap_events_open(struct error *error, struct mmap_events **ret)
 		if (r == -ENODEV) /* a CPU that is offline */
 			continue;
 		if (r < 0) {
-			error_set(error, -r, r == -EACCES || r == -EPERM ? "PermissionDenied" : "NotSupported",
-			          "the kernel does not report executable mappings (perf_event_open): %s", strerror(-r));
-			error_fix(error, "run sonded as root, or with CAP_PERFMON and kernel.perf_event_paranoid at most 2");
+			error_set(error, -r,
+				  r == -EACCES || r == -EPERM ? "PermissionDenied" : "NotSupported",
+				  "the kernel does not report executable mappings "
+				  "(perf_event_open): %s",
+				  strerror(-r));
+			error_fix(error, "run sonded as root, or with CAP_PERFMON and "
+					 "kernel.perf_event_paranoid at most 2");
 			return r;
 		}
 	}
@@ -131,7 +137,7 @@ size_t mmap_events_fds(const struct mmap_events *m, int *ret_fds)
 
 /* Turns one MMAP2 record of `size` bytes into a record_mmap and hands it on. */
 static int convert(struct mmap_events *m, const struct mmap2 *e, size_t size,
-                   int (*each)(void *arg, const void *data, size_t size), void *arg)
+		   int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
 	struct record_mmap *r = (struct record_mmap *)m->out;
 	const struct sample_id *id;
@@ -149,7 +155,8 @@ static int convert(struct mmap_events *m, const struct mmap2 *e, size_t size,
 	r->address = e->address;
 	r->length = e->length;
 	r->file_offset = e->file_offset;
-	if (e->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID && e->build_id_size <= RECORD_BUILD_ID_LEN) {
+	if (e->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID &&
+	    e->build_id_size <= RECORD_BUILD_ID_LEN) {
 		r->h.flags |= MMAP_BUILD_ID;
 		memcpy(r->build_id, e->build_id, e->build_id_size);
 	}
@@ -160,20 +167,23 @@ static int convert(struct mmap_events *m, const struct mmap2 *e, size_t size,
 
 /* An exec that has passed the point of no return, from the record of the new name it gives. */
 static int convert_exec(const struct perf_event_header *h, size_t size,
-                        int (*each)(void *arg, const void *data, size_t size), void *arg)
+			int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
 	const uint32_t *pid = (const uint32_t *)(h + 1);
-	struct record_image r = { .h.kind = RECORD_IMAGE };
+	struct record_image r = {.h.kind = RECORD_IMAGE};
 
-	if (!(h->misc & PERF_RECORD_MISC_COMM_EXEC) || size < sizeof(*h) + 2 * sizeof(*pid) + sizeof(struct sample_id))
+	if (!(h->misc & PERF_RECORD_MISC_COMM_EXEC) ||
+	    size < sizeof(*h) + 2 * sizeof(*pid) + sizeof(struct sample_id))
 		return 0;
 	r.pid = *pid;
-	r.time_ns = ((const struct sample_id *)((const uint8_t *)h + size - sizeof(struct sample_id)))->time;
+	r.time_ns =
+		((const struct sample_id *)((const uint8_t *)h + size - sizeof(struct sample_id)))
+			->time;
 	return each(arg, &r, sizeof(r));
 }
 
 static uint64_t drain_cpu(struct mmap_events *m, struct cpu_events *c,
-                          int (*each)(void *arg, const void *data, size_t size), void *arg)
+			  int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
 	const uint8_t *data = (const uint8_t *)c->page + m->page_size;
 	size_t bytes = DATA_PAGES * m->page_size;
@@ -193,7 +203,8 @@ static uint64_t drain_cpu(struct mmap_events *m, struct cpu_events *c,
 		}
 		if (h->type == PERF_RECORD_LOST && size >= sizeof(*h) + 16)
 			lost += ((const uint64_t *)(h + 1))[1];
-		else if (h->type == PERF_RECORD_MMAP2 && convert(m, (const void *)h, size, each, arg) != 0)
+		else if (h->type == PERF_RECORD_MMAP2 &&
+			 convert(m, (const void *)h, size, each, arg) != 0)
 			break;
 		else if (h->type == PERF_RECORD_COMM && convert_exec(h, size, each, arg) != 0)
 			break;
@@ -203,7 +214,8 @@ static uint64_t drain_cpu(struct mmap_events *m, struct cpu_events *c,
 	return lost;
 }
 
-uint64_t mmap_events_drain(struct mmap_events *m, int (*each)(void *arg, const void *data, size_t size), void *arg)
+uint64_t mmap_events_drain(struct mmap_events *m,
+			   int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
 	uint64_t lost = 0;
 

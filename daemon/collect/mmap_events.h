@@ -24,6 +24,7 @@ size_t mmap_events_fds(const struct mmap_events *m, int *ret_fds);
  * Hands every waiting record to each(), until it returns nonzero: that record then waits for the
  * next call. Returns how many records the kernel says were lost since the last call.
  */
-uint64_t mmap_events_drain(struct mmap_events *m, int (*each)(void *arg, const void *data, size_t size), void *arg);
+uint64_t mmap_events_drain(struct mmap_events *m,
+			   int (*each)(void *arg, const void *data, size_t size), void *arg);
 
 #endif

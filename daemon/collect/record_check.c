@@ -12,13 +12,15 @@ bool record_valid(const void *data, size_t size)
 		return false;
 	switch (h->kind) {
 	case RECORD_SPAN:
-		return size == (h->flags & SPAN_ARGS ? sizeof(struct record_span_args) : sizeof(struct record_span));
+		return size == (h->flags & SPAN_ARGS ? sizeof(struct record_span_args)
+						     : sizeof(struct record_span));
 	case RECORD_PATH:
 		return size == sizeof(struct record_path);
 	case RECORD_SAMPLE: {
 		const struct record_sample *s = data;
 
-		return size >= sizeof(*s) && s->user_count <= RECORD_MAX_STACK && s->kernel_count <= RECORD_MAX_STACK &&
+		return size >= sizeof(*s) && s->user_count <= RECORD_MAX_STACK &&
+		       s->kernel_count <= RECORD_MAX_STACK &&
 		       size == sizeof(*s) + (s->user_count + s->kernel_count) * sizeof(__u64);
 	}
 	case RECORD_FORK:
@@ -33,8 +35,8 @@ bool record_valid(const void *data, size_t size)
 	case RECORD_MMAP: {
 		const struct record_mmap *m = data;
 
-		return size >= sizeof(*m) && m->path_len < PATH_MAX && size == sizeof(*m) + m->path_len &&
-		       m->length <= UINT64_MAX - m->address;
+		return size >= sizeof(*m) && m->path_len < PATH_MAX &&
+		       size == sizeof(*m) + m->path_len && m->length <= UINT64_MAX - m->address;
 	}
 	case RECORD_IMAGE:
 		return size == sizeof(struct record_image);

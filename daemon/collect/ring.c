@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 struct ring {
-	uint64_t *consumer;       /* a page of its own, ours to write */
+	uint64_t *consumer;	  /* a page of its own, ours to write */
 	const uint64_t *producer; /* a page of its own, then the data, mapped twice in a row */
 	const uint8_t *data;
 	size_t page, mask, produced_len;
@@ -56,7 +56,8 @@ uint64_t ring_consumer(const struct ring *r)
 	return *r->consumer;
 }
 
-size_t ring_drain(struct ring *r, uint64_t limit, int (*each)(void *arg, const void *data, size_t size), void *arg)
+size_t ring_drain(struct ring *r, uint64_t limit,
+		  int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
 	uint64_t start = *r->consumer, pos = start, published = start;
 
@@ -68,7 +69,8 @@ size_t ring_drain(struct ring *r, uint64_t limit, int (*each)(void *arg, const v
 		if (len & BPF_RINGBUF_BUSY_BIT)
 			break;
 		size = len & ~BPF_RINGBUF_DISCARD_BIT;
-		if (!(len & BPF_RINGBUF_DISCARD_BIT) && each(arg, (const uint8_t *)header + BPF_RINGBUF_HDR_SZ, size) != 0)
+		if (!(len & BPF_RINGBUF_DISCARD_BIT) &&
+		    each(arg, (const uint8_t *)header + BPF_RINGBUF_HDR_SZ, size) != 0)
 			break;
 		pos += (size + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL;
 		/* Giving space back touches a line that writers read: not for each record. */

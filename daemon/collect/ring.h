@@ -23,6 +23,7 @@ uint64_t ring_consumer(const struct ring *r);
  * Hands committed records below the limit to each() until it returns nonzero (that record is then
  * not consumed), a record is still being written, or none is left. Returns the bytes consumed.
  */
-size_t ring_drain(struct ring *r, uint64_t limit, int (*each)(void *arg, const void *data, size_t size), void *arg);
+size_t ring_drain(struct ring *r, uint64_t limit,
+		  int (*each)(void *arg, const void *data, size_t size), void *arg);
 
 #endif

@@ -41,14 +41,14 @@ static int open_cpu(struct sampler *s, int cpu, uint32_t frequency_hz)
 static int sampler_error(struct error *error, int r)
 {
 	error_set(error, -r, r == -EPERM || r == -EACCES ? "PermissionDenied" : "NotSupported",
-	          "CPU sampling cannot be started: %s", strerror(-r));
+		  "CPU sampling cannot be started: %s", strerror(-r));
 	error_fix(error, "run sonded as root, or with CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN where "
-	                 "kernel.perf_event_paranoid is above 2)");
+			 "kernel.perf_event_paranoid is above 2)");
 	return r;
 }
 
-int sampler_start(const struct kernel_side *kernel, uint32_t slot, uint32_t frequency_hz, bool filter_targets,
-                  struct error *error, struct sampler **ret)
+int sampler_start(const struct kernel_side *kernel, uint32_t slot, uint32_t frequency_hz,
+		  bool filter_targets, struct error *error, struct sampler **ret)
 {
 	_cleanup_(sampler_freep) struct sampler *s = calloc(1, sizeof(*s));
 	long configured = sysconf(_SC_NPROCESSORS_CONF);
@@ -57,8 +57,9 @@ int sampler_start(const struct kernel_side *kernel, uint32_t slot, uint32_t freq
 	if (!s || configured <= 0)
 		return -ENOMEM;
 	if (frequency_hz == 0 || frequency_hz > SAMPLER_MAX_HZ)
-		return error_set(error, EINVAL, "BadArgument", "frequency: %u is not between 1 and %d samples a second",
-		                 frequency_hz, SAMPLER_MAX_HZ);
+		return error_set(error, EINVAL, "BadArgument",
+				 "frequency: %u is not between 1 and %d samples a second",
+				 frequency_hz, SAMPLER_MAX_HZ);
 	s->links = calloc((size_t)configured, sizeof(*s->links));
 	s->skel = sample_bpf__open();
 	if (!s->links || !s->skel)

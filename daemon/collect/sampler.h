@@ -10,8 +10,8 @@ enum { SAMPLER_MAX_HZ = 10000 };
 struct sampler;
 
 /* filter_targets: only processes that are targets of the slot. Starts at once. */
-int sampler_start(const struct kernel_side *kernel, uint32_t slot, uint32_t frequency_hz, bool filter_targets,
-                  struct error *error, struct sampler **ret);
+int sampler_start(const struct kernel_side *kernel, uint32_t slot, uint32_t frequency_hz,
+		  bool filter_targets, struct error *error, struct sampler **ret);
 struct sampler *sampler_free(struct sampler *s);
 DEFINE_CLEANUP(struct sampler *, sampler_free)
 

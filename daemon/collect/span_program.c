@@ -6,7 +6,8 @@
 #include "flat.skel.h"
 #include "span.skel.h"
 
-/* Not in the uapi headers of Debian 12; numbers of Linux 6.6 and 6.13 (include/uapi/linux/bpf.h). */
+/* Not in the uapi headers of Debian 12; numbers of Linux 6.6 and 6.13 (include/uapi/linux/bpf.h).
+ */
 #define ATTACH_UPROBE_MULTI   ((enum bpf_attach_type)48)
 #define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
 
@@ -24,13 +25,15 @@ struct span_program {
 static int load_error(struct error *error, int r)
 {
 	error_set(error, -r, r == -EPERM || r == -EACCES ? "PermissionDenied" : "NotSupported",
-	          "the kernel refused the span programs: %s", strerror(-r));
-	error_fix(error, "run sonde doctor to see what this kernel lacks; SONDE_LOG_LEVEL=debug shows the "
-	                 "verifier's reason");
+		  "the kernel refused the span programs: %s", strerror(-r));
+	error_fix(error,
+		  "run sonde doctor to see what this kernel lacks; SONDE_LOG_LEVEL=debug shows the "
+		  "verifier's reason");
 	return r;
 }
 
-static int size_stats(struct span_program *p, struct bpf_map *map, const struct span_options *o, struct error *error)
+static int size_stats(struct span_program *p, struct bpf_map *map, const struct span_options *o,
+		      struct error *error)
 {
 	uint64_t bytes = (uint64_t)o->n_probes * sizeof(struct kernel_stat) * (uint64_t)p->n_cpus;
 	int r;
@@ -39,8 +42,10 @@ static int size_stats(struct span_program *p, struct bpf_map *map, const struct 
 	if (!o->stats_only)
 		return 0;
 	if (bytes > MAX_STATS_BYTES) {
-		error_set(error, E2BIG, "TooMany", "statistics of %u functions on %d CPUs would take %llu MB of kernel memory",
-		          o->n_probes, p->n_cpus, (unsigned long long)(bytes >> 20));
+		error_set(
+			error, E2BIG, "TooMany",
+			"statistics of %u functions on %d CPUs would take %llu MB of kernel memory",
+			o->n_probes, p->n_cpus, (unsigned long long)(bytes >> 20));
 		error_fix(error, "narrow the probe specification, or leave out --stats-only");
 		return -E2BIG;
 	}
@@ -51,8 +56,8 @@ static int size_stats(struct span_program *p, struct bpf_map *map, const struct 
 	return p->scratch ? 0 : -ENOMEM;
 }
 
-static int load_flat(struct span_program *p, const struct kernel_side *kernel, const struct span_options *o,
-                     struct error *error)
+static int load_flat(struct span_program *p, const struct kernel_side *kernel,
+		     const struct span_options *o, struct error *error)
 {
 	int r;
 
@@ -75,8 +80,8 @@ static int load_flat(struct span_program *p, const struct kernel_side *kernel, c
 	return r < 0 ? load_error(error, r) : 0;
 }
 
-static int load_span(struct span_program *p, const struct kernel_side *kernel, const struct span_options *o,
-                     struct error *error)
+static int load_span(struct span_program *p, const struct kernel_side *kernel,
+		     const struct span_options *o, struct error *error)
 {
 	int r;
 
@@ -94,8 +99,10 @@ static int load_span(struct span_program *p, const struct kernel_side *kernel, c
 		p->span->rodata->max_depth = o->max_depth;
 	p->span->bss->min_duration_ns = o->min_duration_ns;
 	if (o->multi) {
-		bpf_program__set_expected_attach_type(p->span->progs.span_entry, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(p->span->progs.span_return, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(p->span->progs.span_entry,
+						      ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(p->span->progs.span_return,
+						      ATTACH_UPROBE_MULTI);
 	}
 	r = size_stats(p, p->span->maps.stats, o, error);
 	if (r < 0)
@@ -108,7 +115,7 @@ static int load_span(struct span_program *p, const struct kernel_side *kernel, c
 }
 
 int span_program_load(const struct kernel_side *kernel, const struct span_options *options,
-                      struct error *error, struct span_program **ret)
+		      struct error *error, struct span_program **ret)
 {
 	_cleanup_(span_program_freep) struct span_program *p = calloc(1, sizeof(*p));
 	int r;

@@ -12,20 +12,20 @@
 
 struct span_options {
 	uint32_t slot;
-	uint64_t path_seed;    /* different for each session */
+	uint64_t path_seed; /* different for each session */
 	uint32_t n_probes;
-	bool multi;            /* to be attached by multi links (probe/attach.h) */
-	bool session_link;     /* stats_only by one session link: the kernel has it */
-	bool filter_targets;   /* some links cover processes that are no targets */
+	bool multi;	     /* to be attached by multi links (probe/attach.h) */
+	bool session_link;   /* stats_only by one session link: the kernel has it */
+	bool filter_targets; /* some links cover processes that are no targets */
 	bool want_args, errors_only, null_is_error, stats_only;
-	uint32_t max_depth;    /* 0: no limit */
+	uint32_t max_depth; /* 0: no limit */
 	uint64_t min_duration_ns;
 };
 
 struct span_program;
 
 int span_program_load(const struct kernel_side *kernel, const struct span_options *options,
-                      struct error *error, struct span_program **ret);
+		      struct error *error, struct span_program **ret);
 struct span_program *span_program_free(struct span_program *p);
 DEFINE_CLEANUP(struct span_program *, span_program_free)
 

@@ -6,8 +6,8 @@
 #include "sonde/base/log.h"
 
 enum {
-	TICK_USEC = 1000000,  /* windows are closed, kernel counters read */
-	MAX_CLOSED = 8,       /* detached sessions whose data is kept */
+	TICK_USEC = 1000000, /* windows are closed, kernel counters read */
+	MAX_CLOSED = 8,	     /* detached sessions whose data is kept */
 	FLUSH_TIMEOUT_MS = 2000,
 };
 
@@ -125,8 +125,9 @@ void daemon_catch_up(struct daemon *d)
 	} while (r == -EAGAIN);
 	take_batches(d);
 	if (r < 0)
-		log_warn("the collector did not catch up in %d ms: the newest records are missing from this answer",
-		         FLUSH_TIMEOUT_MS);
+		log_warn("the collector did not catch up in %d ms: the newest records are missing "
+			 "from this answer",
+			 FLUSH_TIMEOUT_MS);
 }
 
 int daemon_new(sd_event *event, const struct config *config, struct daemon **ret)
@@ -161,7 +162,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		.symbolizer = d->symbolizer,
 		.writer = d->writer,
 		.raw_memory = config->raw_memory,
-		.monotonic_to_epoch_ns = (int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
+		.monotonic_to_epoch_ns =
+			(int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
 	};
 	*ret = TAKE_PTR(d);
 	return 0;
@@ -176,12 +178,15 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	if (r >= 0)
 		r = collector_start(d->kernel, &d->kernel_error, &d->collector);
 	if (r >= 0) {
-		r = sd_event_add_io(d->event, NULL, collector_fd(d->collector), EPOLLIN, on_collector, d);
+		r = sd_event_add_io(d->event, NULL, collector_fd(d->collector), EPOLLIN,
+				    on_collector, d);
 		if (r >= 0)
-			r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, TICK_USEC, 50000, on_tick, d);
+			r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, TICK_USEC,
+						       50000, on_tick, d);
 	}
 	if (r < 0) {
-		error_set(&d->kernel_error, -r, "NotSupported", "collecting cannot be started: %s", strerror(-r));
+		error_set(&d->kernel_error, -r, "NotSupported", "collecting cannot be started: %s",
+			  strerror(-r));
 		if (error)
 			*error = d->kernel_error;
 		d->collector = collector_free(d->collector);
@@ -204,7 +209,8 @@ int daemon_open_recording(struct daemon *d, const char *path, struct error *erro
 	d->recording = path;
 	r = session_from_recording(&d->context, path, &d->recording_error, &s);
 	if (r < 0) {
-		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path, strerror(-r));
+		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path,
+			  strerror(-r));
 		*error = d->recording_error;
 		return r;
 	}
@@ -267,7 +273,8 @@ static void update_tracking(struct daemon *d)
 	bool all = false;
 
 	for (struct session *s = d->sessions; s; s = s->next)
-		all |= s->active && (s->options.n_pids == 0 || s->options.comm || s->options.has_uid);
+		all |= s->active &&
+		       (s->options.n_pids == 0 || s->options.comm || s->options.has_uid);
 	processes_track_all(d->processes, all);
 	if (d->collector)
 		collector_set_prompt(d->collector, all);
@@ -337,7 +344,8 @@ static void forget_oldest_closed(struct daemon *d)
 		daemon_remove_session(d, oldest);
 }
 
-/* Completes a session's file on the writer's thread, behind everything that is still to be packed. */
+/* Completes a session's file on the writer's thread, behind everything that is still to be packed.
+ */
 struct finish {
 	struct daemon *daemon;
 	struct session *session;
@@ -361,7 +369,9 @@ static void finish_done(void *arg, bool cancelled)
 {
 	struct finish *f = arg;
 	struct session *s = f->session;
-	const struct error *error = s->write_error.name[0] ? &s->write_error : f->error.name[0] ? &f->error : NULL;
+	const struct error *error = s->write_error.name[0] ? &s->write_error
+				    : f->error.name[0]	   ? &f->error
+							   : NULL;
 
 	(void)cancelled;
 	f->done(f->arg, s, f->bytes, error);
@@ -374,14 +384,15 @@ static void finish_done(void *arg, bool cancelled)
 }
 
 int daemon_finish_session(struct daemon *d, struct session *s,
-                          void (*done)(void *arg, struct session *s, uint64_t bytes, const struct error *error),
-                          void *arg)
+			  void (*done)(void *arg, struct session *s, uint64_t bytes,
+				       const struct error *error),
+			  void *arg)
 {
 	struct finish *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct finish){ .daemon = d, .session = s, .done = done, .arg = arg };
+	*f = (struct finish){.daemon = d, .session = s, .done = done, .arg = arg};
 	s->ending = true;
 	session_stop(s);
 	daemon_catch_up(d);

@@ -30,16 +30,16 @@ struct daemon {
 	struct model *model;
 	struct symbolizer *symbolizer;
 	struct processes *processes;
-	struct kernel_side *kernel;     /* NULL: replay, or not permitted */
-	struct error kernel_error;      /* why there is no kernel side */
-	struct error recording_error;   /* why the recording could not be opened */
+	struct kernel_side *kernel;   /* NULL: replay, or not permitted */
+	struct error kernel_error;    /* why there is no kernel side */
+	struct error recording_error; /* why the recording could not be opened */
 	struct collector *collector;
-	struct worker *writer, *asker;  /* packing and writing; answering */
+	struct worker *writer, *asker; /* packing and writing; answering */
 	struct session_context context;
-	struct session *sessions;       /* newest first */
+	struct session *sessions; /* newest first */
 	struct session *by_slot[RECORD_MAX_SESSIONS];
 	struct stream *streams;
-	const char *recording;          /* path of the open recording, or NULL */
+	const char *recording; /* path of the open recording, or NULL */
 	uint64_t started_us;
 	unsigned int name_counter;
 	int exit_signal;
@@ -47,7 +47,8 @@ struct daemon {
 
 /* config is borrowed. Starts nothing yet. */
 int daemon_new(sd_event *event, const struct config *config, struct daemon **ret);
-/* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still answers. */
+/* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still
+ * answers. */
 int daemon_go_live(struct daemon *d, struct error *error);
 /* A failure is kept in recording_error, too: every question is answered with it. */
 int daemon_open_recording(struct daemon *d, const char *path, struct error *error);
@@ -68,8 +69,9 @@ void daemon_remove_session(struct daemon *d, struct session *s);
  * after done().
  */
 int daemon_finish_session(struct daemon *d, struct session *s,
-                          void (*done)(void *arg, struct session *s, uint64_t bytes, const struct error *error),
-                          void *arg);
+			  void (*done)(void *arg, struct session *s, uint64_t bytes,
+				       const struct error *error),
+			  void *arg);
 
 /* Sends what a trace session has gathered; defined with the Trace method. */
 void stream_flush(struct daemon *d, struct stream *s);

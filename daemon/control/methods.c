@@ -8,25 +8,19 @@ static const struct {
 	void (*handler)(struct daemon *d, struct call *call);
 	bool live; /* needs the kernel side */
 } methods[] = {
-	{ "Status", method_status, false },
-	{ "Doctor", method_doctor, false },
-	{ "List", method_list, false },
-	{ "Probes", method_probes, false },
-	{ "Attach", method_attach, true },
-	{ "Detach", method_detach, true },
-	{ "Trace", method_trace, true },
-	{ "Record", method_record, true },
-	{ "Stop", method_stop, true },
-	{ "Report", method_report, false },
-	{ "Graph", method_graph, false },
-	{ "Stacks", method_stacks, false },
-	{ "Spans", method_spans, false },
+	{"Status", method_status, false}, {"Doctor", method_doctor, false},
+	{"List", method_list, false},	  {"Probes", method_probes, false},
+	{"Attach", method_attach, true},  {"Detach", method_detach, true},
+	{"Trace", method_trace, true},	  {"Record", method_record, true},
+	{"Stop", method_stop, true},	  {"Report", method_report, false},
+	{"Graph", method_graph, false},	  {"Stacks", method_stacks, false},
+	{"Spans", method_spans, false},
 };
 
 void daemon_dispatch(void *arg, struct call *call)
 {
 	struct daemon *d = arg;
-	struct error error = { 0 };
+	struct error error = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
 		if (!streq(methods[i].name, call_method(call)))
@@ -34,7 +28,9 @@ void daemon_dispatch(void *arg, struct call *call)
 		if (d->recording_error.name[0]) {
 			methods_fail(call, &d->recording_error);
 		} else if (methods[i].live && d->recording) {
-			error_set(&error, EROFS, "ReplayOnly", "%s needs a running system: a recording is open", methods[i].name);
+			error_set(&error, EROFS, "ReplayOnly",
+				  "%s needs a running system: a recording is open",
+				  methods[i].name);
 			error_fix(&error, "leave out -i FILE");
 			methods_fail(call, &error);
 		} else if (methods[i].live && !d->kernel) {
@@ -45,7 +41,8 @@ void daemon_dispatch(void *arg, struct call *call)
 		return;
 	}
 	/* The server has checked the name against the interface: every method must be above. */
-	error_set(&error, ENOSYS, "Internal", "the method %s is not in the daemon's table", call_method(call));
+	error_set(&error, ENOSYS, "Internal", "the method %s is not in the daemon's table",
+		  call_method(call));
 	methods_fail(call, &error);
 }
 
@@ -62,7 +59,8 @@ void methods_fail(struct call *call, const struct error *error)
 }
 
 /* Copies a list of strings; the result is the caller's. */
-static int copy_strings(const cJSON *params, const char *name, char ***ret, size_t *ret_n, struct error *error)
+static int copy_strings(const cJSON *params, const char *name, char ***ret, size_t *ret_n,
+			struct error *error)
 {
 	_cleanup_(freep) const char **list = NULL;
 	size_t n = 0;
@@ -91,7 +89,8 @@ static int read_selectors(const cJSON *options, struct session_options *o, struc
 
 	r = param_object(options, "selectors", PARAM_REQUIRED, &selectors, error);
 	if (r >= 0)
-		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 1, INT32_MAX, &pids, &o->n_pids, error);
+		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 1, INT32_MAX, &pids, &o->n_pids,
+			       error);
 	if (r >= 0)
 		r = param_string(selectors, "comm", PARAM_OPTIONAL, &comm, error);
 	if (r >= 0)
@@ -127,11 +126,14 @@ static int read_options(const cJSON *options, struct session_options *o, struct 
 	if (r >= 0)
 		r = param_string(options, "name", PARAM_OPTIONAL, &name, error);
 	if (r >= 0)
-		r = param_int(options, "frequency", PARAM_OPTIONAL, 0, SAMPLER_MAX_HZ, &frequency, error);
+		r = param_int(options, "frequency", PARAM_OPTIONAL, 0, SAMPLER_MAX_HZ, &frequency,
+			      error);
 	if (r >= 0)
-		r = param_int(options, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &min_duration, error);
+		r = param_int(options, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
+			      &min_duration, error);
 	if (r >= 0)
-		r = param_int(options, "max_depth", PARAM_OPTIONAL, 0, RECORD_MAX_OPEN, &max_depth, error);
+		r = param_int(options, "max_depth", PARAM_OPTIONAL, 0, RECORD_MAX_OPEN, &max_depth,
+			      error);
 	if (r >= 0)
 		r = param_string(options, "error_rule", PARAM_OPTIONAL, &rule, error);
 	if (r >= 0)
@@ -159,18 +161,22 @@ static int read_options(const cJSON *options, struct session_options *o, struct 
 static int check_options(const struct session_options *o, struct error *error)
 {
 	if (o->n_files > 0 && o->n_pids != 1)
-		return error_set(error, EINVAL, "BadArgument", "files: go with exactly one PID, that of the command to come");
+		return error_set(error, EINVAL, "BadArgument",
+				 "files: go with exactly one PID, that of the command to come");
 	if (o->stats_only && o->args)
-		return error_set(error, EINVAL, "BadArgument", "stats_only keeps no calls, so it cannot keep arguments");
+		return error_set(error, EINVAL, "BadArgument",
+				 "stats_only keeps no calls, so it cannot keep arguments");
 	if (o->name && (strlen(o->name) > 64 || !o->name[0] || strpbrk(o->name, "/ \t\n")))
-		return error_set(error, EINVAL, "BadArgument", "name: \"%s\" is empty, too long or has a blank or a slash in it", o->name);
+		return error_set(error, EINVAL, "BadArgument",
+				 "name: \"%s\" is empty, too long or has a blank or a slash in it",
+				 o->name);
 	return 0;
 }
 
 int methods_session_options(struct call *call, struct session_options *ret)
 {
-	struct session_options o = { 0 };
-	struct error error = { 0 };
+	struct session_options o = {0};
+	struct error error = {0};
 	const cJSON *options = NULL;
 	int r;
 
@@ -189,7 +195,8 @@ int methods_session_options(struct call *call, struct session_options *ret)
 	return 0;
 }
 
-void methods_coverage(struct session *s, struct coverage *ret, uint64_t losses[static LOSS_COUNTERS])
+void methods_coverage(struct session *s, struct coverage *ret,
+		      uint64_t losses[static LOSS_COUNTERS])
 {
 	uint64_t now[LOSS_COUNTERS], spans = s->n_spans;
 	struct window kernel;
@@ -210,7 +217,8 @@ void methods_coverage(struct session *s, struct coverage *ret, uint64_t losses[s
 			spans += s->total.stats[i].calls;
 	}
 	*ret = (struct coverage){
-		.spans_lost = losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] + losses[LOSS_NO_MEMORY],
+		.spans_lost =
+			losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] + losses[LOSS_NO_MEMORY],
 		.samples_lost = losses[LOSS_RING_SAMPLE],
 		.windows = s->windows,
 	};

@@ -36,21 +36,27 @@ int methods_session_options(struct call *call, struct session_options *ret);
  * What a call's Query names. The selectors borrow *ret_pids, which the caller frees on success and
  * on failure.
  */
-int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session, enum query_kind *ret_kind,
-                       struct selectors *ret_selectors, uint32_t **ret_pids, struct error *error);
+int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session,
+		       enum query_kind *ret_kind, struct selectors *ret_selectors,
+		       uint32_t **ret_pids, struct error *error);
 
 /* Appends {"coverage", "session"} as they are now. */
 void methods_write_tail(struct session *s, struct strbuf *out);
 /* Report by thread of spans: made of raw spans, in methods_spans.c. */
-void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort, size_t limit);
+void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
+			    size_t limit);
 
-/* Makes a session of the call's options and adds it to the daemon's; NULL: the call has been answered. */
-struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind, const char *recording);
+/* Makes a session of the call's options and adds it to the daemon's; NULL: the call has been
+ * answered. */
+struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind,
+				      const char *recording);
 /* Notes and functions that were left out, as "left_out". */
-void methods_write_left_out(struct json_writer *w, const struct probe_set *set, const struct attachment *a);
+void methods_write_left_out(struct json_writer *w, const struct probe_set *set,
+			    const struct attachment *a);
 
 /* A Session and the coverage and losses of a session, as they are now. */
 void methods_write_session(struct json_writer *w, const char *key, struct session *s);
-void methods_coverage(struct session *s, struct coverage *ret, uint64_t losses[static LOSS_COUNTERS]);
+void methods_coverage(struct session *s, struct coverage *ret,
+		      uint64_t losses[static LOSS_COUNTERS]);
 
 #endif

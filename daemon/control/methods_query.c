@@ -79,8 +79,10 @@ static void question_done(void *arg, bool cancelled)
 static void answer_failed(struct question *q, int r)
 {
 	if (r == -EOPNOTSUPP || r == -EINVAL) {
-		error_set(&q->error, EINVAL, "BadArgument", "by: this grouping does not go with this kind of data");
-		error_fix(&q->error, "spans group by func, probe, comm or pid; CPU samples by func, comm, pid or thread");
+		error_set(&q->error, EINVAL, "BadArgument",
+			  "by: this grouping does not go with this kind of data");
+		error_fix(&q->error, "spans group by func, probe, comm or pid; CPU samples by "
+				     "func, comm, pid or thread");
 	} else {
 		error_set(&q->error, -r, "Internal", "%s", strerror(-r));
 	}
@@ -102,8 +104,8 @@ static void write_graph(struct json_writer *w, const struct graph *graph, uint64
 	json_u64(w, "period_ns", period_ns);
 }
 
-static void write_stacks(struct json_writer *w, const struct stacks *stacks, const struct snapshot *snapshot,
-                         enum query_kind kind)
+static void write_stacks(struct json_writer *w, const struct stacks *stacks,
+			 const struct snapshot *snapshot, enum query_kind kind)
 {
 	answer_stacks(w, snapshot, stacks);
 	json_string(w, "unit", kind == QUERY_CPU ? "samples" : "ns");
@@ -144,8 +146,9 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
-int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session, enum query_kind *ret_kind,
-                       struct selectors *ret_selectors, uint32_t **ret_pids, struct error *error)
+int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session,
+		       enum query_kind *ret_kind, struct selectors *ret_selectors,
+		       uint32_t **ret_pids, struct error *error)
 {
 	const cJSON *query = NULL, *selectors = NULL;
 	const char *name = NULL, *kind = NULL;
@@ -161,7 +164,8 @@ int methods_read_query(struct daemon *d, struct call *call, struct session **ret
 	if (r >= 0)
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)
-		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 0, INT32_MAX, &pids, &ret_selectors->n_pids, error);
+		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 0, INT32_MAX, &pids,
+			       &ret_selectors->n_pids, error);
 	if (r >= 0 && selectors)
 		r = param_string(selectors, "comm", PARAM_OPTIONAL, &ret_selectors->comm, error);
 	if (r >= 0 && selectors)
@@ -179,14 +183,17 @@ int methods_read_query(struct daemon *d, struct call *call, struct session **ret
 	*ret_session = daemon_find_session(d, name);
 	if (!*ret_session) {
 		if (name)
-			error_set(error, ENOENT, "NoSuchSession", "there is no session \"%s\"", name);
+			error_set(error, ENOENT, "NoSuchSession", "there is no session \"%s\"",
+				  name);
 		else
 			error_set(error, ENOENT, "NoSuchSession", "there is no session to ask");
-		error_fix(error, "sonde list shows the sessions; sonde attach makes one; -i FILE asks a recording");
+		error_fix(error, "sonde list shows the sessions; sonde attach makes one; -i FILE "
+				 "asks a recording");
 		return -ENOENT;
 	}
 	*ret_kind = kind ? (streq(kind, "cpu") ? QUERY_CPU : QUERY_SPAN)
-	                 : (*ret_session)->options.n_specs > 0 ? QUERY_SPAN : QUERY_CPU;
+		    : (*ret_session)->options.n_specs > 0 ? QUERY_SPAN
+							  : QUERY_CPU;
 	return 0;
 }
 
@@ -205,7 +212,8 @@ void methods_write_tail(struct session *s, struct strbuf *out)
 	json_object_end(&w);
 }
 
-static int take_snapshot(struct daemon *d, struct session *s, const struct selectors *selectors, struct snapshot **ret)
+static int take_snapshot(struct daemon *d, struct session *s, const struct selectors *selectors,
+			 struct snapshot **ret)
 {
 	const struct window *windows[3];
 	uint64_t period_ns = s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
@@ -231,7 +239,7 @@ static int take_snapshot(struct daemon *d, struct session *s, const struct selec
 
 static void ask(struct daemon *d, struct call *call, struct question *q)
 {
-	struct selectors selectors = { 0 };
+	struct selectors selectors = {0};
 	_cleanup_(freep) uint32_t *pids = NULL;
 	struct session *s = NULL;
 	int r;
@@ -257,10 +265,11 @@ static void ask(struct daemon *d, struct call *call, struct question *q)
 	}
 }
 
-static struct question *question_new(struct call *call, void (*answer)(struct question *q, struct json_writer *w))
+static struct question *question_new(struct call *call,
+				     void (*answer)(struct question *q, struct json_writer *w))
 {
 	struct question *q = calloc(1, sizeof(*q));
-	struct error error = { 0 };
+	struct error error = {0};
 
 	if (!q) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
@@ -280,14 +289,14 @@ static void refuse(struct call *call, struct question *q)
 /* Whether the query is about spans; one that is not sound will be answered as such by ask(). */
 static bool is_about_spans(struct daemon *d, struct call *call)
 {
-	struct selectors selectors = { 0 };
+	struct selectors selectors = {0};
 	_cleanup_(freep) uint32_t *pids = NULL;
 	struct session *s = NULL;
-	struct error error = { 0 };
+	struct error error = {0};
 	enum query_kind kind;
 
-	return methods_read_query(d, call, &s, &kind, &selectors, &pids, &error) >= 0 && kind == QUERY_SPAN &&
-	       !s->options.stats_only;
+	return methods_read_query(d, call, &s, &kind, &selectors, &pids, &error) >= 0 &&
+	       kind == QUERY_SPAN && !s->options.stats_only;
 }
 
 void method_report(struct daemon *d, struct call *call)
@@ -300,9 +309,11 @@ void method_report(struct daemon *d, struct call *call)
 		return;
 	if (param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &q->error) < 0 ||
 	    param_string(call_params(call), "sort", PARAM_OPTIONAL, &sort, &q->error) < 0 ||
-	    param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &q->error) < 0 ||
+	    param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &q->error) <
+		    0 ||
 	    report_by_parse(by, &q->by) < 0 || (*sort && report_sort_parse(sort, &q->sort) < 0)) {
-		error_set(&q->error, EINVAL, "BadArgument", "unknown grouping \"%s\" or order \"%s\"", by, sort);
+		error_set(&q->error, EINVAL, "BadArgument",
+			  "unknown grouping \"%s\" or order \"%s\"", by, sort);
 		refuse(call, q);
 		return;
 	}
@@ -323,8 +334,10 @@ void method_graph(struct daemon *d, struct call *call)
 
 	if (!q)
 		return;
-	if (param_float(call_params(call), "min_percent", PARAM_OPTIONAL, &q->min_percent, &q->error) < 0 ||
-	    param_int(call_params(call), "max_depth", PARAM_OPTIONAL, 0, INT32_MAX, &depth, &q->error) < 0) {
+	if (param_float(call_params(call), "min_percent", PARAM_OPTIONAL, &q->min_percent,
+			&q->error) < 0 ||
+	    param_int(call_params(call), "max_depth", PARAM_OPTIONAL, 0, INT32_MAX, &depth,
+		      &q->error) < 0) {
 		refuse(call, q);
 		return;
 	}

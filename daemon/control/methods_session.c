@@ -12,7 +12,8 @@ static void fail(struct call *call, int r, struct error *error)
 	methods_fail(call, error);
 }
 
-void methods_write_left_out(struct json_writer *w, const struct probe_set *set, const struct attachment *a)
+void methods_write_left_out(struct json_writer *w, const struct probe_set *set,
+			    const struct attachment *a)
 {
 	size_t n = 0;
 	char *const *left = a ? attachment_left_out(a, &n) : NULL;
@@ -25,8 +26,8 @@ void methods_write_left_out(struct json_writer *w, const struct probe_set *set, 
 	json_array_end(w);
 }
 
-static void write_probe(struct json_writer *w, const struct probe_set *set, size_t i, const char *spec,
-                        const char *strategy)
+static void write_probe(struct json_writer *w, const struct probe_set *set, size_t i,
+			const char *spec, const char *strategy)
 {
 	const struct probe_point *p = &set->points[i];
 
@@ -37,16 +38,18 @@ static void write_probe(struct json_writer *w, const struct probe_set *set, size
 	json_hex(w, "offset", p->offset);
 	json_u64(w, "skipped_bytes", p->skipped);
 	json_string(w, "strategy", strategy);
-	json_string(w, "note", set->files[p->file].deleted ? "the file has been deleted or replaced since" : "");
+	json_string(w, "note",
+		    set->files[p->file].deleted ? "the file has been deleted or replaced since"
+						: "");
 	json_object_end(w);
 }
 
 void method_probes(struct daemon *d, struct call *call)
 {
 	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
-	struct session_options o = { 0 };
-	struct error error = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
+	struct session_options o = {0};
+	struct error error = {0};
 	struct json_writer w;
 	const char *strategy;
 	int64_t limit = 0;
@@ -62,7 +65,9 @@ void method_probes(struct daemon *d, struct call *call)
 		fail(call, r, &error);
 		return;
 	}
-	strategy = o.stats_only && d->context.can_session_link ? "session" : d->context.can_multi ? "multi" : "perf";
+	strategy = o.stats_only && d->context.can_session_link ? "session"
+		   : d->context.can_multi		       ? "multi"
+							       : "perf";
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
 	json_array_begin(&w, "probes");
@@ -76,24 +81,28 @@ void method_probes(struct daemon *d, struct call *call)
 	methods_reply(call, &out);
 }
 
-struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind, const char *recording)
+struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind,
+				      const char *recording)
 {
-	static const char *const prefix[] = { "session", "trace", "record", "replay" };
-	struct session_options o = { 0 };
+	static const char *const prefix[] = {"session", "trace", "record", "replay"};
+	struct session_options o = {0};
 	struct session *s = NULL, *old;
-	struct error error = { 0 };
+	struct error error = {0};
 	int r = 0;
 
 	if (methods_session_options(call, &o) < 0)
 		return NULL;
 	if (o.n_specs == 0 && o.frequency_hz == 0)
-		r = error_set(&error, EINVAL, "BadArgument", "nothing to collect: neither a probe specification nor a frequency");
+		r = error_set(&error, EINVAL, "BadArgument",
+			      "nothing to collect: neither a probe specification nor a frequency");
 	if (r == 0 && !o.name && asprintf(&o.name, "%s-%u", prefix[kind], ++d->name_counter) < 0)
 		r = -ENOMEM;
 	old = r == 0 ? daemon_find_session(d, o.name) : NULL;
 	if (old && old->active) {
-		r = error_set(&error, EEXIST, "SessionExists", "there is a session \"%s\" already", o.name);
-		error_fix(&error, "detach it first (sonde detach %s), or choose another --name", o.name);
+		r = error_set(&error, EEXIST, "SessionExists", "there is a session \"%s\" already",
+			      o.name);
+		error_fix(&error, "detach it first (sonde detach %s), or choose another --name",
+			  o.name);
 	} else if (old) {
 		daemon_remove_session(d, old);
 	}
@@ -105,14 +114,14 @@ struct session *methods_start_session(struct daemon *d, struct call *call, enum 
 		return NULL;
 	}
 	daemon_add_session(d, s);
-	log_info("uid %u started session %s: %zu probes, %u Hz, %s", call_uid(call), s->name, s->probes ? s->probes->n : 0,
-	         s->options.frequency_hz, s->targets);
+	log_info("uid %u started session %s: %zu probes, %u Hz, %s", call_uid(call), s->name,
+		 s->probes ? s->probes->n : 0, s->options.frequency_hz, s->targets);
 	return s;
 }
 
 static void reply_started(struct call *call, struct session *s)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct json_writer w;
 
 	json_begin(&w, &out);
@@ -133,7 +142,7 @@ void method_attach(struct daemon *d, struct call *call)
 
 void method_list(struct daemon *d, struct call *call)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct json_writer w;
 
 	json_begin(&w, &out);
@@ -150,7 +159,7 @@ void method_list(struct daemon *d, struct call *call)
 static struct session *named_session(struct daemon *d, struct call *call)
 {
 	const char *name = NULL;
-	struct error error = { 0 };
+	struct error error = {0};
 	struct session *s = NULL;
 	int r;
 
@@ -177,7 +186,7 @@ static void log_write_error(void *arg, struct session *s, uint64_t bytes, const 
 /* Answers Stop or Detach when everything is in its place. */
 static void reply_finished(void *arg, struct session *s, uint64_t bytes, const struct error *error)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct call *call = arg;
 	struct json_writer w;
 
@@ -197,12 +206,15 @@ static void reply_finished(void *arg, struct session *s, uint64_t bytes, const s
 void method_detach(struct daemon *d, struct call *call)
 {
 	struct session *s = named_session(d, call);
-	struct error error = { 0 };
+	struct error error = {0};
 
 	if (!s)
 		return;
 	if (s->kind != SESSION_ATTACHED) {
-		fail(call, error_set(&error, EINVAL, "BadArgument", "session \"%s\" ends with its command, not by detach", s->name), &error);
+		fail(call,
+		     error_set(&error, EINVAL, "BadArgument",
+			       "session \"%s\" ends with its command, not by detach", s->name),
+		     &error);
 		return;
 	}
 	log_info("uid %u detaches session %s", call_uid(call), s->name);
@@ -229,7 +241,7 @@ static void owner_gone(void *arg)
 
 void method_record(struct daemon *d, struct call *call)
 {
-	struct error error = { 0 };
+	struct error error = {0};
 	struct session *s;
 	const char *path = NULL;
 	int r;
@@ -260,7 +272,7 @@ static void stop_stream(struct daemon *d, struct session *s)
 /* Ends a trace whose Stop waits for the totals, which the stream's own last reply has as well. */
 static void stop_trace(struct daemon *d, struct session *s, struct call *call)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct json_writer w;
 
 	stop_stream(d, s);
@@ -275,14 +287,17 @@ static void stop_trace(struct daemon *d, struct session *s, struct call *call)
 void method_stop(struct daemon *d, struct call *call)
 {
 	struct session *s = named_session(d, call);
-	struct error error = { 0 };
+	struct error error = {0};
 
 	if (!s)
 		return;
 	if (s->kind == SESSION_TRACE)
 		stop_trace(d, s, call);
 	else if (s->kind != SESSION_RECORD || !s->active)
-		fail(call, error_set(&error, EINVAL, "BadArgument", "session \"%s\" is not a running trace or record", s->name), &error);
+		fail(call,
+		     error_set(&error, EINVAL, "BadArgument",
+			       "session \"%s\" is not a running trace or record", s->name),
+		     &error);
 	else if (daemon_finish_session(d, s, reply_finished, call) < 0)
 		fail(call, -ENOMEM, &error);
 }

@@ -23,7 +23,7 @@ struct spans_job {
 	char *name_glob;
 	struct span_chunk *chunks; /* copies, for a session in memory */
 	size_t n_chunks;
-	struct raw_span *open; /* of the window that is still open */
+	struct raw_span *open;	     /* of the window that is still open */
 	struct span_args *open_args; /* theirs, or NULL */
 	size_t n_open;
 	struct store_reader *reader; /* borrowed, for a recording */
@@ -83,7 +83,8 @@ static void spans_run(void *arg)
 	int r = run_query(job);
 
 	if (r < 0)
-		error_set(&job->error, -r, r == -EBADMSG ? "BadFile" : "Internal", "reading spans failed: %s", strerror(-r));
+		error_set(&job->error, -r, r == -EBADMSG ? "BadFile" : "Internal",
+			  "reading spans failed: %s", strerror(-r));
 }
 
 static void send_more(void *arg)
@@ -92,7 +93,7 @@ static void send_more(void *arg)
 	bool last = false;
 
 	while (!last && !call_gone(job->call) && call_backlog(job->call) < BACKLOG) {
-		_cleanup_(strbuf_release) struct strbuf out = { 0 };
+		_cleanup_(strbuf_release) struct strbuf out = {0};
 		size_t end = MIN(job->next + ROWS_A_REPLY, job->n_rows);
 		struct json_writer w;
 
@@ -130,7 +131,7 @@ static void peer_gone(void *arg)
 
 static void reply_report(struct spans_job *job)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct json_writer w;
 
 	json_begin(&w, &out);
@@ -191,7 +192,8 @@ static int copy_chunks(struct session *s, struct spans_job *job)
 	if (s->window.n_spans > 0)
 		memcpy(job->open, s->window.spans, s->window.n_spans * sizeof(*job->open));
 	if (job->open_args && s->window.n_spans > 0)
-		memcpy(job->open_args, s->window.span_args, s->window.n_spans * sizeof(*job->open_args));
+		memcpy(job->open_args, s->window.span_args,
+		       s->window.n_spans * sizeof(*job->open_args));
 	job->n_open = s->window.n_spans;
 	return 0;
 }
@@ -202,15 +204,18 @@ static int read_filter(struct call *call, struct spans_job *job)
 	const char *name = NULL, *sort = NULL;
 	int r;
 
-	r = param_int(call_params(call), "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &min_duration, &job->error);
+	r = param_int(call_params(call), "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
+		      &min_duration, &job->error);
 	if (r >= 0)
-		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &job->error);
+		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit,
+			      &job->error);
 	if (r >= 0)
 		r = param_string(call_params(call), "name", PARAM_OPTIONAL, &name, &job->error);
 	if (r >= 0)
 		r = param_string(call_params(call), "sort", PARAM_OPTIONAL, &sort, &job->error);
 	if (r >= 0)
-		r = param_bool(call_params(call), "errors_only", PARAM_OPTIONAL, &job->filter.errors_only, &job->error);
+		r = param_bool(call_params(call), "errors_only", PARAM_OPTIONAL,
+			       &job->filter.errors_only, &job->error);
 	if (r < 0)
 		return r;
 	job->name_glob = name ? strdup(name) : NULL;
@@ -225,7 +230,7 @@ static int read_filter(struct call *call, struct spans_job *job)
 
 static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 {
-	struct selectors selectors = { 0 };
+	struct selectors selectors = {0};
 	_cleanup_(freep) uint32_t *pids = NULL;
 	uint64_t losses[LOSS_COUNTERS];
 	struct session *s = NULL;
@@ -238,7 +243,8 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	if (r < 0)
 		return r;
 	if (s->kind == SESSION_RECORD) {
-		error_set(&job->error, EINVAL, "BadArgument", "session \"%s\" writes its spans to a file", s->name);
+		error_set(&job->error, EINVAL, "BadArgument",
+			  "session \"%s\" writes its spans to a file", s->name);
 		error_fix(&job->error, "ask the file when it is complete: sonde spans -i FILE");
 		return -EINVAL;
 	}
@@ -278,7 +284,7 @@ static void submit(struct daemon *d, struct call *call, struct spans_job *job)
 static struct spans_job *job_new(struct call *call)
 {
 	struct spans_job *job = calloc(1, sizeof(*job));
-	struct error error = { 0 };
+	struct error error = {0};
 
 	if (!job) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
@@ -295,7 +301,8 @@ void method_spans(struct daemon *d, struct call *call)
 		submit(d, call, job);
 }
 
-void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort, size_t limit)
+void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
+			    size_t limit)
 {
 	struct spans_job *job = job_new(call);
 

@@ -29,7 +29,7 @@ static uint64_t own_rss_bytes(void)
 
 static void write_daemon(struct json_writer *w, struct daemon *d)
 {
-	struct collector_stats stats = { 0 };
+	struct collector_stats stats = {0};
 	struct model_counts counts;
 
 	if (d->collector)
@@ -53,8 +53,8 @@ static void write_daemon(struct json_writer *w, struct daemon *d)
 
 void method_status(struct daemon *d, struct call *call)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
-	uint64_t sum[LOSS_COUNTERS] = { 0 }, losses[LOSS_COUNTERS];
+	_cleanup_(strbuf_release) struct strbuf out = {0};
+	uint64_t sum[LOSS_COUNTERS] = {0}, losses[LOSS_COUNTERS];
 	struct coverage coverage;
 	struct json_writer w;
 
@@ -70,7 +70,8 @@ void method_status(struct daemon *d, struct call *call)
 			sum[i] += i == LOSS_RING_EVENT ? 0 : losses[i];
 	}
 	json_array_end(&w);
-	/* Lost process events are nobody's in particular: all rows have some, slot 0 the daemon's own. */
+	/* Lost process events are nobody's in particular: all rows have some, slot 0 the daemon's
+	 * own. */
 	for (uint32_t slot = 0; d->kernel && slot < RECORD_MAX_SESSIONS; slot++)
 		if (kernel_side_losses(d->kernel, slot, losses) == 0)
 			sum[LOSS_RING_EVENT] += losses[LOSS_RING_EVENT];
@@ -81,11 +82,11 @@ void method_status(struct daemon *d, struct call *call)
 
 void method_doctor(struct daemon *d, struct call *call)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	_cleanup_(doctor_freep) struct doctor *doctor = NULL;
 	struct kernel_support support;
 	struct doctor_facts facts;
-	struct error error = { 0 };
+	struct error error = {0};
 	struct json_writer w;
 	int r;
 

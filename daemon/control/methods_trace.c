@@ -16,7 +16,8 @@ static const char *file_path(const struct model *m, uint32_t file)
 	return f ? model_string_get(m, f->path) : "";
 }
 
-static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_args *args, struct span_row *ret)
+static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_args *args,
+		     struct span_row *ret)
 {
 	const struct model_path *path = model_path_get(d->model, span->path);
 	const struct model_probe *probe = path ? model_probe_get(d->model, path->probe) : NULL;
@@ -26,7 +27,7 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 
 	*ret = (struct span_row){
 		.span = *span,
-		.args = args ? *args : (struct span_args){ { 0 } },
+		.args = args ? *args : (struct span_args){{0}},
 		.pid = pid,
 		.comm = model_string_get(d->model, comm),
 		.name = probe ? model_string_get(d->model, probe->name) : "",
@@ -38,7 +39,7 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t n, bool last)
 {
 	const struct window *window = &t->session->window;
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	const struct answer_span_options options = {
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
 		.args = t->session->options.args,
@@ -50,7 +51,8 @@ static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t 
 	json_object_begin(&w, NULL);
 	json_array_begin(&w, "spans");
 	for (size_t i = first; i < first + n; i++) {
-		fill_row(d, &window->spans[i], window->span_args ? &window->span_args[i] : NULL, &row);
+		fill_row(d, &window->spans[i], window->span_args ? &window->span_args[i] : NULL,
+			 &row);
 		answer_span(&w, &row, &options);
 	}
 	json_array_end(&w);
@@ -99,8 +101,8 @@ static int end_stream(sd_event_source *source, void *arg)
 	daemon_catch_up(d);
 	stream_flush(d, t);
 	session_roll(s, true);
-	log_info("session %s ended: %llu spans, %llu not sent", s->name, (unsigned long long)s->n_spans,
-	         (unsigned long long)t->skipped);
+	log_info("session %s ended: %llu spans, %llu not sent", s->name,
+		 (unsigned long long)s->n_spans, (unsigned long long)t->skipped);
 	if (!call_gone(t->call))
 		send_spans(d, t, 0, 0, true);
 	call_on_gone(t->call, NULL, NULL);
@@ -134,13 +136,14 @@ static void stream_gone(void *arg)
 
 void method_trace(struct daemon *d, struct call *call)
 {
-	_cleanup_(strbuf_release) struct strbuf out = { 0 };
-	struct error error = { 0 };
+	_cleanup_(strbuf_release) struct strbuf out = {0};
+	struct error error = {0};
 	struct json_writer w;
 	struct stream *t;
 
 	if (!call_more(call)) {
-		error_set(&error, EINVAL, "BadArgument", "Trace answers with a stream: call it with \"more\"");
+		error_set(&error, EINVAL, "BadArgument",
+			  "Trace answers with a stream: call it with \"more\"");
 		methods_fail(call, &error);
 		return;
 	}

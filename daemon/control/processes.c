@@ -14,9 +14,10 @@ enum { MAX_THREAD_NAMES = 65536 };
 struct processes {
 	struct model *model;
 	struct symbolizer *symbolizer;
-	struct table hashed;   /* (inode, size, mtime, path) → file id, for files without a build-id */
-	struct table known;    /* file id → 1: the symbolizer has it */
-	struct table threads;  /* (pid, tid) → string id */
+	struct table
+		hashed; /* (inode, size, mtime, path) → file id, for files without a build-id */
+	struct table known;   /* file id → 1: the symbolizer has it */
+	struct table threads; /* (pid, tid) → string id */
 	bool track_all;
 	uint32_t last_pid, last_process; /* most records come from the process of the one before */
 };
@@ -71,7 +72,8 @@ static int open_file(uint32_t pid, const char *path, const char *through)
 	struct stat st;
 	int fd;
 
-	if ((size_t)snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path) >= sizeof(rooted))
+	if ((size_t)snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path) >=
+	    sizeof(rooted))
 		return -ENAMETOOLONG;
 	fd = open(through ? through : rooted, O_PATH | O_CLOEXEC);
 	if (fd < 0 && !through)
@@ -103,7 +105,8 @@ static uint32_t identify(struct processes *p, int fd, const char *path)
 	if (fstat(fd, &st) < 0)
 		return model_file(p->model, NULL, path, 0);
 	key = hash_bytes(path, strlen(path), (uint64_t)st.st_ino);
-	key = hash_mix(hash_mix(key, (uint64_t)st.st_size), (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC);
+	key = hash_mix(hash_mix(key, (uint64_t)st.st_size),
+		       (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC);
 	id = table_put(&p->hashed, key, &is_new);
 	if (!id)
 		return 0;
@@ -113,13 +116,13 @@ static uint32_t identify(struct processes *p, int fd, const char *path)
 		*id = model_file(p->model, NULL, path, 0);
 	else
 		*id = model_file(p->model, elf_image_build_id(image), path,
-		                 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
+				 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
 	return *id;
 }
 
 /* The model's file for a mapping of that process; the symbolizer learns of it the first time. */
-static uint32_t find_file(struct processes *p, uint32_t pid, const char *path, const uint8_t *build_id,
-                          const char *through)
+static uint32_t find_file(struct processes *p, uint32_t pid, const char *path,
+			  const uint8_t *build_id, const char *through)
 {
 	_cleanup_(closep) int fd = -EBADF;
 	const struct model_file *file;
@@ -142,7 +145,8 @@ static uint32_t find_file(struct processes *p, uint32_t pid, const char *path, c
 	seen = table_put(&p->known, id, &is_new);
 	file = model_file_get(p->model, id);
 	if (seen && is_new && file)
-		(void)symbolizer_add_file(p->symbolizer, file->build_id, path, fd >= 0 ? TAKE_FD(fd) : -1);
+		(void)symbolizer_add_file(p->symbolizer, file->build_id, path,
+					  fd >= 0 ? TAKE_FD(fd) : -1);
 	return id;
 }
 
@@ -270,8 +274,10 @@ void processes_image(struct processes *p, const struct record_image *r)
 
 void processes_mmap(struct processes *p, const struct record_mmap *r)
 {
-	struct model_mapping map = { .start = r->address, .end = r->address + r->length,
-	                             .offset = r->file_offset, .since_ns = r->time_ns };
+	struct model_mapping map = {.start = r->address,
+				    .end = r->address + r->length,
+				    .offset = r->file_offset,
+				    .since_ns = r->time_ns};
 	struct model_process *process;
 	char path[PATH_MAX];
 	uint32_t id;
@@ -285,12 +291,14 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 		return;
 	memcpy(path, r->path, r->path_len);
 	path[r->path_len] = 0;
-	map.file = find_file(p, r->pid, path, r->h.flags & MMAP_BUILD_ID ? r->build_id : NULL, NULL);
+	map.file =
+		find_file(p, r->pid, path, r->h.flags & MMAP_BUILD_ID ? r->build_id : NULL, NULL);
 	if (map.file)
 		(void)model_process_map(p->model, id, &map);
 }
 
-/* Start time (field 22) and parent of a process from /proc/PID/stat, whose second field may hold anything. */
+/* Start time (field 22) and parent of a process from /proc/PID/stat, whose second field may hold
+ * anything. */
 static int read_stat(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_ppid)
 {
 	_cleanup_(freep) char *text = NULL;
@@ -303,8 +311,10 @@ static int read_stat(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_ppid)
 	if (r < 0)
 		return r;
 	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-	                  &ppid, &ticks) != 2)
+	if (!at || sscanf(at + 1,
+			  " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			  "%*d %llu",
+			  &ppid, &ticks) != 2)
 		return -EBADMSG;
 	*ret_start_ns = ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
 	*ret_ppid = (uint32_t)ppid;
@@ -375,14 +385,15 @@ static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
 	if (!f)
 		return;
 	while (getline(&line, &cap, f) > 0) {
-		struct model_mapping map = { .since_ns = now };
+		struct model_mapping map = {.since_ns = now};
 		unsigned long long start, end, offset;
 		char perms[8];
 		int at = 0;
 		char *deleted, through[80];
 
-		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, perms, &offset, &at) < 4 || at == 0 ||
-		    perms[2] != 'x')
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, perms, &offset,
+			   &at) < 4 ||
+		    at == 0 || perms[2] != 'x')
 			continue;
 		line[strcspn(line, "\n")] = 0;
 		deleted = strstr(line + at, " (deleted)");
@@ -392,7 +403,8 @@ static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
 		map.end = end;
 		map.offset = offset;
 		snprintf(through, sizeof(through), "/proc/%u/map_files/%llx-%llx", pid, start, end);
-		map.file = find_file(p, pid, line[at] ? line + at : "//anon", NULL, deleted ? through : NULL);
+		map.file = find_file(p, pid, line[at] ? line + at : "//anon", NULL,
+				     deleted ? through : NULL);
 		if (map.file)
 			(void)model_process_map(p->model, id, &map);
 	}
@@ -411,7 +423,8 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid)
 	return id;
 }
 
-char *processes_name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
+char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
+			   uint64_t offset)
 {
 	struct symbolizer *symbolizer = arg;
 	char name[512];
@@ -421,7 +434,8 @@ char *processes_name_frame(void *arg, const struct model_file *file, const char 
 	if (file->flags & FILE_KERNEL)
 		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
 	else
-		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name), &at);
+		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name),
+				       &at);
 	return r < 0 ? NULL : strdup(name);
 }
 

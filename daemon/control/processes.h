@@ -39,12 +39,14 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
  * The name of the function at a frame, a malloc'd string, or NULL. From any thread; arg is the
  * symbolizer: the shape that store_write() and snapshot_name_frames() ask for.
  */
-char *processes_name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset);
+char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
+			   uint64_t offset);
 
 /* A process to stand for all: statistics that the kernel keeps by function only. */
 uint32_t processes_anyone(struct processes *p);
 
-/* The name of a thread as a string id of the model, read once from /proc; the process's when gone. */
+/* The name of a thread as a string id of the model, read once from /proc; the process's when gone.
+ */
 uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid);
 
 #endif

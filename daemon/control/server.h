@@ -35,13 +35,15 @@ int server_listen(struct server *s, const char *path, struct error *error);
 int server_listen_fd(struct server *s, int fd);
 /* A connected private descriptor: trusted, whoever holds its other end started this process. */
 int server_add_connection(struct server *s, int fd);
-/* Connections open now. The callback runs when the last one has closed (a private daemon ends then). */
+/* Connections open now. The callback runs when the last one has closed (a private daemon ends
+ * then). */
 size_t server_connections(const struct server *s);
 void server_on_idle(struct server *s, void (*idle)(void *arg), void *arg);
 
 /* What a handler sees of a call. A call stays valid, even when its peer has gone, until unref. */
 const char *call_method(const struct call *c); /* without "io.sonde." */
-const cJSON *call_params(const struct call *c); /* an object; already checked against the interface */
+const cJSON *
+call_params(const struct call *c); /* an object; already checked against the interface */
 bool call_more(const struct call *c);
 uint32_t call_uid(const struct call *c);
 struct call *call_ref(struct call *c);
@@ -60,7 +62,8 @@ bool call_gone(const struct call *c); /* the peer has closed */
  * NULL takes it back. For sessions that live as long as a connection.
  */
 void call_on_gone(struct call *c, void (*gone)(void *arg), void *arg);
-/* Runs when the backlog has drained below the low-water mark, for handlers that send long answers. */
+/* Runs when the backlog has drained below the low-water mark, for handlers that send long answers.
+ */
 void call_on_writable(struct call *c, void (*writable)(void *arg), void *arg);
 
 #endif

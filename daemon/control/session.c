@@ -29,11 +29,12 @@ static void free_specs(struct spec **specs, size_t n)
 	free(specs);
 }
 
-int session_resolve(const struct session_options *options, struct error *error, struct probe_set **ret)
+int session_resolve(const struct session_options *options, struct error *error,
+		    struct probe_set **ret)
 {
 	struct spec **specs = calloc(MAX(options->n_specs, 1U), sizeof(*specs));
 	_cleanup_(freep) pid_t *pids = calloc(MAX(options->n_pids, 1U), sizeof(*pids));
-	struct probe_target target = { 0 };
+	struct probe_target target = {0};
 	size_t n = 0;
 	int r = 0;
 
@@ -141,7 +142,9 @@ static int attach_all(struct session *s, bool by_filter, struct error *error)
 		.ret = span_program_return_fd(s->program),
 		.session = span_program_session_fd(s->program),
 	};
-	enum attach_mode mode = programs.session >= 0 ? ATTACH_SESSION : s->context->can_multi ? ATTACH_MULTI : ATTACH_PERF;
+	enum attach_mode mode = programs.session >= 0	? ATTACH_SESSION
+				: s->context->can_multi ? ATTACH_MULTI
+							: ATTACH_PERF;
 	const struct session_options *o = &s->options;
 	pid_t pid = by_filter || o->n_pids == 0 ? 0 : (pid_t)o->pids[0];
 	int r;
@@ -204,15 +207,17 @@ static int create_recording(struct session *s, const char *path, struct error *e
 		.n_specs = o->n_specs,
 		.frequency = o->frequency_hz,
 		.started_us = s->started_us,
-		.flags = (o->args ? STORE_SESSION_ARGS : 0U) | (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U),
+		.flags = (o->args ? STORE_SESSION_ARGS : 0U) |
+			 (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U),
 		.monotonic_to_epoch_ns = s->context->monotonic_to_epoch_ns,
 	};
 
 	return store_create(path, &stored, error, &s->writer);
 }
 
-int session_start(struct session_context *context, struct session_options *options, enum session_kind kind,
-                  const char *recording, struct error *error, struct session **ret)
+int session_start(struct session_context *context, struct session_options *options,
+		  enum session_kind kind, const char *recording, struct error *error,
+		  struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
 	int r;
@@ -232,7 +237,8 @@ int session_start(struct session_context *context, struct session_options *optio
 	s->total.start_ns = s->window.start_ns;
 	r = kernel_side_take_slot(context->kernel, &s->slot);
 	if (r < 0) {
-		error_set(error, -r, "TooMany", "there are %d sessions already", RECORD_MAX_SESSIONS);
+		error_set(error, -r, "TooMany", "there are %d sessions already",
+			  RECORD_MAX_SESSIONS);
 		error_fix(error, "detach one: sonde list, sonde detach NAME");
 		return r;
 	}
@@ -251,7 +257,8 @@ int session_start(struct session_context *context, struct session_options *optio
 			return r;
 	}
 	if (s->options.frequency_hz > 0) {
-		r = sampler_start(context->kernel, s->slot, s->options.frequency_hz, session_has_targets(&s->options), error, &s->sampler);
+		r = sampler_start(context->kernel, s->slot, s->options.frequency_hz,
+				  session_has_targets(&s->options), error, &s->sampler);
 		if (r < 0)
 			return r;
 	}
@@ -299,7 +306,8 @@ struct session *session_free(struct session *s)
 	return NULL;
 }
 
-int session_from_recording(struct session_context *context, const char *path, struct error *error, struct session **ret)
+int session_from_recording(struct session_context *context, const char *path, struct error *error,
+			   struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
 	const struct store_session *stored;

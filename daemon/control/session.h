@@ -56,7 +56,8 @@ struct session_context {
 	int64_t monotonic_to_epoch_ns;
 };
 
-struct session_chunks { /* packed raw spans, oldest first; shared with the questions that read them */
+struct session_chunks { /* packed raw spans, oldest first; shared with the questions that read them
+			 */
 	struct span_chunk *items;
 	size_t n, cap, bytes;
 };
@@ -78,7 +79,7 @@ struct session {
 	uint32_t slot;
 	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
 	bool has_slot, follows_forks;
-	size_t live_pids; /* of options.pids: those that have not ended */
+	size_t live_pids;     /* of options.pids: those that have not ended */
 	uint32_t first_probe; /* model id of probe 0; the others follow */
 	struct table paths;   /* the kernel side's hash → model path id */
 
@@ -98,11 +99,14 @@ struct session {
 	struct session *next;
 };
 
-/* The slot, programs, probes and samples of a session, attached. left_out: notes for the user, owned by the session's probes. */
-int session_start(struct session_context *context, struct session_options *options, enum session_kind kind,
-                  const char *recording, struct error *error, struct session **ret);
+/* The slot, programs, probes and samples of a session, attached. left_out: notes for the user,
+ * owned by the session's probes. */
+int session_start(struct session_context *context, struct session_options *options,
+		  enum session_kind kind, const char *recording, struct error *error,
+		  struct session **ret);
 /* Only resolves: what session_start() would probe. */
-int session_resolve(const struct session_options *options, struct error *error, struct probe_set **ret);
+int session_resolve(const struct session_options *options, struct error *error,
+		    struct probe_set **ret);
 const char *session_strategy(const struct session *s);
 /* How many probes a recording has; 0 for a session of this daemon. */
 size_t session_recorded_probes(const struct session *s);
@@ -121,9 +125,11 @@ void session_add_path(struct session *s, const struct record_path *r);
 void session_add_span(struct session *s, const struct record_span *r);
 void session_add_sample(struct session *s, const struct record_sample *r);
 
-/* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps are taken too. */
+/* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps
+ * are taken too. */
 void session_roll(struct session *s, bool final);
-/* Takes everything of the session out of the kernel. Data stays; the caller then drains the collector and rolls. */
+/* Takes everything of the session out of the kernel. Data stays; the caller then drains the
+ * collector and rolls. */
 void session_stop(struct session *s);
 /* Gives up the slot and the programs; what the kernel counted has been taken by the last roll. */
 void session_release_slot(struct session *s);
@@ -134,6 +140,7 @@ struct session *session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free)
 
 /* A session whose data is a recording's. */
-int session_from_recording(struct session_context *context, const char *path, struct error *error, struct session **ret);
+int session_from_recording(struct session_context *context, const char *path, struct error *error,
+			   struct session **ret);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The data side of a session: records into windows, windows into the total, into memory or the file. */
+/* The data side of a session: records into windows, windows into the total, into memory or the
+ * file. */
 #include "control/session.h"
 
 #include "sonde/base/format.h"
@@ -58,7 +59,8 @@ void session_add_span(struct session *s, const struct record_span *r)
 		args = (const struct span_args *)((const struct record_span_args *)r)->args;
 	s->n_spans++;
 	(void)window_add_span(&s->window, &span, args, true);
-	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) && s->kind != SESSION_TRACE)
+	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) &&
+	    s->kind != SESSION_TRACE)
 		session_roll(s, false);
 }
 
@@ -66,7 +68,8 @@ void session_add_span(struct session *s, const struct record_span *r)
  * The record has leaf first. Addresses of callers are where they go on, behind the call: one byte
  * before is in the call itself, whatever function comes next.
  */
-static uint32_t user_frame(struct session *s, uint32_t process, const struct record_sample *r, uint32_t i)
+static uint32_t user_frame(struct session *s, uint32_t process, const struct record_sample *r,
+			   uint32_t i)
 {
 	return model_frame_at(s->context->model, process, r->ips[i] - (i > 0));
 }
@@ -79,7 +82,8 @@ static uint32_t user_frame(struct session *s, uint32_t process, const struct rec
 static uint32_t user_depth(struct session *s, uint32_t process, const struct record_sample *r)
 {
 	for (uint32_t i = 1; i < r->user_count; i++) {
-		const struct model_frame *f = model_frame_get(s->context->model, user_frame(s, process, r, i));
+		const struct model_frame *f =
+			model_frame_get(s->context->model, user_frame(s, process, r, i));
 
 		if (f && f->file)
 			continue;
@@ -99,7 +103,9 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	for (uint32_t i = user_depth(s, process, r); i-- > 0;)
 		stack = model_stack(m, stack, user_frame(s, process, r, i));
 	for (uint32_t i = r->kernel_count; i-- > 0;)
-		stack = model_stack(m, stack, model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
+		stack = model_stack(
+			m, stack,
+			model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
 	if (!process)
 		return;
 	s->n_samples++;
@@ -108,7 +114,7 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 
 int session_kernel_window(struct session *s, struct window *ret)
 {
-	struct window w = { .start_ns = s->total.start_ns, .end_ns = now_monotonic_ns() };
+	struct window w = {.start_ns = s->total.start_ns, .end_ns = now_monotonic_ns()};
 	struct kernel_stat *k;
 	int r = 0;
 
@@ -118,7 +124,7 @@ int session_kernel_window(struct session *s, struct window *ret)
 	if (!k)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->probes->n && r >= 0; i++) {
-		struct span_stat stat = { 0 };
+		struct span_stat stat = {0};
 
 		r = span_program_stat(s->program, i, k);
 		if (r < 0)
@@ -131,8 +137,9 @@ int session_kernel_window(struct session *s, struct window *ret)
 			stat.calls += k->buckets[b];
 			r = hist_add_bucket(&stat.hist, b, k->buckets[b]);
 		}
-		stat.process = s->options.n_pids == 1 ? processes_find(s->context->processes, s->options.pids[0])
-		                                      : processes_anyone(s->context->processes);
+		stat.process = s->options.n_pids == 1
+				       ? processes_find(s->context->processes, s->options.pids[0])
+				       : processes_anyone(s->context->processes);
 		stat.path = model_path(s->context->model, 0, s->first_probe + i);
 		stat.errors = k->errors;
 		stat.total_ns = stat.self_ns = k->total_ns;
@@ -166,7 +173,7 @@ static void take_losses(struct session *s)
 struct pack_job {
 	struct session *session;
 	struct store_batch *batch; /* recording */
-	struct window window;      /* memory: only its raw spans */
+	struct window window;	   /* memory: only its raw spans */
 	struct span_chunk chunk;
 	struct error error;
 	int result;
@@ -178,9 +185,11 @@ static void pack_run(void *arg)
 	struct session *s = job->session;
 
 	if (!s->writer)
-		job->result = chunk_encode(job->window.spans, job->window.span_args, job->window.n_spans, &job->chunk);
+		job->result = chunk_encode(job->window.spans, job->window.span_args,
+					   job->window.n_spans, &job->chunk);
 	else if (job->batch)
-		job->result = store_write(s->writer, job->batch, processes_name_frame, s->context->symbolizer, &job->error);
+		job->result = store_write(s->writer, job->batch, processes_name_frame,
+					  s->context->symbolizer, &job->error);
 }
 
 static void keep_chunk(struct session *s, struct span_chunk *chunk)
@@ -211,7 +220,8 @@ static void pack_done(void *arg, bool cancelled)
 
 	s->packing--;
 	if (job->result < 0 && !s->write_error.name[0]) {
-		error_set(&job->error, -job->result, "WriteFailed", "packing spans failed: %s", strerror(-job->result));
+		error_set(&job->error, -job->result, "WriteFailed", "packing spans failed: %s",
+			  strerror(-job->result));
 		s->write_error = job->error;
 		log_error("session %s: %s", s->name, job->error.message);
 	} else if (!cancelled && job->chunk.data) {
@@ -266,7 +276,8 @@ void session_roll(struct session *s, bool final)
 		}
 	}
 	if (window_merge(&s->total, w) < 0)
-		log_error("session %s: out of memory: a window is missing from its totals", s->name);
+		log_error("session %s: out of memory: a window is missing from its totals",
+			  s->name);
 	s->windows++;
 	if (s->write_error.name[0] || s->kind == SESSION_TRACE)
 		s->raw_dropped += s->kind == SESSION_TRACE ? 0 : w->n_spans;

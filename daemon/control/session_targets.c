@@ -27,7 +27,8 @@ static int add_pid(struct session *s, uint32_t pid)
 static bool is_selected(const struct session *s, uint32_t pid)
 {
 	struct model *m = s->context->model;
-	const struct model_process *p = model_process_get(m, processes_find(s->context->processes, pid));
+	const struct model_process *p =
+		model_process_get(m, processes_find(s->context->processes, pid));
 	const struct session_options *o = &s->options;
 
 	return p && (!o->has_uid || p->uid == o->uid) &&
@@ -48,7 +49,8 @@ static int select_running(struct session *s)
 	if (!dir)
 		return -errno;
 	while (r >= 0 && (e = readdir(dir)))
-		if (parse_u64(e->d_name, &pid) == 0 && pid <= INT32_MAX && is_selected(s, (uint32_t)pid))
+		if (parse_u64(e->d_name, &pid) == 0 && pid <= INT32_MAX &&
+		    is_selected(s, (uint32_t)pid))
 			r = add_pid(s, (uint32_t)pid);
 	closedir(dir);
 	return r;
@@ -69,12 +71,15 @@ int session_add_targets(struct session *s, struct error *error)
 		snprintf(path, sizeof(path), "/proc/%u", pid);
 		if (access(path, F_OK) < 0) {
 			error_set(error, ESRCH, "NoSuchProcess", "no process has PID %u", pid);
-			error_fix(error, "find it with pgrep NAME, or use -- COMMAND to start the program");
+			error_fix(
+				error,
+				"find it with pgrep NAME, or use -- COMMAND to start the program");
 			return -ESRCH;
 		}
 		r = kernel_side_add_target(s->context->kernel, s->slot, pid);
 		if (r < 0)
-			return error_set(error, -r, "TooMany", "cannot follow PID %u: %s", pid, strerror(-r));
+			return error_set(error, -r, "TooMany", "cannot follow PID %u: %s", pid,
+					 strerror(-r));
 		/* Its names and mappings are read while it is there for certain. */
 		(void)processes_find_mapped(s->context->processes, pid);
 	}
@@ -83,7 +88,7 @@ int session_add_targets(struct session *s, struct error *error)
 
 char *session_describe_targets(const struct session_options *o)
 {
-	_cleanup_(strbuf_release) struct strbuf b = { 0 };
+	_cleanup_(strbuf_release) struct strbuf b = {0};
 
 	if (o->n_files > 0)
 		strbuf_printf(&b, "command %s", o->files[0]);
@@ -111,12 +116,13 @@ bool session_has_pid(const struct session *s, uint32_t pid)
 /* A process that has become one of the session's while it runs. */
 static void add_live(struct session *s, uint32_t pid)
 {
-	struct error error = { 0 };
+	struct error error = {0};
 
 	if (add_pid(s, pid) < 0)
 		return;
 	s->live_pids++;
-	if (s->attachment && s->follows_forks && attachment_add_pid(s->attachment, (pid_t)pid, &error) < 0)
+	if (s->attachment && s->follows_forks &&
+	    attachment_add_pid(s->attachment, (pid_t)pid, &error) < 0)
 		log_info("session %s: process %u is not probed: %s", s->name, pid, error.message);
 }
 
@@ -128,7 +134,8 @@ void session_forked(struct session *s, uint32_t parent, uint32_t child)
 
 void session_execed(struct session *s, uint32_t pid)
 {
-	if (!s->active || (!s->options.comm && !s->options.has_uid) || session_has_pid(s, pid) || !is_selected(s, pid))
+	if (!s->active || (!s->options.comm && !s->options.has_uid) || session_has_pid(s, pid) ||
+	    !is_selected(s, pid))
 		return;
 	if (kernel_side_add_target(s->context->kernel, s->slot, pid) == 0)
 		add_live(s, pid);

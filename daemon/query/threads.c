@@ -73,7 +73,8 @@ static int add_row(struct report *report, const struct span_stat *stat, const ch
 	return 0;
 }
 
-int threads_report(const struct threads *t, enum report_sort sort, size_t limit, struct report **ret)
+int threads_report(const struct threads *t, enum report_sort sort, size_t limit,
+		   struct report **ret)
 {
 	_cleanup_(report_freep) struct report *report = calloc(1, sizeof(*report));
 

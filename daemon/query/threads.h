@@ -21,6 +21,7 @@ int threads_add(void *arg, const struct span_row *row);
  * A row a thread, named "TID COMM", with the name of its process. total_ns is the time in
  * outermost spans: nested ones are in them. limit 0: all.
  */
-int threads_report(const struct threads *t, enum report_sort sort, size_t limit, struct report **ret);
+int threads_report(const struct threads *t, enum report_sort sort, size_t limit,
+		   struct report **ret);
 
 #endif

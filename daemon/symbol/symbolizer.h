@@ -45,7 +45,8 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
 int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 			const char *path, int fd);
 
-/* Forgets all files: nobody will ask for their names, and kept files take space on disk when deleted. */
+/* Forgets all files: nobody will ask for their names, and kept files take space on disk when
+ * deleted. */
 void symbolizer_forget_files(struct symbolizer *s);
 
 /*

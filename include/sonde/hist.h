@@ -8,10 +8,10 @@
 #ifndef SONDE_HIST_H
 #define SONDE_HIST_H
 
-#define HIST_SUB_BITS    5
-#define HIST_SUB         (1U << HIST_SUB_BITS)
-#define HIST_MAX_EXP     42 /* values from 2^43 ns (2.4 h) on share the last bucket */
-#define HIST_BUCKETS     ((HIST_MAX_EXP - HIST_SUB_BITS + 2) * HIST_SUB)
+#define HIST_SUB_BITS 5
+#define HIST_SUB      (1U << HIST_SUB_BITS)
+#define HIST_MAX_EXP  42 /* values from 2^43 ns (2.4 h) on share the last bucket */
+#define HIST_BUCKETS  ((HIST_MAX_EXP - HIST_SUB_BITS + 2) * HIST_SUB)
 
 static inline __attribute__((always_inline)) unsigned int hist_log2(unsigned long long v)
 {

@@ -23,26 +23,30 @@ enum record_kind {
 	RECORD_FORK = 4,   /* a process (not a thread) was created: struct record_fork */
 	RECORD_EXEC = 5,   /* a process replaced its program: struct record_exec */
 	RECORD_EXIT = 6,   /* the last thread of a process ended: struct record_exit */
-	RECORD_MMAP = 7,   /* executable memory was mapped; made by the collector from perf's MMAP2 */
-	RECORD_IMAGE = 8,  /* an exec has replaced the address space, before anything is mapped into it */
+	RECORD_MMAP = 7, /* executable memory was mapped; made by the collector from perf's MMAP2 */
+	RECORD_IMAGE =
+		8, /* an exec has replaced the address space, before anything is mapped into it */
 };
 
 enum record_flags {
-	SPAN_UNWOUND = 1 << 0, /* never returned: an exception, longjmp or thread cancel passed it */
-	SPAN_ERROR = 1 << 1,   /* the return value is an error by the session's rule */
-	SPAN_ARGS = 1 << 2,    /* six argument registers follow */
+	SPAN_UNWOUND =
+		1 << 0,	     /* never returned: an exception, longjmp or thread cancel passed it */
+	SPAN_ERROR = 1 << 1, /* the return value is an error by the session's rule */
+	SPAN_ARGS = 1 << 2,  /* six argument registers follow */
 	FORK_FOLLOWED = 1 << 3, /* the parent was a target, so the child is one too */
 	MMAP_BUILD_ID = 1 << 4, /* build_id is valid */
 };
 
 enum {
 	RECORD_COMM_LEN = 16,
-	RECORD_ARGS = 6,          /* integer argument registers of the x86-64 and arm64 calling conventions */
-	RECORD_MAX_STACK = 127,   /* frames of one stack, user and kernel each */
-	RECORD_MAX_OPEN = 64,     /* open spans of a thread; the kernel keeps as many return probes */
+	RECORD_ARGS =
+		6, /* integer argument registers of the x86-64 and arm64 calling conventions */
+	RECORD_MAX_STACK = 127, /* frames of one stack, user and kernel each */
+	RECORD_MAX_OPEN = 64,	/* open spans of a thread; the kernel keeps as many return probes */
 	RECORD_FILENAME_LEN = 128,
 	RECORD_BUILD_ID_LEN = 20,
-	RECORD_MAX_SESSIONS = 64, /* sessions that can be active at a time: bits of a target's mask */
+	RECORD_MAX_SESSIONS =
+		64, /* sessions that can be active at a time: bits of a target's mask */
 };
 
 struct record_header {
@@ -84,8 +88,8 @@ struct record_sample {
 	__u32 pid, tid;
 	__u64 time_ns;
 	char comm[RECORD_COMM_LEN]; /* of the thread; NUL-padded */
-	__u16 user_count;           /* addresses of the user stack, which come first, leaf first */
-	__u16 kernel_count;         /* addresses of the kernel stack, after them, leaf first */
+	__u16 user_count;	    /* addresses of the user stack, which come first, leaf first */
+	__u16 kernel_count;	    /* addresses of the kernel stack, after them, leaf first */
 	__u32 pad;
 	__u64 ips[];
 };
@@ -139,10 +143,11 @@ enum loss_kind {
 	LOSS_RING_EVENT = 2,  /* a process event or path found the ring full */
 	LOSS_TOO_DEEP = 3,    /* a call nested deeper than RECORD_MAX_OPEN probed calls */
 	LOSS_NO_MEMORY = 4,   /* no memory for a thread's state */
-	LOSS_RETURN = 5,      /* no span: a return without its entry (attached in the middle of the call) */
-	LOSS_STACK = 6,       /* no sample lost: its stack could not be read or was cut */
-	LOSS_PATHS_FULL = 7,  /* the table of announced paths is full: paths are announced again */
-	FILTERED_SPAN = 8,    /* no loss: a call that the session's filters left out */
+	LOSS_RETURN =
+		5, /* no span: a return without its entry (attached in the middle of the call) */
+	LOSS_STACK = 6,	     /* no sample lost: its stack could not be read or was cut */
+	LOSS_PATHS_FULL = 7, /* the table of announced paths is full: paths are announced again */
+	FILTERED_SPAN = 8,   /* no loss: a call that the session's filters left out */
 	LOSS_COUNTERS = 9,
 };
 

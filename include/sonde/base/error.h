@@ -10,9 +10,9 @@
 #include "sonde/base/util.h"
 
 struct error {
-	char name[64];     /* "NoSuchProcess": without the interface prefix; "" when unset */
+	char name[64];	   /* "NoSuchProcess": without the interface prefix; "" when unset */
 	char message[768]; /* one sentence, no newline */
-	char fix[512];     /* what to do about it; may be "" */
+	char fix[512];	   /* what to do about it; may be "" */
 };
 
 /* Exit statuses of the command (design.md). */
@@ -30,7 +30,8 @@ enum exit_status {
  * a set error is not overwritten, as the deepest module knows best.
  */
 int error_set(struct error *e, int code, const char *name, const char *fmt, ...) _printf_(4, 5);
-/* The same, and the compiler sees what is returned: it then knows that outputs are unset on errors. */
+/* The same, and the compiler sees what is returned: it then knows that outputs are unset on errors.
+ */
 #define error_set(e, code, ...)                                                                    \
 	({                                                                                         \
 		int _error_code = (code);                                                          \

@@ -10,10 +10,10 @@
 
 enum { FORMAT_MAX = 40 };
 
-char *format_duration(char buf[static FORMAT_MAX], uint64_t ns);      /* "1.24 ms" */
-char *format_size(char buf[static FORMAT_MAX], uint64_t bytes);       /* "4.0 KiB" */
-char *format_count(char buf[static FORMAT_MAX], uint64_t n);          /* "1,234,567" */
-char *format_clock(char buf[static FORMAT_MAX], uint64_t epoch_us);   /* local "14:03:07.123456" */
+char *format_duration(char buf[static FORMAT_MAX], uint64_t ns);    /* "1.24 ms" */
+char *format_size(char buf[static FORMAT_MAX], uint64_t bytes);	    /* "4.0 KiB" */
+char *format_count(char buf[static FORMAT_MAX], uint64_t n);	    /* "1,234,567" */
+char *format_clock(char buf[static FORMAT_MAX], uint64_t epoch_us); /* local "14:03:07.123456" */
 
 /* "10ms", "1.5s", "250us", "3m", "2h", "1d"; a bare number is refused. 0, -EINVAL, -ERANGE. */
 int parse_duration(const char *s, uint64_t *ret_ns);

@@ -18,7 +18,8 @@ struct json_writer {
 };
 
 void json_begin(struct json_writer *w, struct strbuf *out);
-void json_object_begin(struct json_writer *w, const char *key); /* key NULL inside arrays and at the top */
+void json_object_begin(struct json_writer *w,
+		       const char *key); /* key NULL inside arrays and at the top */
 void json_object_end(struct json_writer *w);
 void json_array_begin(struct json_writer *w, const char *key);
 void json_array_end(struct json_writer *w);
@@ -26,12 +27,15 @@ void json_string(struct json_writer *w, const char *key, const char *value); /* 
 void json_stringn(struct json_writer *w, const char *key, const char *value, size_t len);
 void json_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_i64(struct json_writer *w, const char *key, int64_t value);
-void json_hex(struct json_writer *w, const char *key, uint64_t value); /* "0x…": values that may exceed 2^53 */
-void json_double(struct json_writer *w, const char *key, double value); /* NaN and infinities: null */
+void json_hex(struct json_writer *w, const char *key,
+	      uint64_t value); /* "0x…": values that may exceed 2^53 */
+void json_double(struct json_writer *w, const char *key,
+		 double value); /* NaN and infinities: null */
 void json_bool(struct json_writer *w, const char *key, bool value);
 /* The members of an object that has been written elsewhere ("{…}"), as if written here. */
 void json_members(struct json_writer *w, const struct strbuf *object);
-void json_raw(struct json_writer *w, const char *key, const char *text, size_t len); /* already JSON */
+void json_raw(struct json_writer *w, const char *key, const char *text,
+	      size_t len); /* already JSON */
 
 /* The length of the valid UTF-8 sequence at s (1 to 4, within len), or 0 when there is none. */
 size_t utf8_sequence(const char *s, size_t len);

@@ -16,11 +16,11 @@ int log_init(const char *program, const char **ret_bad);
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 
-#define log_trace(...)    (log_enabled(LOG_TRACE_) ? log_write(LOG_TRACE_, __VA_ARGS__) : (void)0)
-#define log_debug(...)    (log_enabled(LOG_DEBUG_) ? log_write(LOG_DEBUG_, __VA_ARGS__) : (void)0)
-#define log_info(...)     log_write(LOG_INFO_, __VA_ARGS__)
-#define log_warn(...)     log_write(LOG_WARN_, __VA_ARGS__)
-#define log_error(...)    log_write(LOG_ERROR_, __VA_ARGS__)
+#define log_trace(...)	  (log_enabled(LOG_TRACE_) ? log_write(LOG_TRACE_, __VA_ARGS__) : (void)0)
+#define log_debug(...)	  (log_enabled(LOG_DEBUG_) ? log_write(LOG_DEBUG_, __VA_ARGS__) : (void)0)
+#define log_info(...)	  log_write(LOG_INFO_, __VA_ARGS__)
+#define log_warn(...)	  log_write(LOG_WARN_, __VA_ARGS__)
+#define log_error(...)	  log_write(LOG_ERROR_, __VA_ARGS__)
 #define log_critical(...) log_write(LOG_CRITICAL_, __VA_ARGS__)
 
 #endif

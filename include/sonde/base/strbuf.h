@@ -22,8 +22,8 @@ void strbuf_printf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap) _printf_(2, 0);
 /* Removes the first len bytes (all when len is larger). */
 void strbuf_consume(struct strbuf *b, size_t len);
-void strbuf_reset(struct strbuf *b); /* keeps the memory */
-void strbuf_release(struct strbuf *b); /* for _cleanup_(strbuf_release) too */
+void strbuf_reset(struct strbuf *b);	  /* keeps the memory */
+void strbuf_release(struct strbuf *b);	  /* for _cleanup_(strbuf_release) too */
 int strbuf_error(const struct strbuf *b); /* 0 or -ENOMEM */
 
 #endif

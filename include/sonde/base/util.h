@@ -15,15 +15,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#define _cleanup_(f)    __attribute__((__cleanup__(f)))
-#define _printf_(a, b)  __attribute__((__format__(__printf__, a, b)))
-#define _unused_        __attribute__((__unused__))
-#define ARRAY_SIZE(a)   (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)       ((a) < (b) ? (a) : (b))
-#define MAX(a, b)       ((a) > (b) ? (a) : (b))
-#define NSEC_PER_SEC    1000000000ULL
-#define NSEC_PER_MSEC   1000000ULL
-#define NSEC_PER_USEC   1000ULL
+#define _cleanup_(f)   __attribute__((__cleanup__(f)))
+#define _printf_(a, b) __attribute__((__format__(__printf__, a, b)))
+#define _unused_       __attribute__((__unused__))
+#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define NSEC_PER_SEC   1000000000ULL
+#define NSEC_PER_MSEC  1000000ULL
+#define NSEC_PER_USEC  1000ULL
 
 /* Hands on the ownership of a pointer: yields it and leaves NULL behind. */
 #define TAKE_PTR(p)                                                                                \
