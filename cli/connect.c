@@ -35,7 +35,8 @@ static int open_recording(struct connection *c, const char *file, struct error *
 	if (access(file, R_OK) < 0) {
 		int r = error_set(e, errno, "NoSuchFile", "cannot open %s: %m", file);
 
-		error_fix(e, "make one with sonde record -o FILE");
+		error_fix(e, r == -EACCES ? "run it as the user who made it, or as root"
+					  : "make one with sonde record -o FILE");
 		return r;
 	}
 	return open_private(c, file, e);

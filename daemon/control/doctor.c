@@ -194,7 +194,10 @@ static void check_features(struct doctor *d)
 
 	for (size_t i = 0; i < ARRAY_SIZE(features); i++)
 		add(d, features[i].name, features[i].ok, features[i].required,
-		    text(d, "%s", features[i].ok ? features[i].have : features[i].lack),
+		    text(d, "%s",
+			 features[i].ok ? features[i].have
+			 : f->bpf_load	? features[i].lack
+					: "not tried, as no program can be loaded"),
 		    text(d, "%s",
 			 features[i].ok ? ""
 			 : f->bpf_load	? features[i].fix
