@@ -6,19 +6,23 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include "sonde/base/format.h"
 
 enum { DATA_PAGES = 32 }; /* 128 KiB a CPU: about 1,000 mappings between two drains */
 
 struct cpu_events {
 	int fd;
 	struct perf_event_mmap_page *page;
+	/* During a drain: */
+	uint64_t head, tail, next_time;
+	const struct perf_event_header *next;
+	uint64_t scratch[8192]; /* one record, when it wraps around the end of the buffer: size is
+				   16 bits */
 };
 
 struct mmap_events {
 	struct cpu_events *cpus;
 	size_t n_cpus, page_size;
-	uint64_t scratch[8192]; /* one record, when it wraps around the end of the buffer: size is
-				   16 bits */
 	uint64_t out[(sizeof(struct record_mmap) + PATH_MAX) / sizeof(uint64_t) + 1];
 };
 
@@ -79,7 +83,8 @@ static int open_cpu(struct mmap_events *m, int cpu)
 		close(fd);
 		return r;
 	}
-	*c = (struct cpu_events){.fd = fd, .page = p};
+	c->fd = fd;
+	c->page = p;
 	m->n_cpus++;
 	return 0;
 }
@@ -182,44 +187,71 @@ static int convert_exec(const struct perf_event_header *h, size_t size,
 	return each(arg, &r, sizeof(r));
 }
 
-static uint64_t drain_cpu(struct mmap_events *m, struct cpu_events *c,
-			  int (*each)(void *arg, const void *data, size_t size), void *arg)
+/* The next waiting record of a CPU, in one piece; NULL when there is none. Yields when it was made.
+ */
+static const struct perf_event_header *peek(struct mmap_events *m, struct cpu_events *c,
+					    uint64_t *ret_time)
 {
 	const uint8_t *data = (const uint8_t *)c->page + m->page_size;
-	size_t bytes = DATA_PAGES * m->page_size;
-	uint64_t head = __atomic_load_n(&c->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = c->page->data_tail, lost = 0;
+	size_t bytes = DATA_PAGES * m->page_size, at = c->tail % bytes;
+	const struct perf_event_header *h = (const void *)(data + at);
+	struct sample_id id;
 
-	while (tail < head) {
-		const struct perf_event_header *h = (const void *)(data + tail % bytes);
-		size_t at = tail % bytes, size = h->size;
+	if (c->tail >= c->head || h->size < sizeof(*h) + sizeof(id))
+		return NULL;
+	if (at + h->size > bytes) {
+		size_t size = h->size;
 
-		if (size < sizeof(*h))
-			break;
-		if (at + size > bytes) {
-			memcpy(m->scratch, data + at, bytes - at);
-			memcpy((uint8_t *)m->scratch + bytes - at, data, size - (bytes - at));
-			h = (const void *)m->scratch;
-		}
-		if (h->type == PERF_RECORD_LOST && size >= sizeof(*h) + 16)
-			lost += ((const uint64_t *)(h + 1))[1];
-		else if (h->type == PERF_RECORD_MMAP2 &&
-			 convert(m, (const void *)h, size, each, arg) != 0)
-			break;
-		else if (h->type == PERF_RECORD_COMM && convert_exec(h, size, each, arg) != 0)
-			break;
-		tail += size;
+		memcpy(c->scratch, data + at, bytes - at);
+		memcpy((uint8_t *)c->scratch + bytes - at, data, size - (bytes - at));
+		h = (const void *)c->scratch;
 	}
-	__atomic_store_n(&c->page->data_tail, tail, __ATOMIC_RELEASE);
-	return lost;
+	memcpy(&id, (const uint8_t *)h + h->size - sizeof(id), sizeof(id));
+	*ret_time = id.time;
+	return h;
 }
 
+/*
+ * In the order of time over all CPUs: a process that moves between two execs has its images in
+ * different buffers. What is newer than the beginning of the drain waits for the next one, as
+ * something older may be in a buffer that was looked at before.
+ */
 uint64_t mmap_events_drain(struct mmap_events *m,
 			   int (*each)(void *arg, const void *data, size_t size), void *arg)
 {
-	uint64_t lost = 0;
+	uint64_t lost = 0, limit = now_monotonic_ns();
+	bool stop = false;
 
+	for (size_t i = 0; i < m->n_cpus; i++) {
+		struct cpu_events *c = &m->cpus[i];
+
+		c->head = __atomic_load_n(&c->page->data_head, __ATOMIC_ACQUIRE);
+		c->tail = c->page->data_tail;
+		c->next = peek(m, c, &c->next_time);
+	}
+	while (!stop) {
+		const struct perf_event_header *h;
+		struct cpu_events *first = NULL;
+
+		for (size_t i = 0; i < m->n_cpus; i++)
+			if (m->cpus[i].next && m->cpus[i].next_time <= limit &&
+			    (!first || m->cpus[i].next_time < first->next_time))
+				first = &m->cpus[i];
+		if (!first)
+			break;
+		h = first->next;
+		if (h->type == PERF_RECORD_LOST && h->size >= sizeof(*h) + 16)
+			lost += ((const uint64_t *)(h + 1))[1];
+		else if (h->type == PERF_RECORD_MMAP2)
+			stop = convert(m, (const void *)h, h->size, each, arg) != 0;
+		else if (h->type == PERF_RECORD_COMM)
+			stop = convert_exec(h, h->size, each, arg) != 0;
+		if (stop)
+			break;
+		first->tail += h->size;
+		first->next = peek(m, first, &first->next_time);
+	}
 	for (size_t i = 0; i < m->n_cpus; i++)
-		lost += drain_cpu(m, &m->cpus[i], each, arg);
+		__atomic_store_n(&m->cpus[i].page->data_tail, m->cpus[i].tail, __ATOMIC_RELEASE);
 	return lost;
 }

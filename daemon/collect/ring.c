@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ring.h"
 
-#include <linux/bpf.h>
+#include <bpf/bpf.h>
 #include <sys/mman.h>
 
 struct ring {
@@ -14,10 +14,17 @@ struct ring {
 int ring_open(int map_fd, size_t bytes, struct ring **ret)
 {
 	_cleanup_(ring_freep) struct ring *r = calloc(1, sizeof(*r));
+	struct bpf_map_info info = {0};
+	uint32_t info_len = sizeof(info);
 	void *p;
 
 	if (!r)
 		return -ENOMEM;
+	/* Any file can be mapped; what lies behind its end kills the reader. */
+	if (bpf_obj_get_info_by_fd(map_fd, &info, &info_len) < 0)
+		return -errno;
+	if (info.type != BPF_MAP_TYPE_RINGBUF || info.max_entries != bytes)
+		return -EINVAL;
 	r->page = (size_t)sysconf(_SC_PAGESIZE);
 	r->mask = bytes - 1;
 	p = mmap(NULL, r->page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
