@@ -10,9 +10,8 @@ static void function_cell(struct grid *g, reply_t *row, const struct strbuf *pre
 	const char *binary = reply_str(row, "binary"), *func = reply_str(row, "func");
 	bool kernel = streq(reply_str(row, "kind"), "kernel");
 
-	grid_printf(g, "%s%s%s%s%s", prefix->len ? prefix->data : "", *func ? func : "[unknown]",
-		    kernel || *binary ? " [" : "", kernel ? "kernel" : binary,
-		    kernel || *binary ? "]" : "");
+	grid_function(g, prefix->len ? prefix->data : "", *func ? func : "[unknown]",
+		      kernel ? "[kernel]" : binary);
 }
 
 static void span_row(struct grid *g, reply_t *reply, reply_t *row)

@@ -19,10 +19,7 @@ static void key_cell(struct grid *g, reply_t *row)
 {
 	const char *key = reply_str(row, "key"), *binary = reply_str(row, "binary");
 
-	if (*binary)
-		grid_printf(g, *binary == '[' ? "%s %s" : "%s [%s]", key, binary);
-	else
-		grid_text(g, key);
+	grid_function(g, "", key, binary);
 }
 
 static void span_rows(struct grid *g, reply_t *reply)

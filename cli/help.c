@@ -11,7 +11,7 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_doctor] = {"sonde doctor",
 			 "sonde doctor --json | jq '.checks[] | select(.ok | not)'"},
 	[VERB_probes] = {"sonde probes -p 4711 'parse_*'",
-			 "sonde probes 'uprobe:/usr/bin/sqlite3:sqlite3_*' '!sqlite3_free'"},
+			 "sonde probes 'uprobe:/usr/bin/redis-server:*Command' '!debug*'"},
 	[VERB_trace] = {"sonde trace -p 4711 'libsqlite3:sqlite3_*' --min-duration 1ms",
 			"sonde trace --args -n 100 'libc:open*' -- ls -l"},
 	[VERB_record] = {"sonde record -F 99 -a -d 5 -o all.sonde",

@@ -145,3 +145,11 @@ void grid_print(struct grid *g, struct output *o)
 		print_cell(g, o, i % g->n_columns, cell_text(g, i), g->cells[i].style,
 			   width[i % g->n_columns], room);
 }
+
+void grid_function(struct grid *g, const char *prefix, const char *func, const char *binary)
+{
+	if (!*binary || streq(func, binary))
+		grid_printf(g, "%s%s", prefix, func);
+	else
+		grid_printf(g, *binary == '[' ? "%s%s %s" : "%s%s [%s]", prefix, func, binary);
+}

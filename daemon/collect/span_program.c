@@ -114,6 +114,17 @@ static int load_span(struct span_program *p, const struct kernel_side *kernel,
 	return r < 0 ? load_error(error, r) : 0;
 }
 
+/* What has been loaded, so that something else can be. */
+static void span_program_release(struct span_program *p)
+{
+	span_bpf__destroy(p->span);
+	flat_bpf__destroy(p->flat);
+	free(p->scratch);
+	p->span = NULL;
+	p->flat = NULL;
+	p->scratch = NULL;
+}
+
 int span_program_load(const struct kernel_side *kernel, const struct span_options *options,
 		      struct error *error, struct span_program **ret)
 {
@@ -123,10 +134,15 @@ int span_program_load(const struct kernel_side *kernel, const struct span_option
 	if (!p)
 		return -ENOMEM;
 	p->n_cpus = libbpf_num_possible_cpus();
+	r = -EOPNOTSUPP;
 	if (options->stats_only && options->session_link)
-		r = load_flat(p, kernel, options, error);
-	else
+		r = load_flat(p, kernel, options, NULL);
+	/* The kfuncs of session links have changed before (7.0): the pair of probes always works.
+	 */
+	if (r < 0) {
+		span_program_release(p);
 		r = load_span(p, kernel, options, error);
+	}
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(p);
@@ -137,9 +153,7 @@ struct span_program *span_program_free(struct span_program *p)
 {
 	if (!p)
 		return NULL;
-	span_bpf__destroy(p->span);
-	flat_bpf__destroy(p->flat);
-	free(p->scratch);
+	span_program_release(p);
 	free(p);
 	return NULL;
 }

@@ -73,10 +73,23 @@ const char *session_strategy(const struct session *s)
 
 size_t session_recorded_probes(const struct session *s)
 {
+	const struct model *m = s->context->model;
 	struct model_counts counts;
+	size_t n = 0;
 
-	model_counts(s->context->model, &counts);
-	return s->reader ? counts.probes : 0;
+	if (!s->reader)
+		return 0;
+	/* The file has the probes of everything the daemon knew at the time. */
+	model_counts(m, &counts);
+	for (uint32_t id = 1; id <= counts.probes; id++) {
+		const char *spec = model_string_get(m, model_probe_get(m, id)->spec);
+		bool own = false;
+
+		for (size_t i = 0; i < s->options.n_specs && !own; i++)
+			own = streq(spec, s->options.specs[i]);
+		n += own;
+	}
+	return n;
 }
 
 /*

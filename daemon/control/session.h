@@ -78,6 +78,7 @@ struct session {
 	struct sampler *sampler;
 	uint32_t slot;
 	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
+	bool selects_by_name;  /* or by user: processes that start later may be targets, too */
 	bool has_slot, follows_forks;
 	size_t live_pids;     /* of options.pids: those that have not ended */
 	uint32_t first_probe; /* model id of probe 0; the others follow */

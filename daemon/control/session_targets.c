@@ -35,8 +35,30 @@ static bool is_selected(const struct session *s, uint32_t pid)
 	       (!o->comm || fnmatch(o->comm, model_string_get(m, p->comm), 0) == 0);
 }
 
-/* Processes selected by name or user that run now; those to come are added by session_execed(). */
-static int select_running(struct session *s)
+/* Of processes that were named by PID, those that the other selectors let through. */
+static int narrow_pids(struct session *s, struct error *error)
+{
+	struct session_options *o = &s->options;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < o->n_pids; i++)
+		if (is_selected(s, o->pids[i]))
+			o->pids[kept++] = o->pids[i];
+	if (kept == 0) {
+		error_set(error, ESRCH, "NoSuchProcess",
+			  "none of the processes named by PID has that name and user");
+		error_fix(error, "leave out -c and --uid, or -p");
+		return -ESRCH;
+	}
+	o->n_pids = kept;
+	return 0;
+}
+
+/*
+ * Processes selected by name or user that run now; those to come are added by session_execed().
+ * With PIDs, all selectors must hold, as in questions.
+ */
+static int select_running(struct session *s, struct error *error)
 {
 	DIR *dir;
 	struct dirent *e;
@@ -45,6 +67,9 @@ static int select_running(struct session *s)
 
 	if (!s->options.comm && !s->options.has_uid)
 		return 0;
+	if (s->options.n_pids > 0)
+		return narrow_pids(s, error);
+	s->selects_by_name = true;
 	dir = opendir("/proc");
 	if (!dir)
 		return -errno;
@@ -58,7 +83,7 @@ static int select_running(struct session *s)
 
 int session_add_targets(struct session *s, struct error *error)
 {
-	int selected = select_running(s);
+	int selected = select_running(s, error);
 
 	if (selected < 0)
 		return selected;
@@ -134,8 +159,7 @@ void session_forked(struct session *s, uint32_t parent, uint32_t child)
 
 void session_execed(struct session *s, uint32_t pid)
 {
-	if (!s->active || (!s->options.comm && !s->options.has_uid) || session_has_pid(s, pid) ||
-	    !is_selected(s, pid))
+	if (!s->active || !s->selects_by_name || session_has_pid(s, pid) || !is_selected(s, pid))
 		return;
 	if (kernel_side_add_target(s->context->kernel, s->slot, pid) == 0)
 		add_live(s, pid);
@@ -156,7 +180,7 @@ bool session_exited(struct session *s, uint32_t pid)
 		/* The list is also what the session was asked for: only its last one stays. */
 		if (o->n_pids > 1)
 			o->pids[i] = o->pids[--o->n_pids];
-		return s->live_pids == 0 && !o->comm && !o->has_uid;
+		return s->live_pids == 0 && !s->selects_by_name;
 	}
 	return false;
 }

@@ -65,9 +65,9 @@ size_t attach_reaper_pending(void);
 int attach_reaper_wait(unsigned int timeout_ms);
 
 /*
- * Whether this kernel and this user can attach in that mode, by doing it to a function of this
- * very process: 0, or -errno (-EPERM: a privilege is missing; others: the kernel cannot). Not
- * cached. They take a few milliseconds.
+ * Whether this kernel and this user can attach in that mode, found out by trying: 0, or -errno
+ * (-EPERM: a privilege is missing; others: the kernel cannot). Not cached. The first two attach
+ * nothing; the third attaches to a function of this very process.
  */
 int attach_probe_multi(void);
 int attach_probe_session(void);

@@ -43,16 +43,30 @@ static int find_segment(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-static int try_mode(enum attach_mode mode)
+/*
+ * Multi and session links are tried on a directory: a kernel that has them gets as far as to find
+ * that it is no file (-EBADF), others refuse the kind of link. Nothing is attached, so that nothing
+ * has to be detached, which can take long when other programs are probed (see reaper.h).
+ */
+static int try_link(int type)
+{
+	_cleanup_(closep) int prog = link_noop_program(type), link = -EBADF;
+	const uint64_t offset = 1, cookie = 0;
+
+	if (prog < 0)
+		return prog;
+	link = link_multi(prog, type, "/", &offset, &cookie, 1, false, getpid());
+	if (link >= 0)
+		return -EPROTO;
+	return link == -EBADF ? 0 : link;
+}
+
+static int try_perf(void)
 {
 	struct place place = {.address = (uintptr_t)probed_function};
 	_cleanup_(closep) int file = -EBADF, prog = -EBADF;
 	int link = -EBADF, event = -EBADF, r;
 	char path[LINK_PATH_MAX];
-	uint64_t cookie = 0;
-	int type = mode == ATTACH_SESSION ? LINK_UPROBE_SESSION
-		   : mode == ATTACH_MULTI ? LINK_UPROBE_MULTI
-					  : 0;
 
 	dl_iterate_phdr(find_segment, &place);
 	if (!place.found)
@@ -60,17 +74,11 @@ static int try_mode(enum attach_mode mode)
 	file = open(place.path[0] ? place.path : "/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return -errno;
-	prog = link_noop_program(type);
+	prog = link_noop_program(0);
 	if (prog < 0)
 		return prog;
 	link_path(path, file);
-	if (mode == ATTACH_PERF) {
-		r = link_perf(prog, path, place.offset, cookie, false, getpid(), &link, &event);
-	} else {
-		link = link_multi(prog, type, path, &place.offset, &cookie, 1, false, getpid());
-		r = MIN(link, 0);
-	}
-	/* Any detach may have to wait for programs that others probe (see reaper.h). */
+	r = link_perf(prog, path, place.offset, 0, false, getpid(), &link, &event);
 	reaper_close(&link, 1, REAPER_LINKS);
 	reaper_close(&event, 1, REAPER_EVENTS);
 	return r;
@@ -78,15 +86,15 @@ static int try_mode(enum attach_mode mode)
 
 int attach_probe_multi(void)
 {
-	return try_mode(ATTACH_MULTI);
+	return try_link(LINK_UPROBE_MULTI);
 }
 
 int attach_probe_session(void)
 {
-	return try_mode(ATTACH_SESSION);
+	return try_link(LINK_UPROBE_SESSION);
 }
 
 int attach_probe_perf(void)
 {
-	return try_mode(ATTACH_PERF);
+	return try_perf();
 }

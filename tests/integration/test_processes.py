@@ -4,6 +4,8 @@
 import collections
 import shutil
 
+import time
+
 import harness as h
 
 
@@ -129,6 +131,31 @@ def threads(daemon):
     h.equal(len({r["thread"] for r in rows}), 8, "threads")
     h.equal({s["depth"] for s in spans}, {0}, "depth")
     h.contains(err, "8,000 spans, 0 not shown, 0 lost", "totals")
+
+
+@h.test
+def selectors_must_all_hold(daemon):
+    w = h.Workload("calls")
+    # Each call once, although both selectors name the process.
+    daemon.sonde("attach", "-p", w.pid, "-c", "wl_*", "--name", "both", "beta")
+    daemon.error(4, "NoSuchProcess", "attach", "-p", w.pid, "-c", "other*", "beta")
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "both")
+    h.equal(daemon.rows("--session", "both")["beta"]["calls"], 5000, "calls")
+
+
+@h.test
+def processes_by_name_are_found_when_they_start(daemon):
+    daemon.sonde("attach", "-c", "wl_calls", "--name", "named", f"uprobe:{h.WORKLOADS}/wl_calls:beta")
+    w = h.Workload("calls")
+    # It is a target from the moment its exec has been read on.
+    h.wait_until(lambda: daemon.json("status")["daemon"]["processes"] > 0, "the exec to be read")
+    time.sleep(0.2)
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "named")
+    h.equal(daemon.rows("--session", "named")["beta"]["calls"], 5000, "calls")
 
 
 @h.test
