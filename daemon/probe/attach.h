@@ -67,7 +67,7 @@ int attach_reaper_wait(unsigned int timeout_ms);
 /*
  * Whether this kernel and this user can attach in that mode, found out by trying: 0, or -errno
  * (-EPERM: a privilege is missing; others: the kernel cannot). Not cached. The first two attach
- * nothing; the third attaches to a function of this very process.
+ * nothing; the third attaches to a function of this very process, and waits for the detach.
  */
 int attach_probe_multi(void);
 int attach_probe_session(void);

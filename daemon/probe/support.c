@@ -6,7 +6,6 @@
 #include <link.h>
 
 #include "probe/link.h"
-#include "probe/reaper.h"
 
 /* What is probed: called by nobody, so that a probe on it costs nothing. */
 static __attribute__((__noinline__, __used__)) int probed_function(int n)
@@ -64,8 +63,7 @@ static int try_link(int type)
 static int try_perf(void)
 {
 	struct place place = {.address = (uintptr_t)probed_function};
-	_cleanup_(closep) int file = -EBADF, prog = -EBADF;
-	int link = -EBADF, event = -EBADF, r;
+	_cleanup_(closep) int file = -EBADF, prog = -EBADF, event = -EBADF, link = -EBADF;
 	char path[LINK_PATH_MAX];
 
 	dl_iterate_phdr(find_segment, &place);
@@ -78,10 +76,7 @@ static int try_perf(void)
 	if (prog < 0)
 		return prog;
 	link_path(path, file);
-	r = link_perf(prog, path, place.offset, 0, false, getpid(), &link, &event);
-	reaper_close(&link, 1, REAPER_LINKS);
-	reaper_close(&event, 1, REAPER_EVENTS);
-	return r;
+	return link_perf(prog, path, place.offset, 0, false, getpid(), &link, &event);
 }
 
 int attach_probe_multi(void)

@@ -5,6 +5,8 @@
 #define SONDE_TESTS_COLLECT_HELP_H
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
 #include <bpf/bpf.h>
 #include <sched.h>
@@ -177,6 +179,18 @@ static _unused_ size_t log_count(const struct record_log *log, int kind, pid_t p
 	     at = log_find(log, kind, pid, at + 1))
 		n++;
 	return n;
+}
+
+/*
+ * What one test does to the machine, the others see in their events: they run one at a time. The
+ * lock goes with the test's process.
+ */
+static _unused_ void take_turn(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
 }
 
 #endif

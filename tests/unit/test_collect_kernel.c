@@ -26,6 +26,8 @@ static size_t count_fds(void)
 }
 
 /* libbpf rounds other sizes up to what a ring can have; nothing is the one it cannot. */
+TestSuite(collect_kernel, .init = take_turn);
+
 Test(collect_kernel, no_ring_of_no_size)
 {
 	struct kernel_side *k = open_kernel(4096);

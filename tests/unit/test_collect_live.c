@@ -135,6 +135,8 @@ static void check_maps(const struct record_log *log, pid_t pid)
 	cr_expect_eq(found, 1, "/usr/bin/true has one executable mapping, not %zu", found);
 }
 
+TestSuite(collect_live, .init = take_turn);
+
 Test(collect_live, life_of_a_process)
 {
 	struct live l = live_start();
