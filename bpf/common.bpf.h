@@ -55,6 +55,23 @@ static __always_inline bool is_target(__u32 tgid, __u32 slot, __u32 first)
 	return mask && (*mask >> slot & 1);
 }
 
+static __always_inline void set_header(struct record_header *h, __u16 kind, __u16 flags, __u16 slot)
+{
+	h->kind = kind;
+	h->flags = flags;
+	h->session = slot;
+	h->cpu = bpf_get_smp_processor_id();
+}
+
+/* A return value that is an error by the session's rule. */
+static __always_inline bool is_error(__u64 ret, bool null_is_error)
+{
+	if (null_is_error)
+		return ret == 0;
+	/* A negative int leaves the upper half of the register zero (x86-64) or undefined. */
+	return (__s64)ret < 0 || (ret >> 32 == 0 && (__s32)ret < 0);
+}
+
 /*
  * No wakeup a record: the daemon drains by timer. Only a burst that crosses another megabyte of
  * unread data wakes it early.

@@ -34,7 +34,7 @@ int flat_session(struct pt_regs *ctx)
 	}
 	duration = bpf_ktime_get_ns() - *start;
 	ret = PT_REGS_RC(ctx);
-	error = null_is_error ? ret == 0 : (__s64)ret < 0 || (ret >> 32 == 0 && (__s32)ret < 0);
+	error = is_error(ret, null_is_error);
 	if (duration < min_duration_ns || (errors_only && !error)) {
 		count_loss(session, FILTERED_SPAN);
 		return 0;

@@ -28,10 +28,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 		count_loss(0, LOSS_RING_EVENT);
 		return 0;
 	}
-	r->h.kind = RECORD_FORK;
-	r->h.flags = mask && *mask ? FORK_FOLLOWED : 0;
-	r->h.session = 0;
-	r->h.cpu = bpf_get_smp_processor_id();
+	set_header(&r->h, RECORD_FORK, mask && *mask ? FORK_FOLLOWED : 0, 0);
 	r->parent_pid = parent_tgid;
 	r->pid = tgid;
 	r->time_ns = bpf_ktime_get_ns();
@@ -54,10 +51,7 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		count_loss(0, LOSS_RING_EVENT);
 		return 0;
 	}
-	r->h.kind = RECORD_EXEC;
-	r->h.flags = 0;
-	r->h.session = 0;
-	r->h.cpu = bpf_get_smp_processor_id();
+	set_header(&r->h, RECORD_EXEC, 0, 0);
 	r->pid = BPF_CORE_READ(task, tgid);
 	r->uid = BPF_CORE_READ(task, cred, uid.val);
 	r->time_ns = bpf_ktime_get_ns();
@@ -84,10 +78,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 		count_loss(0, LOSS_RING_EVENT);
 		return 0;
 	}
-	r->h.kind = RECORD_EXIT;
-	r->h.flags = 0;
-	r->h.session = 0;
-	r->h.cpu = bpf_get_smp_processor_id();
+	set_header(&r->h, RECORD_EXIT, 0, 0);
 	r->pid = tgid;
 	r->status = BPF_CORE_READ(task, exit_code);
 	r->time_ns = bpf_ktime_get_ns();

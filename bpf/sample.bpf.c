@@ -43,10 +43,7 @@ int sample_cpu(struct bpf_perf_event_data *ctx)
 	if (!b)
 		return 0;
 	r = (struct record_sample *)b->words;
-	r->h.kind = RECORD_SAMPLE;
-	r->h.flags = 0;
-	r->h.session = session;
-	r->h.cpu = bpf_get_smp_processor_id();
+	set_header(&r->h, RECORD_SAMPLE, 0, session);
 	r->pid = tgid;
 	r->tid = (__u32)id;
 	r->time_ns = bpf_ktime_get_ns();

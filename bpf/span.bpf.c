@@ -90,10 +90,7 @@ __noinline int announce_path(struct thread_state *s, __u32 top)
 				count_loss(session, LOSS_RING_EVENT);
 				return 0;
 			}
-			r->h.kind = RECORD_PATH;
-			r->h.flags = 0;
-			r->h.session = session;
-			r->h.cpu = bpf_get_smp_processor_id();
+			set_header(&r->h, RECORD_PATH, 0, session);
 			r->probe = f->probe;
 			r->pad = 0;
 			r->path = path;
@@ -106,14 +103,6 @@ __noinline int announce_path(struct thread_state *s, __u32 top)
 	}
 	s->last_path = parent;
 	return 0;
-}
-
-static __always_inline bool is_error(__u64 ret)
-{
-	if (null_is_error)
-		return ret == 0;
-	/* A negative int leaves the upper half of the register zero (x86-64) or undefined. */
-	return (__s64)ret < 0 || (ret >> 32 == 0 && (__s32)ret < 0);
 }
 
 static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 duration, __u64 ret,
@@ -131,10 +120,7 @@ static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 d
 		count_loss(session, LOSS_RING_SPAN);
 		return;
 	}
-	r->span.h.kind = RECORD_SPAN;
-	r->span.h.flags = flags | (want_args ? SPAN_ARGS : 0);
-	r->span.h.session = session;
-	r->span.h.cpu = bpf_get_smp_processor_id();
+	set_header(&r->span.h, RECORD_SPAN, flags | (want_args ? SPAN_ARGS : 0), session);
 	r->span.pid = id >> 32;
 	r->span.tid = (__u32)id;
 	r->span.probe = f->probe;
@@ -165,7 +151,7 @@ __noinline int end_span(struct thread_state *s, __u64 now, __u64 ret, __u32 flag
 	duration = now - f->start_ns;
 	if (top > 0)
 		s->frames[frame_index(top - 1)].child_ns += duration;
-	if (!(flags & SPAN_UNWOUND) && is_error(ret))
+	if (!(flags & SPAN_UNWOUND) && is_error(ret, null_is_error))
 		flags |= SPAN_ERROR;
 	if (duration < min_duration_ns || top >= max_depth ||
 	    (errors_only && !(flags & SPAN_ERROR))) {

@@ -42,7 +42,6 @@ struct daemon {
 	const char *recording; /* path of the open recording, or NULL */
 	uint64_t started_us;
 	unsigned int name_counter;
-	int exit_signal;
 };
 
 /* config is borrowed. Starts nothing yet. */

@@ -137,8 +137,6 @@ static int read_options(const cJSON *options, struct session_options *o, struct 
 	if (r >= 0)
 		r = param_string(options, "error_rule", PARAM_OPTIONAL, &rule, error);
 	if (r >= 0)
-		r = param_bool(options, "all", PARAM_OPTIONAL, &o->all, error);
-	if (r >= 0)
 		r = param_bool(options, "errors_only", PARAM_OPTIONAL, &o->errors_only, error);
 	if (r >= 0)
 		r = param_bool(options, "args", PARAM_OPTIONAL, &o->args, error);

@@ -31,7 +31,6 @@ struct session_options {
 	uint32_t uid;
 	char **files; /* of a command about to start */
 	size_t n_files;
-	bool all;
 	uint32_t frequency_hz;
 	uint64_t min_duration_ns;
 	uint32_t max_depth;
