@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symbol/near.h"
 #include "symbol/symtab_internal.h"
 
 #include <ctype.h>
 
-enum { NEAR_LEN_MAX = 64, NEAR_MAX = 16, COST_SUBSTRING = 100, COST_NONE = 1000000 };
+enum { NEAR_LEN_MAX = 64, COST_SUBSTRING = 100, COST_NONE = 1000000 };
 
 /* Edits (insert, delete, replace, swap of neighbours) from a to b, both at most NEAR_LEN_MAX. */
 static unsigned edit_distance(const char *a, size_t a_len, const char *b, size_t b_len)
@@ -69,39 +70,48 @@ static void longest_literal(const char *pattern, char *word, size_t size)
 	word[best_len] = '\0';
 }
 
+void near_init(struct near *near, const char *pattern, size_t max)
+{
+	*near = (struct near){.max = MIN(max, (size_t)NEAR_MAX)};
+	longest_literal(pattern, near->word, sizeof(near->word));
+	near->word_len = strlen(near->word);
+	if (near->word_len == 0)
+		near->max = 0;
+}
+
+void near_offer(struct near *near, const char *name)
+{
+	size_t at, known;
+	unsigned c;
+
+	if (near->max == 0)
+		return;
+	c = cost(near->word, near->word_len, name);
+	if (c == COST_NONE || (near->n == near->max && c >= near->costs[near->n - 1]))
+		return;
+	for (known = 0; known < near->n && !streq(near->names[known], name); known++)
+		;
+	if (known < near->n)
+		return;
+	near->n += near->n < near->max;
+	for (at = near->n - 1; at > 0 && near->costs[at - 1] > c; at--) {
+		near->costs[at] = near->costs[at - 1];
+		near->names[at] = near->names[at - 1];
+	}
+	near->costs[at] = c;
+	near->names[at] = name;
+}
+
 size_t symtab_find_near(const struct symtab *st, const char *pattern, const char *ret_names[],
 			size_t max)
 {
-	unsigned costs[NEAR_MAX];
-	char word[256];
-	size_t n = 0, word_len;
+	struct near near;
 
-	longest_literal(pattern, word, sizeof(word));
-	word_len = strlen(word);
-	max = MIN(max, NEAR_MAX);
-	if (word_len == 0 || max == 0)
-		return 0;
-	for (size_t i = 0; i < st->len; i++) {
-		const char *name = st->names + st->entries[i].name;
-		unsigned c;
-		size_t at, k;
-
-		if (st->entries[i].flags & SYMBOL_PLT)
-			continue;
-		c = cost(word, word_len, name);
-		if (c == COST_NONE || (n == max && c >= costs[n - 1]))
-			continue;
-		for (k = 0; k < n && !streq(ret_names[k], name); k++)
-			;
-		if (k < n)
-			continue;
-		n += n < max;
-		for (at = n - 1; at > 0 && costs[at - 1] > c; at--) {
-			costs[at] = costs[at - 1];
-			ret_names[at] = ret_names[at - 1];
-		}
-		costs[at] = c;
-		ret_names[at] = name;
-	}
-	return n;
+	near_init(&near, pattern, max);
+	for (size_t i = 0; i < st->len; i++)
+		if (!(st->entries[i].flags & SYMBOL_PLT))
+			near_offer(&near, st->names + st->entries[i].name);
+	for (size_t i = 0; i < near.n; i++)
+		ret_names[i] = near.names[i];
+	return near.n;
 }

@@ -5,7 +5,7 @@
  *   --wait      print "ready PID", then work only once a line or the end of stdin has arrived
  *   --verify    count the calls and print "NAME COUNT" for each; exit 1 when a count is not the
  *               planted one
- *   --seconds N, --threads N, --only NAME, --leaf: where the workload says so
+ *   --seconds N, --threads N, --rounds N, --only NAME, --leaf: where the workload says so
  *
  * After the work "done" is printed. Counting costs one increment a call, with and without --verify.
  */
@@ -29,7 +29,7 @@
 
 struct wl_options {
 	int wait, verify, leaf;
-	long seconds, threads;
+	long seconds, threads, rounds;
 	const char *only;
 };
 
@@ -48,7 +48,7 @@ static inline long wl_number(const char *program, const char *text)
 
 static inline struct wl_options wl_options(int argc, char **argv, long seconds, long threads)
 {
-	struct wl_options o = {0, 0, 0, seconds, threads, NULL};
+	struct wl_options o = {0, 0, 0, seconds, threads, 1, NULL};
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--wait") == 0) {
@@ -62,6 +62,9 @@ static inline struct wl_options wl_options(int argc, char **argv, long seconds, 
 			i++;
 		} else if (strcmp(argv[i], "--threads") == 0) {
 			o.threads = wl_number(argv[0], argv[i + 1]);
+			i++;
+		} else if (strcmp(argv[i], "--rounds") == 0) {
+			o.rounds = wl_number(argv[0], argv[i + 1]);
 			i++;
 		} else if (strcmp(argv[i], "--only") == 0 && argv[i + 1]) {
 			o.only = argv[++i];

@@ -9,6 +9,8 @@
  * Each burns its time in itself and calls nothing. The shares are held by feedback, not by fixed
  * loops: work() measures what each slice of about 1 ms took on the thread's CPU clock and calls
  * next whichever is furthest behind, so they are exact to a slice whatever else the machine does.
+ * Slices differ in length, as equal ones would come round every 10 ms, and samples of a fixed
+ * period see only parts of such a round.
  */
 #include "wl.h"
 
@@ -59,14 +61,18 @@ static struct share *furthest_behind(uint64_t total)
 
 WL_FUNC uint64_t work(uint64_t cpu_ns)
 {
-	uint64_t total = 0, iterations = 100000;
+	uint64_t total = 0, iterations = 100000, random = 88172645463325252;
 	uint64_t last = wl_clock(CLOCK_THREAD_CPUTIME_ID);
 
 	while (total < cpu_ns) {
 		struct share *s = furthest_behind(total);
 		uint64_t now, took;
 
-		s->func(iterations);
+		/* xorshift64 (Marsaglia): from half to one and a half times as long. */
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		s->func(iterations / 2 + random % iterations);
 		now = wl_clock(CLOCK_THREAD_CPUTIME_ID);
 		took = now - last;
 		last = now;
