@@ -26,6 +26,11 @@ enum record_kind {
 	RECORD_MMAP = 7, /* executable memory was mapped; made by the collector from perf's MMAP2 */
 	RECORD_IMAGE =
 		8, /* an exec has replaced the address space, before anything is mapped into it */
+	RECORD_CALL =
+		9, /* as RECORD_SPAN, with all that conditions and captures know of the call */
+	RECORD_THROW = 10, /* an exception begins to leave calls: struct record_throw */
+	RECORD_STACK =
+		11, /* the user stack of the call whose record follows: struct record_stack */
 };
 
 enum record_flags {
@@ -33,8 +38,13 @@ enum record_flags {
 		1 << 0,	     /* never returned: an exception, longjmp or thread cancel passed it */
 	SPAN_ERROR = 1 << 1, /* the return value is an error by the session's rule */
 	SPAN_ARGS = 1 << 2,  /* six argument registers follow */
-	FORK_FOLLOWED = 1 << 3, /* the parent was a target, so the child is one too */
-	MMAP_BUILD_ID = 1 << 4, /* build_id is valid */
+	FORK_FOLLOWED = 1 << 3,	 /* the parent was a target, so the child is one too */
+	MMAP_BUILD_ID = 1 << 4,	 /* build_id is valid */
+	SPAN_UNDECIDED = 1 << 5, /* the condition was not evaluated: the daemon decides */
+	SPAN_TAIL = 1 << 6,	 /* ended by a jump to another function: ret is not known */
+	SPAN_KERNEL = 1 << 7,	 /* a call of a kernel function */
+	SPAN_VALUES = 1 << 8,	 /* values follow: RECORD_CALL only */
+	SPAN_INSTANT = 1 << 9,	 /* no call: a static probe was passed; its duration is 0 */
 };
 
 enum {
@@ -43,6 +53,10 @@ enum {
 		6, /* integer argument registers of the x86-64 and arm64 calling conventions */
 	RECORD_MAX_STACK = 127, /* frames of one stack, user and kernel each */
 	RECORD_MAX_OPEN = 64,	/* open spans of a thread; the kernel keeps as many return probes */
+	RECORD_MAX_VALUES = 256,  /* bytes of captured values of a call */
+	RECORD_MAX_CAPTURES = 16, /* captured values of a call */
+	RECORD_TYPE_LEN = 64,	  /* of an exception's type, mangled */
+	RECORD_MESSAGE_LEN = 128,
 	RECORD_FILENAME_LEN = 128,
 	RECORD_BUILD_ID_LEN = 20,
 	RECORD_MAX_SESSIONS =
@@ -72,6 +86,47 @@ struct record_span {
 struct record_span_args {
 	struct record_span span;
 	__u64 args[RECORD_ARGS];
+};
+
+/*
+ * What a condition is decided on; the generated programs (daemon/expr) read it where the kernel
+ * side puts it together, so nothing moves without them. Only what the session asked for is filled
+ * in, the rest is zero. A capture's value starts at a multiple of 8 in values: a number takes 8
+ * bytes, extended to 64 bits by its sign; text and buffers are a struct record_text. The record
+ * is cut off behind the values the probe has.
+ */
+struct record_call {
+	struct record_span span;
+	__u64 offcpu_ns; /* of duration_ns: not running */
+	__u64 cgroup;	 /* id of the version 2 cgroup: its directory's inode */
+	__u32 uid;
+	__u32 caller; /* index + 1 of the probe of the span around it; 0: outermost */
+	char comm[RECORD_COMM_LEN];
+	__u64 args[RECORD_ARGS]; /* registers at entry; those redacted or overwritten are 0 */
+	__u64 valid;		 /* bit i: capture i could be read */
+	__u8 values[RECORD_MAX_VALUES];
+};
+
+struct record_text {
+	__u32 len;   /* bytes of text that are there, without a NUL */
+	char text[]; /* as many as the capture has room for, then zeros up to a multiple of 8 */
+};
+
+/* Sent when a thread with open spans throws; the spans it ends come after it. */
+struct record_throw {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 time_ns;
+	char type[RECORD_TYPE_LEN];	  /* mangled, NUL-terminated; "" when not known */
+	char message[RECORD_MESSAGE_LEN]; /* what() of the standard exceptions that keep one */
+};
+
+struct record_stack {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 time_ns; /* the call's start_ns + duration_ns */
+	__u32 user_count, pad;
+	__u64 ips[]; /* leaf first */
 };
 
 /* A call path is a hash of its parent path and the probe; the outermost has parent 0. */
@@ -148,7 +203,8 @@ enum loss_kind {
 	LOSS_STACK = 6,	     /* no sample lost: its stack could not be read or was cut */
 	LOSS_PATHS_FULL = 7, /* the table of announced paths is full: paths are announced again */
 	FILTERED_SPAN = 8,   /* no loss: a call that the session's filters left out */
-	LOSS_COUNTERS = 9,
+	LOSS_UNDECIDED = 9, /* statistics only: a call that ended without its condition evaluated */
+	LOSS_COUNTERS = 10,
 };
 
 #ifndef __bpf__
@@ -156,6 +212,14 @@ static_assert(sizeof(struct record_header) == 8, "record ABI");
 static_assert(sizeof(struct record_span) == 64, "record ABI");
 static_assert(offsetof(struct record_span, start_ns) == 24, "record ABI");
 static_assert(sizeof(struct record_span_args) == 112, "record ABI");
+static_assert(offsetof(struct record_call, offcpu_ns) == 64, "record ABI");
+static_assert(offsetof(struct record_call, comm) == 88, "record ABI");
+static_assert(offsetof(struct record_call, args) == 104, "record ABI");
+static_assert(offsetof(struct record_call, valid) == 152, "record ABI");
+static_assert(offsetof(struct record_call, values) == 160, "record ABI");
+static_assert(sizeof(struct record_throw) == 24 + RECORD_TYPE_LEN + RECORD_MESSAGE_LEN,
+	      "record ABI");
+static_assert(offsetof(struct record_stack, ips) == 32, "record ABI");
 static_assert(sizeof(struct record_path) == 32, "record ABI");
 static_assert(offsetof(struct record_sample, ips) == 48, "record ABI");
 static_assert(sizeof(struct record_fork) == 56, "record ABI");
