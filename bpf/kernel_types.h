@@ -44,6 +44,10 @@ struct mm_struct {
 	struct uprobes_state uprobes_state;
 };
 
+struct uprobe_task {
+	unsigned int depth; /* return probes whose functions have not returned */
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -53,6 +57,9 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
+	struct uprobe_task *utask;
+	unsigned long sas_ss_sp; /* the stack for signal handlers, and its size */
+	unsigned long sas_ss_size;
 	const struct cred *cred;
 	char comm[16];
 };

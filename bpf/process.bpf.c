@@ -59,6 +59,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	BPF_CORE_READ_STR_INTO(&r->comm, task, comm);
 	if (bpf_probe_read_kernel_str(r->filename, sizeof(r->filename), filename) < 0)
 		r->filename[0] = 0;
+	/* The ring is not cleared between laps: what is behind the text is of other records. */
+	r->filename[sizeof(r->filename) - 1] = 0;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }

@@ -19,13 +19,36 @@ static void attach_text(struct output *o, reply_t *reply, const void *arg)
 	strbuf_putc(out, '\n');
 }
 
+/* Without anything to collect, but with a name and a condition: that of a session that goes on. */
+static bool is_replacement(const struct options *o)
+{
+	return !o->n_operands && !o->frequency.set && o->name &&
+	       (o->where || o->begin || o->stack_if);
+}
+
+static int replace_conditions(struct cli *cli, const struct view *view)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	json_string(&w, "name", cli->options->name);
+	request_conditions(&w, cli->options);
+	r = request_end(&w, &cli->error);
+	return r < 0 ? r : query_run(cli, "SetConditions", params.data, view, NULL);
+}
+
 int cmd_attach(struct cli *cli)
 {
 	static const struct view view = {.text = attach_text};
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	struct json_writer w;
-	int r = request_check(cli->options, &cli->error);
+	int r;
 
+	if (is_replacement(cli->options))
+		return replace_conditions(cli, &view);
+	r = request_check(cli->options, &cli->error);
 	if (r < 0)
 		return r;
 	request_begin(&w, &params);

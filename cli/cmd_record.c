@@ -106,6 +106,7 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 	if (r < 0)
 		return r;
 	left_out_note(cli->output, begun);
+	notes_note(cli->output, begun);
 	if (!cli->options->output)
 		output_note(cli->output, "sonde: no -o FILE: recording to %s", shown);
 	if (command)

@@ -26,8 +26,10 @@ static int show(struct cli *cli, struct connection *c)
 			      : output_finish(cli->output, &cli->error);
 		if (r < 0)
 			return r;
-		if (!continues)
+		if (!continues) {
+			notes_note(cli->output, reply);
 			coverage_note(cli->output, reply);
+		}
 	}
 	return EXIT_OK;
 }

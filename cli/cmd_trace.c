@@ -135,6 +135,7 @@ static int await_probes(struct trace *t, struct command *command, struct watch *
 	if (!t->session)
 		return error_set(&t->cli->error, ENOMEM, "Internal", "out of memory");
 	left_out_note(t->cli->output, reply);
+	notes_note(t->cli->output, reply);
 	output_span_head(t->cli->output);
 	show_spans(t, reply);
 	if (!continues) {

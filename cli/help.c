@@ -10,14 +10,18 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_status] = {"sonde status", "sonde status --json | jq .losses"},
 	[VERB_doctor] = {"sonde doctor",
 			 "sonde doctor --json | jq '.checks[] | select(.ok | not)'"},
-	[VERB_probes] = {"sonde probes -p 4711 'parse_*'",
-			 "sonde probes 'uprobe:/usr/bin/redis-server:*Command' '!debug*'"},
-	[VERB_trace] = {"sonde trace -p 4711 'libsqlite3:sqlite3_*' --min-duration 1ms",
-			"sonde trace --args -n 100 'libc:open*' -- ls -l"},
-	[VERB_record] = {"sonde record -F 99 -a -d 5 -o all.sonde",
-			 "sonde record 'handle_*' -o app.sonde -- ./app --port 8080"},
+	[VERB_probes] =
+		{"sonde probes -p 4711 'parse_*'",
+		 "sonde probes 'uprobe:/usr/bin/redis-server:*Command' --where 'arg1 > 4KiB'"},
+	[VERB_trace] =
+		{"sonde trace -p 4711 'libsqlite3:sqlite3_*' --min-duration 1ms",
+		 "sonde trace -p 4711 'libc:open*' --args --where 'ret < 0 && str(args.file) =~ "
+		 "\"/etc/*\"'"},
+	[VERB_record] =
+		{"sonde record -F 99 -a -d 5 -o all.sonde",
+		 "sonde record 'handle_*' kprobe:vfs_write -o app.sonde -- ./app --port 8080"},
 	[VERB_attach] = {"sonde attach --name api -F 49 'uprobe:/usr/sbin/nginx:ngx_http_*' -a",
-			 "sonde attach -p 4711 'parse_*' --stats-only"},
+			 "sonde attach --name api --where 'duration > 10ms && ret < 0'"},
 	[VERB_detach] = {"sonde detach api", "sonde detach api --json"},
 	[VERB_list] = {"sonde list", "sonde list -i app.sonde"},
 	[VERB_report] = {"sonde report --sort p99 -n 20",
@@ -88,8 +92,12 @@ static void verb_help(struct strbuf *out, const struct verb *v)
 	strbuf_printf(out, "%s: %s.\n", v->name, v->summary);
 	if (strstr(v->operands, "SPEC"))
 		strbuf_puts(out,
-			    "\nSPEC: FUNC_GLOB, LIB:FUNC_GLOB, uprobe:/path:FUNC_GLOB, or !GLOB "
-			    "to leave out.\n");
+			    "\nSPEC: FUNC_GLOB, LIB:FUNC_GLOB, uprobe:/path:FUNC_GLOB, "
+			    "usdt:/path:PROVIDER:NAME, of the kernel\nkprobe:FUNC_GLOB, "
+			    "kprobe:MODULE:FUNC_GLOB, fentry:FUNC_GLOB, or !GLOB to leave out.\n");
+	if (option_known(v, "where"))
+		strbuf_puts(out, "\nEXPR: a condition such as 'duration > 10ms && ret < 0': man 7 "
+				 "sonde-conditions.\n");
 	if (any) {
 		strbuf_puts(out, "\nOptions:\n");
 		option_lines(out, v, false);

@@ -14,6 +14,25 @@ static int exit_status(const struct cli *cli)
 						  : error_exit_status(cli->error.name);
 }
 
+/* The condition with a mark below the column that the daemon complained about. */
+static void point_at(struct output *output, const struct options *o, const struct error *e)
+{
+	const char *const given[] = {o->where, o->begin, o->stack_if};
+	const char *text = NULL;
+	unsigned int column, n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++)
+		if (given[i]) {
+			text = given[i];
+			n++;
+		}
+	if (n != 1 || output_is_json(output) || !streq(e->name, "BadCondition") ||
+	    sscanf(e->message, "column %u:", &column) != 1 || column > strlen(text) + 1)
+		return;
+	output_note(output, "  %s", text);
+	output_note(output, "  %*s^", (int)column - 1, "");
+}
+
 static int run(struct cli *cli)
 {
 	const struct options *o = cli->options;
@@ -66,7 +85,9 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	if (r < 0 && !cli.error.name[0])
 		error_set(&cli.error, -r, "Internal", "%s", strerror(-r));
-	if (r < 0)
+	if (r < 0) {
 		output_error(output, &cli.error);
+		point_at(output, &o, &cli.error);
+	}
 	return r < 0 ? exit_status(&cli) : r;
 }

@@ -146,6 +146,32 @@ static int parse_number(struct parser *p, const char *shown, const char *value, 
 	return 0;
 }
 
+/* Commas inside brackets and quotes belong to what is there: 'f(int, int)', buf(args.a->b, 8). */
+static int parse_texts(struct parser *p, const char *shown, const char *value, struct texts *ret)
+{
+	while (*value) {
+		size_t len = 0;
+		int depth = 0;
+
+		for (; value[len] && (depth > 0 || value[len] != ','); len++) {
+			bool arrow = len > 0 && value[len] == '>' && value[len - 1] == '-';
+
+			depth += strchr("([{<", value[len])		? 1
+				 : strchr(")]}>", value[len]) && !arrow ? -1
+									: 0;
+		}
+		if (len == 0)
+			return bad_value(p, shown, value, "has an empty part");
+		if (array_reserve(&ret->items, &ret->cap, ret->n + 1, sizeof(*ret->items)) < 0)
+			return -ENOMEM;
+		ret->items[ret->n] = strndup(value, len);
+		if (!ret->items[ret->n++])
+			return -ENOMEM;
+		value += len + (value[len] == ',');
+	}
+	return 0;
+}
+
 static int set_value(struct parser *p, const struct option_def *d, const char *shown,
 		     const char *value)
 {
@@ -162,6 +188,8 @@ static int set_value(struct parser *p, const struct option_def *d, const char *s
 		return 0;
 	case OPTION_CHOICE:
 		return parse_choice(p, d, shown, value, at);
+	case OPTION_TEXTS:
+		return parse_texts(p, shown, value, at);
 	case OPTION_NUMBER:
 		return parse_number(p, shown, value, at);
 	case OPTION_UID:
@@ -349,8 +377,18 @@ int options_parse(struct options *o, int argc, char **argv, struct error *e)
 	return r;
 }
 
+static void free_texts(struct texts *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		free(t->items[i]);
+	free(t->items);
+}
+
 void options_release(struct options *o)
 {
+	free_texts(&o->inside);
+	free_texts(&o->capture);
+	free_texts(&o->redact);
 	free(o->pids);
 	free(o->operands);
 	*o = (struct options){0};

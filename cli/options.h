@@ -19,6 +19,7 @@ enum option_kind {
 	OPTION_PERCENT,	 /* struct percent */
 	OPTION_PIDS,	 /* appends to pids */
 	OPTION_CHOICE,	 /* const char *, one of choices */
+	OPTION_TEXTS,	 /* appends to a struct texts; separated by commas outside brackets */
 };
 
 struct option_def {
@@ -47,6 +48,11 @@ struct percent {
 	double value;
 };
 
+struct texts {
+	char **items; /* owned */
+	size_t n, cap;
+};
+
 struct options {
 	const struct verb *verb; /* NULL: none was given */
 	/* global */
@@ -66,6 +72,9 @@ struct options {
 	struct number min_duration, max_depth, frequency, duration, count;
 	bool errors, null_is_error, args, stats_only;
 	const char *name;
+	const char *where, *begin, *stack_if, *returns;
+	bool exceptions;
+	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title;
 	struct percent min_percent;

@@ -27,6 +27,7 @@ int query_run(struct cli *cli, const char *method, const char *params, const str
 	if (r < 0)
 		return r;
 	left_out_note(cli->output, reply);
+	notes_note(cli->output, reply);
 	coverage_note(cli->output, reply);
 	return EXIT_OK;
 }

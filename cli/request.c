@@ -22,8 +22,10 @@ int request_check(const struct options *o, struct error *e)
 		return usage_error(o, e, "-a means every process: leave out -p, -c and --uid");
 	if (o->command && (o->n_pids || o->comm || o->uid.set))
 		return usage_error(o, e, "either a command behind --, or -p, -c and --uid");
-	if (o->stats_only && o->args)
-		return usage_error(o, e, "--args keeps raw spans, and --stats-only keeps none");
+	if (o->stats_only && (o->args || o->capture.n || o->stack_if || o->exceptions))
+		return usage_error(o, e,
+				   "--args, --capture, --stack-if and --exceptions are about raw "
+				   "spans, and --stats-only keeps none");
 	if (!o->n_operands && !frequency(o)) {
 		bool samples = option_known(o->verb, "frequency");
 
@@ -87,6 +89,22 @@ static void write_flag(struct json_writer *w, const char *key, bool value)
 		json_bool(w, key, true);
 }
 
+static void write_texts(struct json_writer *w, const char *key, const struct texts *t)
+{
+	if (t->n)
+		write_strings(w, key, (const char *const *)t->items, t->n);
+}
+
+void request_conditions(struct json_writer *w, const struct options *o)
+{
+	if (o->where)
+		json_string(w, "where", o->where);
+	if (o->begin)
+		json_string(w, "begin", o->begin);
+	if (o->stack_if)
+		json_string(w, "stack_if", o->stack_if);
+}
+
 void request_session_options(struct json_writer *w, const struct options *o,
 			     const struct command *command)
 {
@@ -112,6 +130,13 @@ void request_session_options(struct json_writer *w, const struct options *o,
 		json_string(w, "error_rule", "null");
 	write_flag(w, "args", o->args);
 	write_flag(w, "stats_only", o->stats_only);
+	write_flag(w, "exceptions", o->exceptions);
+	request_conditions(w, o);
+	write_texts(w, "inside", &o->inside);
+	write_texts(w, "capture", &o->capture);
+	write_texts(w, "redact", &o->redact);
+	if (o->returns)
+		json_string(w, "returns", o->returns);
 	json_object_end(w);
 }
 
@@ -122,6 +147,8 @@ void request_query(struct json_writer *w, const struct options *o)
 		json_string(w, "session", o->session);
 	if (o->kind)
 		json_string(w, "kind", o->kind);
+	if (o->where)
+		json_string(w, "where", o->where);
 	if (!o->all && (o->n_pids || o->comm || o->uid.set))
 		write_selectors(w, o, 0);
 	json_object_end(w);

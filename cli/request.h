@@ -18,6 +18,8 @@ int request_end(struct json_writer *w, struct error *e); /* 0, -ENOMEM */
 void request_session_options(struct json_writer *w, const struct options *o,
 			     const struct command *command);
 /* "query": Query. */
+/* The members where, begin and stack_if: those that were given. */
+void request_conditions(struct json_writer *w, const struct options *o);
 void request_query(struct json_writer *w, const struct options *o);
 
 #endif

@@ -162,6 +162,20 @@ bool answer_is_cpu(reply_t *reply, const char *kind)
 	return !reply_has_text(session, "kinds", "span");
 }
 
+void notes_note(struct output *o, reply_t *reply)
+{
+	reply_t *coverage = reply_get(reply, "coverage");
+	uint64_t dropped = reply_u64(coverage, "raw_dropped");
+	uint64_t spans = reply_u64(coverage, "raw_spans");
+
+	reply_foreach(note, reply, "notes") output_note(o, "sonde: %s", reply_text(note));
+	if (dropped > 0)
+		output_note(o,
+			    "sonde: the condition was asked about %llu spans; %llu older ones are "
+			    "in memory no more",
+			    (unsigned long long)spans, (unsigned long long)dropped);
+}
+
 void left_out_note(struct output *o, reply_t *reply)
 {
 	size_t n = 0, total = reply_count(reply, "left_out");

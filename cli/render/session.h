@@ -19,6 +19,10 @@ void coverage_note(struct output *o, reply_t *reply);
 /* Is the answer about CPU samples (kind as asked for, or NULL)? */
 bool answer_is_cpu(reply_t *reply, const char *kind);
 
+/* What of a condition could not be decided, a line each on standard error; and how many raw spans
+ * it could not be asked about, as they were there no more. */
+void notes_note(struct output *o, reply_t *reply);
+
 /* Specifications or functions that were left out, a line each on standard error. */
 void left_out_note(struct output *o, reply_t *reply);
 

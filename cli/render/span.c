@@ -6,7 +6,7 @@
 #include "sonde/base/format.h"
 #include "text.h"
 
-enum { COMM_WIDTH = 15, DURATION_WIDTH = 9, INDENT_MAX = 40 };
+enum { COMM_WIDTH = 15, DURATION_WIDTH = 9, INDENT_MAX = 40, STACK_COLUMN = 58 };
 
 void span_text_head(struct output *o)
 {
@@ -53,23 +53,62 @@ static bool is_error(reply_t *span, bool has_ret, uint64_t ret)
 			   (ret <= UINT32_MAX && (int32_t)ret < 0 && (int32_t)ret >= -4095));
 }
 
+/* " (unwound: std::runtime_error: "no such table")" */
+static void append_unwound(struct output *o, reply_t *span)
+{
+	struct strbuf *out = output_data(o);
+	reply_t *exception = reply_get(span, "exception");
+	const char *type = reply_str(exception, "type"), *message = reply_str(exception, "message");
+
+	strbuf_printf(out, " %s(unwound", output_style(o, STYLE_WARM));
+	if (*type) {
+		strbuf_puts(out, ": ");
+		text_append_safe(out, type);
+	}
+	if (*message) {
+		strbuf_puts(out, ": \"");
+		text_append_safe(out, message);
+		strbuf_putc(out, '"');
+	}
+	strbuf_printf(out, ")%s", output_style_end(o, STYLE_WARM));
+}
+
 static void append_result(struct output *o, reply_t *span)
 {
 	struct strbuf *out = output_data(o);
+	reply_t *result = reply_get(span, "result");
 	uint64_t ret = 0;
 	bool has_ret = reply_hex(span, "ret", &ret);
-	enum style style = is_error(span, has_ret, ret) ? STYLE_BAD : STYLE_NONE;
+	enum style style = is_error(span, has_ret && !result, ret) ? STYLE_BAD : STYLE_NONE;
 
 	if (reply_has_text(span, "flags", "unwound")) {
-		strbuf_printf(out, " %s(unwound)%s", output_style(o, STYLE_WARM),
-			      output_style_end(o, STYLE_WARM));
+		append_unwound(o, span);
 		return;
 	}
-	if (!has_ret)
+	/* Nothing is known of the result of a call that ended as another one's. */
+	if (result ? !*reply_text(result) : !has_ret || reply_has_text(span, "flags", "tail"))
 		return;
 	strbuf_printf(out, " = %s", output_style(o, style));
-	span_result(out, ret);
+	if (result)
+		text_append_safe(out, reply_text(result));
+	else
+		span_result(out, ret);
 	strbuf_puts(out, output_style_end(o, style));
+}
+
+/* Below its call, a frame a line. */
+static void append_stack(struct output *o, reply_t *span, size_t indent)
+{
+	struct strbuf *out = output_data(o);
+
+	reply_foreach(frame, span, "stack")
+	{
+		text_spaces(out, indent);
+		strbuf_puts(out, output_style(o, STYLE_DIM));
+		text_append_safe(out, reply_text(frame));
+		strbuf_puts(out, output_style_end(o, STYLE_DIM));
+		strbuf_putc(out, '\n');
+	}
 }
 
 void span_text(struct output *o, reply_t *span, bool args)
@@ -77,7 +116,8 @@ void span_text(struct output *o, reply_t *span, bool args)
 	struct strbuf *out = output_data(o);
 	_cleanup_(strbuf_release) struct strbuf comm = {0};
 	char clock[FORMAT_MAX], duration[FORMAT_MAX];
-	size_t width;
+	size_t width, indent = 2 * MIN(reply_u64(span, "depth"), (uint64_t)INDENT_MAX);
+	reply_t *call = reply_get(span, "call");
 
 	text_append_safe(&comm, reply_str(span, "comm"));
 	width = comm.data ? text_width(comm.data) : 0;
@@ -87,10 +127,16 @@ void span_text(struct output *o, reply_t *span, bool args)
 		      reply_u64(span, "tid"));
 	strbuf_puts(out, comm.data ? comm.data : "");
 	text_spaces(out, (width < COMM_WIDTH ? COMM_WIDTH - width : 0) + 2);
-	text_spaces(out, 2 * MIN(reply_u64(span, "depth"), (uint64_t)INDENT_MAX));
+	text_spaces(out, indent);
 	text_append_safe(out, reply_str(span, "name"));
-	if (args && reply_first(span, "args"))
+	if (call) {
+		strbuf_putc(out, '(');
+		text_append_safe(out, reply_text(call));
+		strbuf_putc(out, ')');
+	} else if (args && reply_first(span, "args")) {
 		append_args(out, span);
+	}
 	append_result(o, span);
 	strbuf_putc(out, '\n');
+	append_stack(o, span, STACK_COLUMN + indent);
 }

@@ -2,6 +2,7 @@
 #include "record_check.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 
 bool record_valid(const void *data, size_t size)
@@ -14,6 +15,21 @@ bool record_valid(const void *data, size_t size)
 	case RECORD_SPAN:
 		return size == (h->flags & SPAN_ARGS ? sizeof(struct record_span_args)
 						     : sizeof(struct record_span));
+	case RECORD_CALL:
+		return size >= offsetof(struct record_call, values) &&
+		       size <= sizeof(struct record_call);
+	case RECORD_THROW: {
+		const struct record_throw *t = data;
+
+		return size == sizeof(*t) && t->type[RECORD_TYPE_LEN - 1] == 0 &&
+		       t->message[RECORD_MESSAGE_LEN - 1] == 0;
+	}
+	case RECORD_STACK: {
+		const struct record_stack *s = data;
+
+		return size >= sizeof(*s) && s->user_count <= RECORD_MAX_STACK &&
+		       size == sizeof(*s) + s->user_count * sizeof(__u64);
+	}
 	case RECORD_PATH:
 		return size == sizeof(struct record_path);
 	case RECORD_SAMPLE: {

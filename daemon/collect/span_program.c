@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "span_program.h"
+#include "span_program_private.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -12,15 +12,7 @@
 #define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
 
 /* Per-CPU statistics are memory of the kernel: a limit for what one session may take. */
-enum { MAX_STATS_BYTES = 512 << 20 };
-
-struct span_program {
-	struct span_bpf *span;
-	struct flat_bpf *flat;
-	struct bpf_map *stats;
-	int n_cpus;
-	struct kernel_stat *scratch; /* n_cpus of them, for stats-only sessions */
-};
+enum { MAX_STATS_BYTES = 512 << 20, MAX_GOROUTINES = 8192 };
 
 static int load_error(struct error *error, int r)
 {
@@ -80,6 +72,145 @@ static int load_flat(struct span_program *p, const struct kernel_side *kernel,
 	return r < 0 ? load_error(error, r) : 0;
 }
 
+/* Which programs a session needs, and as what they are attached. */
+static const struct {
+	const char *name;
+	enum { BY_UPROBE, BY_KPROBE, BY_TRACING } by;
+	size_t wanted; /* offset of the option that asks for it */
+} parts[] = {
+	{"span_entry", BY_UPROBE, SIZE_MAX},
+	{"span_return", BY_UPROBE, SIZE_MAX},
+	{"span_site", BY_UPROBE, offsetof(struct span_options, sites)},
+	{"span_throw", BY_UPROBE, offsetof(struct span_options, throws)},
+	{"span_catch", BY_UPROBE, offsetof(struct span_options, throws)},
+	{"span_emit", BY_UPROBE, offsetof(struct span_options, rich)},
+	{"span_reject", BY_UPROBE, offsetof(struct span_options, rich)},
+	{"span_hide", BY_UPROBE, offsetof(struct span_options, rich)},
+	{"span_emit_stack", BY_UPROBE, offsetof(struct span_options, stacks)},
+	{"kernel_entry", BY_KPROBE, offsetof(struct span_options, kernel)},
+	{"kernel_return", BY_KPROBE, offsetof(struct span_options, kernel)},
+	{"kernel_emit", BY_KPROBE, offsetof(struct span_options, rich)},
+	{"kernel_reject", BY_KPROBE, offsetof(struct span_options, rich)},
+	{"kernel_hide", BY_KPROBE, offsetof(struct span_options, rich)},
+	{"kernel_emit_stack", BY_KPROBE, offsetof(struct span_options, stacks)},
+	{"static_entry", BY_UPROBE, offsetof(struct span_options, statics)},
+	{"static_return", BY_UPROBE, offsetof(struct span_options, statics)},
+	{"static_instant", BY_UPROBE, offsetof(struct span_options, statics)},
+	{"span_switch", BY_TRACING, offsetof(struct span_options, offcpu)},
+	{"span_exit", BY_TRACING, SIZE_MAX},
+	{"span_exec", BY_TRACING, SIZE_MAX},
+};
+
+static bool is_wanted(const struct span_options *o, size_t part)
+{
+	bool wanted = parts[part].wanted == SIZE_MAX ||
+		      *(const bool *)((const char *)o + parts[part].wanted);
+
+	return wanted && (parts[part].by != BY_KPROBE || o->kernel);
+}
+
+static void choose_programs(struct span_program *p, const struct span_options *o)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(p->span->obj, parts[i].name);
+
+		if (!program)
+			continue;
+		bpf_program__set_autoload(program, is_wanted(o, i));
+		if (parts[i].by == BY_UPROBE && o->multi)
+			bpf_program__set_expected_attach_type(program, ATTACH_UPROBE_MULTI);
+		if (parts[i].by == BY_KPROBE && o->kernel_multi)
+			bpf_program__set_expected_attach_type(program, BPF_TRACE_KPROBE_MULTI);
+	}
+}
+
+static void set_constants(struct span_program *p, const struct span_options *o)
+{
+	p->span->rodata->session = o->slot;
+	p->span->rodata->path_seed = o->path_seed;
+	p->span->rodata->filter_targets = o->filter_targets;
+	p->span->rodata->errors_only = o->errors_only;
+	p->span->rodata->unwound_only = o->unwound_only;
+	p->span->rodata->null_is_error = o->null_is_error;
+	p->span->rodata->stats_only = o->stats_only;
+	p->span->rodata->rich = o->rich;
+	p->span->rodata->use_info = o->use_info;
+	p->span->rodata->has_gates = o->has_gates;
+	p->span->rodata->goroutines = o->goroutines;
+	if (o->max_depth > 0)
+		p->span->rodata->max_depth = o->max_depth;
+	p->span->bss->min_duration_ns = o->min_duration_ns;
+}
+
+static int size_maps(struct span_program *p, const struct span_options *o, struct error *error)
+{
+	uint32_t n = MAX(o->n_probes, 1U);
+	int r = size_stats(p, p->span->maps.stats, o, error);
+
+	if (r >= 0 && (o->rich || o->use_info || o->sites))
+		r = bpf_map__set_max_entries(p->span->maps.infos, n);
+	if (r >= 0 && (o->rich || o->statics))
+		r = bpf_map__set_max_entries(p->span->maps.fetches, n);
+	if (r >= 0 && o->goroutines)
+		r = bpf_map__set_max_entries(p->span->maps.goroutine_threads, MAX_GOROUTINES);
+	if (r >= 0 && o->goroutines && o->rich)
+		r = bpf_map__set_max_entries(p->span->maps.goroutine_calls, MAX_GOROUTINES);
+	return r;
+}
+
+/* What conditions end in, at the start of a program array. */
+static int fill_outcomes(int array, struct bpf_program *const outcomes[4])
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		int fd = bpf_program__fd(outcomes[i]);
+
+		if (fd >= 0 && bpf_map_update_elem(array, &i, &fd, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int fill_programs(struct span_program *p, const struct span_options *o)
+{
+	struct bpf_program *const user[4] = {
+		[PROGRAM_EMIT] = p->span->progs.span_emit,
+		[PROGRAM_REJECT] = p->span->progs.span_reject,
+		[PROGRAM_EMIT_STACK] = p->span->progs.span_emit_stack,
+		[PROGRAM_HIDE] = p->span->progs.span_hide,
+	};
+	struct bpf_program *const kernel[4] = {
+		[PROGRAM_EMIT] = p->span->progs.kernel_emit,
+		[PROGRAM_REJECT] = p->span->progs.kernel_reject,
+		[PROGRAM_EMIT_STACK] = p->span->progs.kernel_emit_stack,
+		[PROGRAM_HIDE] = p->span->progs.kernel_hide,
+	};
+	int r = 0;
+
+	if (o->rich)
+		r = fill_outcomes(bpf_map__fd(p->span->maps.programs), user);
+	if (r >= 0 && o->rich && o->kernel)
+		r = fill_outcomes(bpf_map__fd(p->span->maps.kernel_programs), kernel);
+	return r;
+}
+
+static int attach_one(const struct bpf_program *program, struct bpf_link **ret)
+{
+	*ret = bpf_program__attach(program);
+	return *ret ? 0 : -errno;
+}
+
+static int attach_tracing(struct span_program *p, const struct span_options *o)
+{
+	int r = attach_one(p->span->progs.span_exit, &p->exit);
+
+	if (r >= 0)
+		r = attach_one(p->span->progs.span_exec, &p->exec);
+	if (r >= 0 && o->offcpu)
+		r = attach_one(p->span->progs.span_switch, &p->offcpu);
+	return r;
+}
+
 static int load_span(struct span_program *p, const struct kernel_side *kernel,
 		     const struct span_options *o, struct error *error)
 {
@@ -88,35 +219,29 @@ static int load_span(struct span_program *p, const struct kernel_side *kernel,
 	p->span = span_bpf__open();
 	if (!p->span)
 		return load_error(error, -errno);
-	p->span->rodata->session = o->slot;
-	p->span->rodata->path_seed = o->path_seed;
-	p->span->rodata->filter_targets = o->filter_targets;
-	p->span->rodata->want_args = o->want_args;
-	p->span->rodata->errors_only = o->errors_only;
-	p->span->rodata->null_is_error = o->null_is_error;
-	p->span->rodata->stats_only = o->stats_only;
-	if (o->max_depth > 0)
-		p->span->rodata->max_depth = o->max_depth;
-	p->span->bss->min_duration_ns = o->min_duration_ns;
-	if (o->multi) {
-		bpf_program__set_expected_attach_type(p->span->progs.span_entry,
-						      ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(p->span->progs.span_return,
-						      ATTACH_UPROBE_MULTI);
-	}
-	r = size_stats(p, p->span->maps.stats, o, error);
+	set_constants(p, o);
+	choose_programs(p, o);
+	r = size_maps(p, o, error);
 	if (r < 0)
 		return r;
 	r = kernel_side_share_maps(kernel, p->span->obj);
 	if (r < 0)
 		return r;
 	r = span_bpf__load(p->span);
+	if (r >= 0)
+		r = fill_programs(p, o);
+	if (r >= 0)
+		r = attach_tracing(p, o);
 	return r < 0 ? load_error(error, r) : 0;
 }
 
 /* What has been loaded, so that something else can be. */
 static void span_program_release(struct span_program *p)
 {
+	bpf_link__destroy(p->offcpu);
+	bpf_link__destroy(p->exit);
+	bpf_link__destroy(p->exec);
+	p->offcpu = p->exit = p->exec = NULL;
 	span_bpf__destroy(p->span);
 	flat_bpf__destroy(p->flat);
 	free(p->scratch);
@@ -134,8 +259,12 @@ int span_program_load(const struct kernel_side *kernel, const struct span_option
 	if (!p)
 		return -ENOMEM;
 	p->n_cpus = libbpf_num_possible_cpus();
+	p->attach_type = options->multi ? (int)ATTACH_UPROBE_MULTI : 0;
+	p->kernel_attach_type = options->kernel_multi ? BPF_TRACE_KPROBE_MULTI : 0;
 	r = -EOPNOTSUPP;
-	if (options->stats_only && options->session_link)
+	if (options->stats_only && options->session_link && !options->rich && !options->use_info &&
+	    !options->sites && !options->has_gates && !options->kernel && !options->unwound_only &&
+	    !options->statics)
 		r = load_flat(p, kernel, options, NULL);
 	/* The kfuncs of session links have changed before (7.0): the pair of probes always works.
 	 */
@@ -158,19 +287,104 @@ struct span_program *span_program_free(struct span_program *p)
 	return NULL;
 }
 
-int span_program_entry_fd(const struct span_program *p)
+static int fd_of(const struct bpf_program *program)
 {
-	return p->span ? bpf_program__fd(p->span->progs.span_entry) : -1;
+	int fd = bpf_program__fd(program);
+
+	return fd < 0 ? -1 : fd;
 }
 
-int span_program_return_fd(const struct span_program *p)
+int span_program_fd(const struct span_program *p, enum span_part part)
 {
-	return p->span ? bpf_program__fd(p->span->progs.span_return) : -1;
+	if (part == SPAN_PART_SESSION)
+		return p->flat ? fd_of(p->flat->progs.flat_session) : -1;
+	if (!p->span)
+		return -1;
+	switch (part) {
+	case SPAN_PART_ENTRY:
+		return fd_of(p->span->progs.span_entry);
+	case SPAN_PART_RETURN:
+		return fd_of(p->span->progs.span_return);
+	case SPAN_PART_SITE:
+		return fd_of(p->span->progs.span_site);
+	case SPAN_PART_THROW:
+		return fd_of(p->span->progs.span_throw);
+	case SPAN_PART_CATCH:
+		return fd_of(p->span->progs.span_catch);
+	case SPAN_PART_STATIC_ENTRY:
+		return fd_of(p->span->progs.static_entry);
+	case SPAN_PART_STATIC_RETURN:
+		return fd_of(p->span->progs.static_return);
+	case SPAN_PART_STATIC_INSTANT:
+		return fd_of(p->span->progs.static_instant);
+	case SPAN_PART_KERNEL_ENTRY:
+		return fd_of(p->span->progs.kernel_entry);
+	case SPAN_PART_KERNEL_RETURN:
+		return fd_of(p->span->progs.kernel_return);
+	default:
+		return -1;
+	}
 }
 
-int span_program_session_fd(const struct span_program *p)
+static int update(const struct bpf_map *map, uint32_t key, const void *value)
 {
-	return p->flat ? bpf_program__fd(p->flat->progs.flat_session) : -1;
+	return bpf_map_update_elem(bpf_map__fd(map), &key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int span_program_set_info(struct span_program *p, uint32_t probe, const struct probe_info *info)
+{
+	return p->span ? update(p->span->maps.infos, probe, info) : -EINVAL;
+}
+
+int span_program_set_fetches(struct span_program *p, uint32_t probe, const struct fetch *fetches,
+			     size_t n)
+{
+	struct fetch row[RECORD_MAX_CAPTURES] = {0};
+
+	if (!p->span || n > RECORD_MAX_CAPTURES)
+		return -EINVAL;
+	memcpy(row, fetches, n * sizeof(*fetches));
+	return update(p->span->maps.fetches, probe, row);
+}
+
+void span_program_set_wants(struct span_program *p, uint32_t wants, bool send_calls)
+{
+	if (!p->span)
+		return;
+	__atomic_store_n(&p->span->bss->wants, wants, __ATOMIC_RELAXED);
+	__atomic_store_n(&p->span->bss->send_calls, send_calls, __ATOMIC_RELAXED);
+}
+
+void span_program_condition_target(const struct span_program *p, bool kernel,
+				   struct span_condition_target *ret)
+{
+	const struct bpf_map *array =
+		kernel ? p->span->maps.kernel_programs : p->span->maps.programs;
+
+	*ret = (struct span_condition_target){
+		.facts_fd = bpf_map__fd(p->span->maps.pending),
+		.verdict_fd = bpf_map__fd(array),
+		.prog_type = BPF_PROG_TYPE_KPROBE,
+		.attach_type = kernel ? p->kernel_attach_type : p->attach_type,
+	};
+}
+
+int span_program_set_condition(struct span_program *p, bool kernel, uint32_t index, int fd)
+{
+	const struct bpf_map *array;
+
+	if (!p->span || index < PROGRAM_FIRST || index >= PROGRAMS_MAX)
+		return -EINVAL;
+	array = kernel ? p->span->maps.kernel_programs : p->span->maps.programs;
+	if (fd >= 0)
+		return update(array, index, &fd);
+	return bpf_map_delete_elem(bpf_map__fd(array), &index) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+void span_program_share_condition(struct span_program *p, bool shared)
+{
+	if (p->span)
+		__atomic_store_n(&p->span->bss->shared_end, shared, __ATOMIC_RELAXED);
 }
 
 void span_program_set_active(struct span_program *p, bool active)

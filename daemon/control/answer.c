@@ -55,6 +55,10 @@ void answer_coverage(struct json_writer *w, const char *key, const struct covera
 	put_int(w, "throttled", c->throttled);
 	put_int(w, "windows", c->windows);
 	put_int(w, "windows_missing", c->windows_missing);
+	if (c->has_raw) {
+		put_int(w, "raw_spans", c->raw_spans);
+		put_int(w, "raw_dropped", c->raw_dropped);
+	}
 	json_object_end(w);
 }
 
@@ -160,13 +164,13 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 	json_array_end(w);
 }
 
-static void answer_args(struct json_writer *w, const struct span_args *args)
+static void answer_args(struct json_writer *w, const uint64_t *args)
 {
 	static const char *const names[RECORD_ARGS] = {"arg0", "arg1", "arg2",
 						       "arg3", "arg4", "arg5"};
 
 	for (size_t i = 0; i < RECORD_ARGS; i++)
-		json_hex(w, names[i], args->values[i]);
+		json_hex(w, names[i], args[i]);
 }
 
 /* Points in time before the epoch come only from a clock that is not set. */
@@ -194,15 +198,25 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	put_int(w, "depth", span->depth);
 	json_hex(w, "ret", span->ret);
 	json_object_begin(w, "args");
-	if (options->args && (span->flags & SPAN_ARGS))
-		answer_args(w, &row->args);
+	if (options->args && options->texts)
+		span_texts_write_args(options->texts, w, row);
+	else if (options->args && row->more.args)
+		answer_args(w, row->more.args);
 	json_object_end(w);
 	json_array_begin(w, "flags");
 	if (span->flags & SPAN_UNWOUND)
 		json_string(w, NULL, "unwound");
 	if (span->flags & SPAN_ERROR)
 		json_string(w, NULL, "error");
+	if (span->flags & SPAN_TAIL)
+		json_string(w, NULL, "tail");
+	if (span->flags & SPAN_KERNEL)
+		json_string(w, NULL, "kernel");
+	if (span->flags & SPAN_INSTANT)
+		json_string(w, NULL, "instant");
 	json_array_end(w);
+	if (options->texts)
+		span_texts_write(options->texts, w, row);
 	json_object_end(w);
 }
 

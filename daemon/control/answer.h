@@ -8,6 +8,7 @@
 #ifndef SONDE_CONTROL_ANSWER_H
 #define SONDE_CONTROL_ANSWER_H
 
+#include "control/span_text.h"
 #include "query/query.h"
 #include "query/spans.h"
 #include "sonde/base/json.h"
@@ -19,11 +20,22 @@ struct coverage {
 	uint64_t samples_seen, samples_lost;
 	uint64_t throttled;
 	uint64_t windows, windows_missing;
+	/* Of answers that are made of raw spans: how many there were, and how many were there no
+	 * more, as memory is bounded. */
+	bool has_raw;
+	uint64_t raw_spans, raw_dropped;
 };
+static inline void coverage_add_raw(struct coverage *c, uint64_t spans, uint64_t dropped)
+{
+	c->has_raw = true;
+	c->raw_spans = spans;
+	c->raw_dropped = dropped;
+}
 
 struct answer_span_options {
 	int64_t monotonic_to_epoch_ns; /* is added to CLOCK_MONOTONIC: wall-clock since the epoch */
 	bool args;		       /* the arguments of spans that have them */
+	struct span_texts *texts;      /* writes calls, results, exceptions, stacks; NULL: not */
 };
 
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c);

@@ -6,6 +6,7 @@
 #include "sonde/base/log.h"
 
 enum {
+	STARTED_USEC = 2000000,
 	TICK_USEC = 1000000, /* windows are closed, kernel counters read */
 	MAX_CLOSED = 8,	     /* detached sessions whose data is kept */
 	FLUSH_TIMEOUT_MS = 2000,
@@ -40,11 +41,22 @@ static void on_record(void *arg, const void *record, size_t size)
 	const struct record_header *h = record;
 	struct session *s = d->by_slot[h->session];
 
-	(void)size;
 	switch (h->kind) {
 	case RECORD_SPAN:
 		if (s)
 			session_add_span(s, record);
+		break;
+	case RECORD_CALL:
+		if (s)
+			session_add_call(s, record, size);
+		break;
+	case RECORD_THROW:
+		if (s)
+			session_add_throw(s, record);
+		break;
+	case RECORD_STACK:
+		if (s)
+			session_add_stack(s, record);
 		break;
 	case RECORD_PATH:
 		if (s)
@@ -141,6 +153,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	d->config = config;
 	d->started_us = now_epoch_us();
 	r = model_new(&d->model);
+	if (r >= 0)
+		r = span_texts_new(d->model, &d->texts);
 	if (r < 0)
 		return r;
 	r = symbolizer_new(&d->symbolizer);
@@ -169,6 +183,22 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	return 0;
 }
 
+void daemon_measure_costs(struct daemon *d)
+{
+	if (d->costs_measured || !d->kernel)
+		return;
+	d->costs_measured = true;
+	(void)calibrate_hits(&d->costs, NULL);
+}
+
+static int on_started(sd_event_source *source, uint64_t usec, void *arg)
+{
+	(void)source;
+	(void)usec;
+	daemon_measure_costs(arg);
+	return 0;
+}
+
 int daemon_go_live(struct daemon *d, struct error *error)
 {
 	int r;
@@ -183,6 +213,10 @@ int daemon_go_live(struct daemon *d, struct error *error)
 		if (r >= 0)
 			r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC, TICK_USEC,
 						       50000, on_tick, d);
+		/* A daemon that lives for one short question has no use for it. */
+		if (r >= 0)
+			r = sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
+						       STARTED_USEC, 100000, on_started, d);
 	}
 	if (r < 0) {
 		error_set(&d->kernel_error, -r, "NotSupported", "collecting cannot be started: %s",
@@ -253,6 +287,7 @@ struct daemon *daemon_free(struct daemon *d)
 	kernel_side_free(d->kernel);
 	processes_free(d->processes);
 	symbolizer_free(d->symbolizer);
+	span_texts_free(d->texts);
 	model_free(d->model);
 	sd_event_unref(d->event);
 	free(d);
@@ -282,28 +317,48 @@ static void update_tracking(struct daemon *d)
 
 /*
  * The model only grows: with the last session what it was about goes, too. Questions under way have
- * copies of what they need, but traces and packing do not, so none may be left.
+ * copies of what they need or hold the model; traces and packing do not, so none may be left.
  */
 static void forget_everything(struct daemon *d)
 {
 	struct processes *processes = NULL;
+	struct span_texts *texts = NULL;
 	struct model *model = NULL;
+
+	d->wants_new_model = d->model_users > 0;
+	if (d->wants_new_model)
+		return;
 
 	/* Without workers the daemon is ending, and all goes anyway. */
 	if (d->recording || d->sessions || !d->asker || model_new(&model) < 0)
 		return;
-	if (processes_new(model, d->symbolizer, &processes) < 0) {
+	if (processes_new(model, d->symbolizer, &processes) < 0 ||
+	    span_texts_new(model, &texts) < 0) {
+		processes_free(processes);
 		model_free(model);
 		return;
 	}
 	processes_free(d->processes);
+	span_texts_free(d->texts);
 	model_free(d->model);
+	d->texts = texts;
 	d->context.processes = d->processes = processes;
 	d->context.model = d->model = model;
 	/* A question that is still being answered needs the names. */
 	if (worker_pending(d->asker) == 0)
 		symbolizer_forget_files(d->symbolizer);
 	malloc_trim(0);
+}
+
+void daemon_hold_model(struct daemon *d)
+{
+	d->model_users++;
+}
+
+void daemon_release_model(struct daemon *d)
+{
+	if (--d->model_users == 0 && d->wants_new_model)
+		forget_everything(d);
 }
 
 void daemon_add_session(struct daemon *d, struct session *s)

@@ -10,6 +10,8 @@
 #include "control/config.h"
 #include "control/server.h"
 #include "control/session.h"
+#include "control/span_text.h"
+#include "probe/calibrate.h"
 
 /* Spans of a Trace session on their way to its caller. */
 struct daemon;
@@ -28,6 +30,9 @@ struct daemon {
 	const struct config *config;
 	struct server *server;
 	struct model *model;
+	struct span_texts *texts; /* of the model */
+	unsigned int model_users; /* see daemon_hold_model() */
+	bool wants_new_model;
 	struct symbolizer *symbolizer;
 	struct processes *processes;
 	struct kernel_side *kernel;   /* NULL: replay, or not permitted */
@@ -36,6 +41,8 @@ struct daemon {
 	struct collector *collector;
 	struct worker *writer, *asker; /* packing and writing; answering */
 	struct session_context context;
+	struct hit_costs costs; /* of probes on this machine; zero until measured */
+	bool costs_measured;
 	struct session *sessions; /* newest first */
 	struct session *by_slot[RECORD_MAX_SESSIONS];
 	struct stream *streams;
@@ -55,6 +62,9 @@ int daemon_open_recording(struct daemon *d, const char *path, struct error *erro
 struct daemon *daemon_free(struct daemon *d);
 DEFINE_CLEANUP(struct daemon *, daemon_free)
 
+/* Measures what probes cost here, once: soon after the start, or when somebody asks before. */
+void daemon_measure_costs(struct daemon *d);
+
 /* Makes everything that happened until now part of the sessions' windows. */
 void daemon_catch_up(struct daemon *d);
 
@@ -62,6 +72,12 @@ void daemon_catch_up(struct daemon *d);
 struct session *daemon_find_session(struct daemon *d, const char *name);
 void daemon_add_session(struct daemon *d, struct session *s);
 void daemon_remove_session(struct daemon *d, struct session *s);
+/*
+ * Ids of the model are good as long as it is held, though all sessions may end: with the last one
+ * the daemon begins a new model, which waits until nobody holds the old one.
+ */
+void daemon_hold_model(struct daemon *d);
+void daemon_release_model(struct daemon *d);
 /*
  * Ends a session: takes it out of the kernel, catches up, completes its file, then calls done()
  * on the main loop. A closed attached session keeps its data and stays listed; others are freed

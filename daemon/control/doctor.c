@@ -204,6 +204,48 @@ static void check_features(struct doctor *d)
 					: "see bpf: nothing can be tried without it"));
 }
 
+/* One way is enough. Without any, the kernel is seen by samples only. */
+static void check_kernel_functions(struct doctor *d)
+{
+	const struct doctor_facts *f = d->facts;
+	const struct {
+		const char *name, *have, *lack, *fix;
+		int error;
+	} ways[] = {
+		{"fentry", "few kernel functions take fentry and fexit, the cheapest probes",
+		 "kernel functions take no fentry",
+		 "boot a kernel built with CONFIG_FUNCTION_TRACER=y and CONFIG_DEBUG_INFO_BTF=y",
+		 f->fentry},
+		{"kprobe_multi", "one link for many kernel functions",
+		 "there is no link for many kernel functions",
+		 "boot Linux 5.18 or later, built with CONFIG_FPROBE=y", f->kprobe_multi},
+		{"kprobe", "kernel functions can be probed one at a time",
+		 "kernel functions take no kprobes",
+		 "boot a kernel built with CONFIG_KPROBE_EVENTS=y", f->kprobe},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		bool ok = ways[i].error == 0 && f->bpf_load;
+		bool refused = ways[i].error == -EPERM || ways[i].error == -EACCES;
+		char *fix;
+
+		if (!ok && f->bpf_load && refused && !has_capability(d, CAP_SYS_ADMIN))
+			fix = privilege_fix(d);
+		else
+			fix = text(d, "%s",
+				   ok		  ? ""
+				   : !f->bpf_load ? "see bpf: nothing can be tried without it"
+				   : refused ? "boot without lockdown (lockdown= on the kernel's "
+					       "command line, or Secure Boot)"
+					     : ways[i].fix);
+		add(d, ways[i].name, ok, false,
+		    ok		  ? text(d, "%s", ways[i].have)
+		    : f->bpf_load ? text(d, "%s: %s", ways[i].lack, strerror(-ways[i].error))
+				  : text(d, "not tried, as no program can be loaded"),
+		    fix);
+	}
+}
+
 /*
  * A file that does not exist is asked for: the kernel looks at permission first, so ENOENT says
  * that a probe could have been made, and none is.
@@ -474,6 +516,7 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_bpf(d);
 	check_features(d);
 	check_uprobes(d);
+	check_kernel_functions(d);
 	check_sampling(d);
 	check_build_ids(d);
 	check_kallsyms(d);

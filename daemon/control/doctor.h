@@ -14,6 +14,7 @@ struct doctor_facts {
 	int bpf_errno; /* why a program could not be loaded, 0 when not known */
 	bool ring_buffer, task_storage, tp_btf;
 	bool multi_uprobe, session_link;
+	int kprobe, kprobe_multi, fentry; /* on kernel functions: 0, or -errno why not */
 	/* Stands in front of /proc and /sys; NULL for the machine's own. For tests. */
 	const char *root;
 };

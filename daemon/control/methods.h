@@ -24,6 +24,7 @@ void method_report(struct daemon *d, struct call *call);
 void method_graph(struct daemon *d, struct call *call);
 void method_stacks(struct daemon *d, struct call *call);
 void method_spans(struct daemon *d, struct call *call);
+void method_set_conditions(struct daemon *d, struct call *call);
 
 /* The one and last answer to a call, and the end of the handler's reference. */
 void methods_reply(struct call *call, const struct strbuf *out);
@@ -31,17 +32,32 @@ void methods_fail(struct call *call, const struct error *error);
 
 /* SessionOptions from a call's parameters. On failure the call has been answered and ended. */
 int methods_session_options(struct call *call, struct session_options *ret);
+/* The members where, begin and stack_if. */
+int methods_read_conditions(const struct cJSON *params, struct session_options *o,
+			    struct error *error);
 
-/*
- * What a call's Query names. The selectors borrow *ret_pids, which the caller frees on success and
- * on failure.
- */
-int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session,
-		       enum query_kind *ret_kind, struct selectors *ret_selectors,
-		       uint32_t **ret_pids, struct error *error);
+/* What a call's Query names. Texts are borrowed from the call. */
+struct asked {
+	struct session *session;
+	enum query_kind kind;
+	struct selectors selectors;
+	uint32_t *pids;	   /* the selectors' */
+	const char *where; /* a condition on spans; NULL: none */
+};
+/* ret starts as all zero and is released by the caller, also on failure. */
+int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);
+void asked_release(struct asked *a);
 
-/* Appends {"coverage", "session"} as they are now. */
-void methods_write_tail(struct session *s, struct strbuf *out);
+/* Coverage and the object {"session"} as they are now, for methods_write_end(). */
+int methods_take_session(struct session *s, struct coverage *ret_coverage, struct strbuf *out);
+/* The members "coverage", "session" (unless NULL) and "notes" (if the condition has any). */
+struct span_condition;
+void methods_write_end(struct json_writer *w, const struct coverage *coverage,
+		       const struct strbuf *session, const struct span_condition *condition);
+/* Names frames for answers: kernel addresses only where they are those of the running kernel. arg:
+ * the daemon. */
+char *methods_name_frame(void *arg, const struct model_file *file, const char *path,
+			 uint64_t offset);
 /* Report by thread of spans: made of raw spans, in methods_spans.c. */
 void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
 			    size_t limit);
@@ -50,9 +66,11 @@ void methods_report_threads(struct daemon *d, struct call *call, enum report_sor
  * answered. */
 struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind,
 				      const char *recording);
-/* Notes and functions that were left out, as "left_out". */
+/* What is good to know, as "notes", if there is anything. */
+void methods_write_notes(struct json_writer *w, const struct call_plan *plan);
+/* Notes and functions that were left out, as "left_out". s: NULL when nothing is attached. */
 void methods_write_left_out(struct json_writer *w, const struct probe_set *set,
-			    const struct attachment *a);
+			    const struct session *s);
 
 /* A Session and the coverage and losses of a session, as they are now. */
 void methods_write_session(struct json_writer *w, const char *key, struct session *s);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Questions: what is needed of the model is copied out on the main thread, the rest (names of
- * frames, sums, JSON) is done by the query worker, and the reply is sent by the main loop.
+ * frames, sums, JSON) is done by the query worker, and the reply is sent by the main loop. With a
+ * condition the worker first adds up the raw spans that match; what is copied out is then of these.
  */
 #include "control/methods.h"
 
-#include "query/spans.h"
+#include "control/raw_spans.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
 
@@ -13,10 +14,13 @@ struct question {
 	struct daemon *daemon;
 	struct call *call;
 	struct snapshot *snapshot;
-	struct strbuf tail; /* coverage and session, written by the main thread as they were then */
+	struct coverage coverage; /* this and the session as they were when it was asked */
+	struct strbuf session;
+	struct raw_spans raw; /* with a condition: what is asked, and the window of what matches */
+	struct window matching;
+	bool holds_model; /* until the snapshot is taken */
 	struct strbuf out;
 	enum query_kind kind;
-	bool with_kernel; /* kernel addresses are of the running kernel */
 	enum report_by by;
 	enum report_sort sort;
 	bool default_sort;
@@ -30,19 +34,24 @@ struct question {
 static struct question *question_free(struct question *q)
 {
 	snapshot_free(q->snapshot);
-	strbuf_release(&q->tail);
+	raw_spans_release(&q->raw);
+	window_release(&q->matching);
+	if (q->holds_model)
+		daemon_release_model(q->daemon);
+	strbuf_release(&q->session);
 	strbuf_release(&q->out);
 	free(q);
 	return NULL;
 }
 
-static char *resolve(void *arg, const struct model_file *file, const char *path, uint64_t offset)
+char *methods_name_frame(void *arg, const struct model_file *file, const char *path,
+			 uint64_t offset)
 {
-	struct question *q = arg;
+	struct daemon *d = arg;
 
-	if (file->flags & FILE_KERNEL && !q->with_kernel)
+	if (file->flags & FILE_KERNEL && d->recording)
 		return NULL;
-	return processes_name_frame(q->daemon->symbolizer, file, path, offset);
+	return processes_name_frame(d->symbolizer, file, path, offset);
 }
 
 static void question_run(void *arg)
@@ -51,7 +60,7 @@ static void question_run(void *arg)
 	struct json_writer w;
 	int r;
 
-	r = snapshot_name_frames(q->snapshot, resolve, q);
+	r = snapshot_name_frames(q->snapshot, methods_name_frame, q->daemon);
 	if (r < 0) {
 		error_set(&q->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
 		return;
@@ -59,7 +68,7 @@ static void question_run(void *arg)
 	json_begin(&w, &q->out);
 	json_object_begin(&w, NULL);
 	q->answer(q, &w);
-	json_members(&w, &q->tail);
+	methods_write_end(&w, &q->coverage, &q->session, q->raw.condition);
 	json_object_end(&w);
 }
 
@@ -146,72 +155,6 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
-int methods_read_query(struct daemon *d, struct call *call, struct session **ret_session,
-		       enum query_kind *ret_kind, struct selectors *ret_selectors,
-		       uint32_t **ret_pids, struct error *error)
-{
-	const cJSON *query = NULL, *selectors = NULL;
-	const char *name = NULL, *kind = NULL;
-	_cleanup_(freep) int64_t *pids = NULL;
-	int64_t uid = -1;
-	int r;
-
-	r = param_object(call_params(call), "query", PARAM_REQUIRED, &query, error);
-	if (r >= 0)
-		r = param_string(query, "session", PARAM_OPTIONAL, &name, error);
-	if (r >= 0)
-		r = param_string(query, "kind", PARAM_OPTIONAL, &kind, error);
-	if (r >= 0)
-		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
-	if (r >= 0 && selectors)
-		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 0, INT32_MAX, &pids,
-			       &ret_selectors->n_pids, error);
-	if (r >= 0 && selectors)
-		r = param_string(selectors, "comm", PARAM_OPTIONAL, &ret_selectors->comm, error);
-	if (r >= 0 && selectors)
-		r = param_int(selectors, "uid", PARAM_OPTIONAL, 0, UINT32_MAX, &uid, error);
-	if (r < 0)
-		return r;
-	ret_selectors->has_uid = uid >= 0;
-	ret_selectors->uid = (uint32_t)uid;
-	*ret_pids = calloc(MAX(ret_selectors->n_pids, 1U), sizeof(**ret_pids));
-	if (!*ret_pids)
-		return -ENOMEM;
-	for (size_t i = 0; i < ret_selectors->n_pids; i++)
-		(*ret_pids)[i] = (uint32_t)pids[i];
-	ret_selectors->pids = *ret_pids;
-	*ret_session = daemon_find_session(d, name);
-	if (!*ret_session) {
-		if (name)
-			error_set(error, ENOENT, "NoSuchSession", "there is no session \"%s\"",
-				  name);
-		else
-			error_set(error, ENOENT, "NoSuchSession", "there is no session to ask");
-		error_fix(error, "sonde list shows the sessions; sonde attach makes one; -i FILE "
-				 "asks a recording");
-		return -ENOENT;
-	}
-	*ret_kind = kind ? (streq(kind, "cpu") ? QUERY_CPU : QUERY_SPAN)
-		    : (*ret_session)->options.n_specs > 0 ? QUERY_SPAN
-							  : QUERY_CPU;
-	return 0;
-}
-
-void methods_write_tail(struct session *s, struct strbuf *out)
-{
-	uint64_t losses[LOSS_COUNTERS];
-	struct coverage coverage;
-	struct json_writer w;
-
-	/* Written as an object of its own, of which the braces are then left out. */
-	methods_coverage(s, &coverage, losses);
-	json_begin(&w, out);
-	json_object_begin(&w, NULL);
-	answer_coverage(&w, "coverage", &coverage);
-	methods_write_session(&w, "session", s);
-	json_object_end(&w);
-}
-
 static int take_snapshot(struct daemon *d, struct session *s, const struct selectors *selectors,
 			 struct snapshot **ret)
 {
@@ -237,32 +180,80 @@ static int take_snapshot(struct daemon *d, struct session *s, const struct selec
 	return r;
 }
 
+/* Takes the question over when r < 0. */
+static void fail_on(struct question *q, int r)
+{
+	if (r >= 0)
+		return;
+	error_set(&q->error, -r, "Internal", "%s", strerror(-r));
+	methods_fail(q->call, &q->error);
+	question_free(q);
+}
+
+static int add_matching(void *arg, const struct span_row *row)
+{
+	struct question *q = arg;
+
+	return window_add_span(&q->matching, &row->span, NULL, false);
+}
+
+static void match_run(void *arg)
+{
+	struct question *q = arg;
+	struct spans_filter filter = {.each = add_matching, .arg = q};
+	struct spans_query *query = NULL;
+
+	(void)raw_spans_ask(&q->raw, &filter, &query, &q->error);
+	spans_query_free(query);
+}
+
+static void match_done(void *arg, bool cancelled)
+{
+	struct question *q = arg;
+	const struct window *windows[] = {&q->matching};
+	int r = cancelled ? -ECANCELED : q->error.name[0] ? -EINVAL : 0;
+
+	coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
+	if (r >= 0)
+		r = snapshot_take(q->daemon->model, windows, 1, NULL, 0, &q->snapshot);
+	if (r >= 0)
+		r = worker_submit(q->daemon->asker, question_run, question_done, q);
+	fail_on(q, r);
+}
+
+static int submit(struct daemon *d, const struct asked *asked, struct question *q)
+{
+	int r;
+
+	if (asked->where) {
+		daemon_hold_model(d);
+		q->holds_model = true;
+		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, asked->where,
+				   &q->raw, &q->error);
+	} else {
+		daemon_catch_up(d);
+		r = take_snapshot(d, asked->session, &asked->selectors, &q->snapshot);
+	}
+	if (r >= 0)
+		r = methods_take_session(asked->session, &q->coverage, &q->session);
+	if (r < 0)
+		return r;
+	return asked->where ? worker_submit(d->asker, match_run, match_done, q)
+			    : worker_submit(d->asker, question_run, question_done, q);
+}
+
 static void ask(struct daemon *d, struct call *call, struct question *q)
 {
-	struct selectors selectors = {0};
-	_cleanup_(freep) uint32_t *pids = NULL;
-	struct session *s = NULL;
+	_cleanup_(asked_release) struct asked asked = {};
 	int r;
 
 	q->daemon = d;
 	q->call = call;
-	q->with_kernel = !d->recording;
-	r = methods_read_query(d, call, &s, &q->kind, &selectors, &pids, &q->error);
-	if (r >= 0) {
-		daemon_catch_up(d);
-		r = take_snapshot(d, s, &selectors, &q->snapshot);
-	}
-	if (r >= 0) {
-		methods_write_tail(s, &q->tail);
-		r = strbuf_error(&q->tail);
-	}
+	r = methods_read_query(d, call, &asked, &q->error);
+	q->kind = asked.kind;
 	if (r >= 0)
-		r = worker_submit(d->asker, question_run, question_done, q);
-	if (r < 0) {
-		error_set(&q->error, -r, "Internal", "%s", strerror(-r));
-		methods_fail(call, &q->error);
-		question_free(q);
-	}
+		r = submit(d, &asked, q);
+	fail_on(q, r);
 }
 
 static struct question *question_new(struct call *call,
@@ -289,14 +280,11 @@ static void refuse(struct call *call, struct question *q)
 /* Whether the query is about spans; one that is not sound will be answered as such by ask(). */
 static bool is_about_spans(struct daemon *d, struct call *call)
 {
-	struct selectors selectors = {0};
-	_cleanup_(freep) uint32_t *pids = NULL;
-	struct session *s = NULL;
+	_cleanup_(asked_release) struct asked asked = {};
 	struct error error = {0};
-	enum query_kind kind;
 
-	return methods_read_query(d, call, &s, &kind, &selectors, &pids, &error) >= 0 &&
-	       kind == QUERY_SPAN && !s->options.stats_only;
+	return methods_read_query(d, call, &asked, &error) >= 0 && asked.kind == QUERY_SPAN &&
+	       !asked.session->options.stats_only;
 }
 
 void method_report(struct daemon *d, struct call *call)

@@ -2,6 +2,7 @@
 /* Methods that make, end and list sessions. */
 #include "control/methods.h"
 
+#include "control/session_calls.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "varlink/params.h"
@@ -12,73 +13,41 @@ static void fail(struct call *call, int r, struct error *error)
 	methods_fail(call, error);
 }
 
-void methods_write_left_out(struct json_writer *w, const struct probe_set *set,
-			    const struct attachment *a)
+static void write_strings(struct json_writer *w, char *const *list, size_t n)
 {
-	size_t n = 0;
-	char *const *left = a ? attachment_left_out(a, &n) : NULL;
+	for (size_t i = 0; i < n; i++)
+		json_string(w, NULL, list[i]);
+}
+
+void methods_write_left_out(struct json_writer *w, const struct probe_set *set,
+			    const struct session *s)
+{
+	char *const *list;
+	size_t n;
 
 	json_array_begin(w, "left_out");
-	for (size_t i = 0; set && i < set->n_notes; i++)
-		json_string(w, NULL, set->notes[i]);
-	for (size_t i = 0; i < n; i++)
-		json_string(w, NULL, left[i]);
+	if (set)
+		write_strings(w, set->notes, set->n_notes);
+	if (s && s->attachment) {
+		list = attachment_left_out(s->attachment, &n);
+		write_strings(w, list, n);
+	}
+	if (s && s->kernel_attachment) {
+		list = kernel_attachment_left_out(s->kernel_attachment, &n);
+		write_strings(w, list, n);
+	}
 	json_array_end(w);
 }
 
-static void write_probe(struct json_writer *w, const struct probe_set *set, size_t i,
-			const char *spec, const char *strategy)
+void methods_write_notes(struct json_writer *w, const struct call_plan *plan)
 {
-	const struct probe_point *p = &set->points[i];
+	_cleanup_(freep) char *hint = call_plan_hint(plan);
 
-	json_object_begin(w, NULL);
-	json_string(w, "spec", spec);
-	json_string(w, "binary", set->files[p->file].path);
-	json_string(w, "symbol", p->symbol);
-	json_hex(w, "offset", p->offset);
-	json_u64(w, "skipped_bytes", p->skipped);
-	json_string(w, "strategy", strategy);
-	json_string(w, "note",
-		    set->files[p->file].deleted ? "the file has been deleted or replaced since"
-						: "");
-	json_object_end(w);
-}
-
-void method_probes(struct daemon *d, struct call *call)
-{
-	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
-	_cleanup_(strbuf_release) struct strbuf out = {0};
-	struct session_options o = {0};
-	struct error error = {0};
-	struct json_writer w;
-	const char *strategy;
-	int64_t limit = 0;
-	int r;
-
-	if (methods_session_options(call, &o) < 0)
+	if (!hint)
 		return;
-	r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &error);
-	if (r >= 0)
-		r = session_resolve(&o, &error, &set);
-	if (r < 0) {
-		session_options_release(&o);
-		fail(call, r, &error);
-		return;
-	}
-	strategy = o.stats_only && d->context.can_session_link ? "session"
-		   : d->context.can_multi		       ? "multi"
-							       : "perf";
-	json_begin(&w, &out);
-	json_object_begin(&w, NULL);
-	json_array_begin(&w, "probes");
-	for (size_t i = 0; i < set->n && (limit == 0 || i < (size_t)limit); i++)
-		write_probe(&w, set, i, o.specs[set->points[i].spec], strategy);
-	json_array_end(&w);
-	json_u64(&w, "total", set->n);
-	methods_write_left_out(&w, set, NULL);
-	json_object_end(&w);
-	session_options_release(&o);
-	methods_reply(call, &out);
+	json_array_begin(w, "notes");
+	json_string(w, NULL, hint);
+	json_array_end(w);
 }
 
 struct session *methods_start_session(struct daemon *d, struct call *call, enum session_kind kind,
@@ -127,7 +96,8 @@ static void reply_started(struct call *call, struct session *s)
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
 	methods_write_session(&w, "session", s);
-	methods_write_left_out(&w, s->probes, s->attachment);
+	methods_write_left_out(&w, s->probes, s);
+	methods_write_notes(&w, s->calls ? session_calls_plan(s->calls) : NULL);
 	json_object_end(&w);
 	methods_reply(call, &out);
 }
@@ -300,4 +270,29 @@ void method_stop(struct daemon *d, struct call *call)
 		     &error);
 	else if (daemon_finish_session(d, s, reply_finished, call) < 0)
 		fail(call, -ENOMEM, &error);
+}
+
+void method_set_conditions(struct daemon *d, struct call *call)
+{
+	struct session *s = named_session(d, call);
+	struct session_options o = {0};
+	struct error error = {0};
+	int r;
+
+	if (!s)
+		return;
+	r = methods_read_conditions(call_params(call), &o, &error);
+	if (r >= 0 && (!s->active || !s->program || !s->calls))
+		r = error_set(&error, EINVAL, "BadArgument",
+			      "session \"%s\" is not probing any functions", s->name);
+	if (r >= 0)
+		r = session_set_conditions(s, &o, &error);
+	session_options_release(&o);
+	if (r < 0) {
+		fail(call, r, &error);
+		return;
+	}
+	log_info("uid %u set the conditions of session %s: %s", call_uid(call), s->name,
+		 s->options.where ? s->options.where : "none");
+	reply_finished(call, s, 0, NULL);
 }

@@ -5,7 +5,7 @@
  */
 #include "control/methods.h"
 
-#include "query/spans.h"
+#include "control/raw_spans.h"
 #include "query/threads.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
@@ -16,17 +16,13 @@ enum {
 };
 
 struct spans_job {
+	struct daemon *daemon;
 	struct call *call;
-	struct spans_names *names;
+	struct raw_spans raw;
 	struct spans_query *query;
 	struct spans_filter filter;
 	char *name_glob;
-	struct span_chunk *chunks; /* copies, for a session in memory */
-	size_t n_chunks;
-	struct raw_span *open;	     /* of the window that is still open */
-	struct span_args *open_args; /* theirs, or NULL */
-	size_t n_open;
-	struct store_reader *reader; /* borrowed, for a recording */
+	struct unnamed_frames *frames; /* of the rows' stacks */
 	struct answer_span_options options;
 	struct coverage coverage;
 	const struct span_row *rows;
@@ -35,56 +31,34 @@ struct spans_job {
 	struct report *report;
 	enum report_sort sort;
 	size_t report_limit;
-	struct strbuf tail;
+	struct strbuf session;
 	struct error error;
 };
 
 static void spans_job_free(struct spans_job *job)
 {
-	for (size_t i = 0; i < job->n_chunks; i++)
-		chunk_release(&job->chunks[i]);
-	free(job->chunks);
-	free(job->open);
-	free(job->open_args);
 	free(job->name_glob);
+	unnamed_frames_free(job->frames);
 	report_free(job->report);
 	threads_free(job->threads);
-	strbuf_release(&job->tail);
+	strbuf_release(&job->session);
 	spans_query_free(job->query);
-	spans_names_free(job->names);
+	raw_spans_release(&job->raw);
+	daemon_release_model(job->daemon);
 	free(job);
-}
-
-static int each_chunk(void *arg, const struct span_chunk *chunk)
-{
-	return spans_query_chunk(arg, chunk);
-}
-
-static int run_query(struct spans_job *job)
-{
-	int r = spans_query_new(job->names, &job->filter, &job->query);
-
-	for (size_t i = 0; i < job->n_chunks && r >= 0; i++)
-		r = spans_query_chunk(job->query, &job->chunks[i]);
-	if (r >= 0 && job->reader)
-		r = store_each_chunk(job->reader, each_chunk, job->query, &job->error);
-	if (r >= 0)
-		r = spans_query_raw(job->query, job->open, job->open_args, job->n_open);
-	if (r >= 0)
-		r = spans_query_finish(job->query, &job->rows, &job->n_rows);
-	if (r >= 0 && job->threads)
-		r = threads_report(job->threads, job->sort, job->report_limit, &job->report);
-	return r;
 }
 
 static void spans_run(void *arg)
 {
 	struct spans_job *job = arg;
-	int r = run_query(job);
+	int r = raw_spans_ask(&job->raw, &job->filter, &job->query, &job->error);
 
+	if (r >= 0)
+		r = spans_query_finish(job->query, &job->rows, &job->n_rows);
+	if (r >= 0 && job->threads)
+		r = threads_report(job->threads, job->sort, job->report_limit, &job->report);
 	if (r < 0)
-		error_set(&job->error, -r, r == -EBADMSG ? "BadFile" : "Internal",
-			  "reading spans failed: %s", strerror(-r));
+		error_set(&job->error, -r, "Internal", "reading spans failed: %s", strerror(-r));
 }
 
 static void send_more(void *arg)
@@ -107,7 +81,7 @@ static void send_more(void *arg)
 			answer_span(&w, &job->rows[job->next], &job->options);
 		json_array_end(&w);
 		if (last)
-			answer_coverage(&w, "coverage", &job->coverage);
+			methods_write_end(&w, &job->coverage, NULL, job->raw.condition);
 		json_object_end(&w);
 		if (last) {
 			call_on_writable(job->call, NULL, NULL);
@@ -140,62 +114,70 @@ static void reply_report(struct spans_job *job)
 	json_u64(&w, "total_ns", job->report->total_ns);
 	json_u64(&w, "total_samples", 0);
 	json_u64(&w, "period_ns", 0);
-	json_members(&w, &job->tail);
+	methods_write_end(&w, &job->coverage, &job->session, job->raw.condition);
 	json_object_end(&w);
 	methods_reply(job->call, &out);
 	spans_job_free(job);
 }
 
-static void spans_done(void *arg, bool cancelled)
+static void begin_to_send(struct spans_job *job)
 {
-	struct spans_job *job = arg;
-
-	if (cancelled)
-		error_set(&job->error, ECANCELED, "Internal", "the daemon is ending");
-	if (job->error.name[0]) {
-		methods_fail(job->call, &job->error);
-		spans_job_free(job);
-		return;
-	}
-	if (call_gone(job->call)) {
-		call_unref(job->call);
-		spans_job_free(job);
-		return;
-	}
-	if (job->report) {
-		reply_report(job);
-		return;
-	}
 	call_on_gone(job->call, peer_gone, job);
 	call_on_writable(job->call, send_more, job);
 	send_more(job);
 }
 
-static int copy_chunks(struct session *s, struct spans_job *job)
+/* True: there is nobody to answer any more, or an error was the answer. */
+static bool is_over(struct spans_job *job, bool cancelled)
 {
-	job->chunks = calloc(MAX(s->chunks.n, 1U), sizeof(*job->chunks));
-	job->open = malloc(MAX(s->window.n_spans, 1U) * sizeof(*job->open));
-	if (s->window.span_args)
-		job->open_args = malloc(MAX(s->window.n_spans, 1U) * sizeof(*job->open_args));
-	if (!job->chunks || !job->open || (s->window.span_args && !job->open_args))
-		return -ENOMEM;
-	for (size_t i = 0; i < s->chunks.n; i++) {
-		struct span_chunk *c = &job->chunks[i];
+	if (cancelled)
+		error_set(&job->error, ECANCELED, "Internal", "the daemon is ending");
+	if (job->error.name[0])
+		methods_fail(job->call, &job->error);
+	else if (call_gone(job->call))
+		call_unref(job->call);
+	else
+		return false;
+	spans_job_free(job);
+	return true;
+}
 
-		*c = s->chunks.items[i];
-		c->data = malloc(MAX(c->size, 1U));
-		if (!c->data)
-			return -ENOMEM;
-		memcpy(c->data, s->chunks.items[i].data, c->size);
-		job->n_chunks++;
+static void frames_run(void *arg)
+{
+	struct spans_job *job = arg;
+	int r = unnamed_frames_resolve(job->frames, methods_name_frame, job->daemon);
+
+	if (r < 0)
+		error_set(&job->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
+}
+
+static void frames_done(void *arg, bool cancelled)
+{
+	struct spans_job *job = arg;
+
+	if (is_over(job, cancelled))
+		return;
+	/* Out of memory: stacks without names. */
+	(void)span_texts_learn(job->daemon->texts, job->frames);
+	begin_to_send(job);
+}
+
+static void spans_done(void *arg, bool cancelled)
+{
+	struct spans_job *job = arg;
+	struct daemon *d = job->daemon;
+
+	if (is_over(job, cancelled))
+		return;
+	if (job->raw.condition)
+		coverage_add_raw(&job->coverage, job->raw.n, job->raw.dropped);
+	if (job->report) {
+		reply_report(job);
+		return;
 	}
-	if (s->window.n_spans > 0)
-		memcpy(job->open, s->window.spans, s->window.n_spans * sizeof(*job->open));
-	if (job->open_args && s->window.n_spans > 0)
-		memcpy(job->open_args, s->window.span_args,
-		       s->window.n_spans * sizeof(*job->open_args));
-	job->n_open = s->window.n_spans;
-	return 0;
+	if (span_texts_unnamed(d->texts, job->rows, job->n_rows, &job->frames) < 0 ||
+	    !job->frames || worker_submit(d->asker, frames_run, frames_done, job) < 0)
+		begin_to_send(job);
 }
 
 static int read_filter(struct call *call, struct spans_job *job)
@@ -230,39 +212,23 @@ static int read_filter(struct call *call, struct spans_job *job)
 
 static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 {
-	struct selectors selectors = {0};
-	_cleanup_(freep) uint32_t *pids = NULL;
-	uint64_t losses[LOSS_COUNTERS];
-	struct session *s = NULL;
-	enum query_kind kind;
+	_cleanup_(asked_release) struct asked asked = {};
 	int r;
 
-	r = methods_read_query(d, call, &s, &kind, &selectors, &pids, &job->error);
+	r = methods_read_query(d, call, &asked, &job->error);
 	if (r >= 0 && !job->threads)
 		r = read_filter(call, job);
+	if (r >= 0)
+		r = raw_spans_take(d, asked.session, &asked.selectors, job->filter.name,
+				   asked.where, &job->raw, &job->error);
 	if (r < 0)
 		return r;
-	if (s->kind == SESSION_RECORD) {
-		error_set(&job->error, EINVAL, "BadArgument",
-			  "session \"%s\" writes its spans to a file", s->name);
-		error_fix(&job->error, "ask the file when it is complete: sonde spans -i FILE");
-		return -EINVAL;
-	}
-	daemon_catch_up(d);
-	/* Spans that are just being packed are in neither place. */
-	if (s->packing > 0)
-		worker_drain(d->writer);
-	methods_coverage(s, &job->coverage, losses);
-	methods_write_tail(s, &job->tail);
-	job->reader = s->reader;
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
-		.args = s->options.args,
+		.args = true,
+		.texts = d->texts,
 	};
-	r = spans_names_take(d->model, &selectors, job->filter.name, &job->names);
-	if (r >= 0 && !s->reader)
-		r = copy_chunks(s, job);
-	return r;
+	return methods_take_session(asked.session, &job->coverage, &job->session);
 }
 
 /* Takes the job over. */
@@ -281,7 +247,7 @@ static void submit(struct daemon *d, struct call *call, struct spans_job *job)
 	}
 }
 
-static struct spans_job *job_new(struct call *call)
+static struct spans_job *job_new(struct daemon *d, struct call *call)
 {
 	struct spans_job *job = calloc(1, sizeof(*job));
 	struct error error = {0};
@@ -289,13 +255,16 @@ static struct spans_job *job_new(struct call *call)
 	if (!job) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
 		methods_fail(call, &error);
+		return NULL;
 	}
+	job->daemon = d;
+	daemon_hold_model(d);
 	return job;
 }
 
 void method_spans(struct daemon *d, struct call *call)
 {
-	struct spans_job *job = job_new(call);
+	struct spans_job *job = job_new(d, call);
 
 	if (job)
 		submit(d, call, job);
@@ -304,7 +273,7 @@ void method_spans(struct daemon *d, struct call *call)
 void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
 			    size_t limit)
 {
-	struct spans_job *job = job_new(call);
+	struct spans_job *job = job_new(d, call);
 
 	if (!job)
 		return;

@@ -100,6 +100,9 @@ void method_doctor(struct daemon *d, struct call *call)
 		.tp_btf = support.tp_btf == 0,
 		.multi_uprobe = attach_probe_multi() == 0,
 		.session_link = attach_probe_session() == 0,
+		.kprobe = attach_probe_kprobe(),
+		.kprobe_multi = attach_probe_kprobe_multi(),
+		.fentry = attach_probe_fentry(),
 	};
 	r = doctor_run(&facts, &doctor);
 	if (r < 0) {

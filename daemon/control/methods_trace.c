@@ -2,6 +2,7 @@
 /* Trace: spans sent as they end, for as long as the caller listens. */
 #include "control/methods.h"
 
+#include "control/session_calls.h"
 #include "sonde/base/log.h"
 
 enum {
@@ -16,7 +17,7 @@ static const char *file_path(const struct model *m, uint32_t file)
 	return f ? model_string_get(m, f->path) : "";
 }
 
-static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_args *args,
+static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_more *more,
 		     struct span_row *ret)
 {
 	const struct model_path *path = model_path_get(d->model, span->path);
@@ -27,7 +28,7 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 
 	*ret = (struct span_row){
 		.span = *span,
-		.args = args ? *args : (struct span_args){{0}},
+		.more = *more,
 		.pid = pid,
 		.comm = model_string_get(d->model, comm),
 		.name = probe ? model_string_get(d->model, probe->name) : "",
@@ -35,27 +36,48 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 	};
 }
 
+/* Frames are named here and now: the few of stacks that were asked for, each once. */
+static void name_stack(struct daemon *d, const struct span_row *row)
+{
+	_cleanup_(unnamed_frames_freep) struct unnamed_frames *frames = NULL;
+
+	if (row->more.stack && span_texts_unnamed(d->texts, row, 1, &frames) >= 0 && frames &&
+	    unnamed_frames_resolve(frames, processes_name_frame, d->symbolizer) >= 0)
+		(void)span_texts_learn(d->texts, frames);
+}
+
+static void write_spans(struct daemon *d, struct stream *t, size_t first, size_t n,
+			struct json_writer *w)
+{
+	const struct session_options *o = &t->session->options;
+	const struct window *window = &t->session->window;
+	const struct answer_span_options options = {
+		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
+		.args = o->args || o->n_captures > 0,
+		.texts = d->texts,
+	};
+	struct span_row row;
+
+	json_array_begin(w, "spans");
+	for (size_t i = first; i < first + n; i++) {
+		const struct span_more more = more_pool_get(&window->more, i);
+
+		fill_row(d, &window->spans[i], &more, &row);
+		name_stack(d, &row);
+		answer_span(w, &row, &options);
+	}
+	json_array_end(w);
+}
+
 /* Spans first … first + n - 1 of the session's window. */
 static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t n, bool last)
 {
-	const struct window *window = &t->session->window;
 	_cleanup_(strbuf_release) struct strbuf out = {0};
-	const struct answer_span_options options = {
-		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
-		.args = t->session->options.args,
-	};
 	struct json_writer w;
-	struct span_row row;
 
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
-	json_array_begin(&w, "spans");
-	for (size_t i = first; i < first + n; i++) {
-		fill_row(d, &window->spans[i], window->span_args ? &window->span_args[i] : NULL,
-			 &row);
-		answer_span(&w, &row, &options);
-	}
-	json_array_end(&w);
+	write_spans(d, t, first, n, &w);
 	json_u64(&w, "skipped", t->skipped - t->reported);
 	t->reported = t->skipped;
 	if (last)
@@ -76,7 +98,7 @@ void stream_flush(struct daemon *d, struct stream *t)
 		else
 			send_spans(d, t, i, n, false);
 	}
-	w->n_spans = 0;
+	window_drop_spans(w);
 }
 
 static void remove_stream(struct daemon *d, struct stream *t)
@@ -169,7 +191,8 @@ void method_trace(struct daemon *d, struct call *call)
 	json_array_end(&w);
 	json_u64(&w, "skipped", 0);
 	methods_write_session(&w, "session", t->session);
-	methods_write_left_out(&w, t->session->probes, t->session->attachment);
+	methods_write_left_out(&w, t->session->probes, t->session);
+	methods_write_notes(&w, t->session->calls ? session_calls_plan(t->session->calls) : NULL);
 	json_object_end(&w);
 	call_reply(call, &out, true);
 }

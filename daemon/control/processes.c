@@ -150,6 +150,30 @@ static uint32_t find_file(struct processes *p, uint32_t pid, const char *path,
 	return id;
 }
 
+/* Of the one hierarchy of version 2, whose line is "0::/path". */
+static void read_cgroup(struct processes *p, uint32_t id, uint32_t pid)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct model_process *process;
+	uint32_t string;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	if (read_file(path, 65536, &text, NULL) < 0)
+		return;
+	for (char *line = text, *end; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		if (*end)
+			*end++ = 0;
+		if (!startswith(line, "0::"))
+			continue;
+		string = model_string(p->model, line + strlen("0::"));
+		process = model_process_get(p->model, id);
+		if (process)
+			process->cgroup = string;
+	}
+}
+
 static void read_names(struct processes *p, uint32_t id, uint32_t pid)
 {
 	_cleanup_(freep) char *cmdline = NULL;
@@ -159,6 +183,7 @@ static void read_names(struct processes *p, uint32_t id, uint32_t pid)
 	size_t size = 0;
 	ssize_t n;
 
+	read_cgroup(p, id, pid);
 	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n > 0) {
@@ -212,6 +237,7 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 		return;
 	c->exe = from->exe;
 	c->cmdline = from->cmdline;
+	c->cgroup = from->cgroup;
 	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
 	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
 		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;

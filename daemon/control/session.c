@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/session_targets.h"
+#include "control/session_calls.h"
+#include "control/session_probes.h"
 
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
-#include "symbol/demangle.h"
 
 static void free_strings(char **list, size_t n)
 {
@@ -18,57 +19,30 @@ void session_options_release(struct session_options *o)
 	free(o->comm);
 	free_strings(o->specs, o->n_specs);
 	free_strings(o->files, o->n_files);
+	free_strings(o->inside, o->n_inside);
+	free_strings(o->captures, o->n_captures);
+	free_strings(o->redact, o->n_redact);
+	free(o->where);
+	free(o->begin);
+	free(o->stack_if);
 	free(o->pids);
 	memset(o, 0, sizeof(*o));
-}
-
-static void free_specs(struct spec **specs, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		spec_free(specs[i]);
-	free(specs);
-}
-
-int session_resolve(const struct session_options *options, struct error *error,
-		    struct probe_set **ret)
-{
-	struct spec **specs = calloc(MAX(options->n_specs, 1U), sizeof(*specs));
-	_cleanup_(freep) pid_t *pids = calloc(MAX(options->n_pids, 1U), sizeof(*pids));
-	struct probe_target target = {0};
-	size_t n = 0;
-	int r = 0;
-
-	if (!specs || !pids) {
-		free(specs);
-		return -ENOMEM;
-	}
-	for (; n < options->n_specs && r >= 0; n++)
-		r = spec_parse(options->specs[n], &specs[n], error);
-	if (r >= 0) {
-		for (size_t i = 0; i < options->n_pids; i++)
-			pids[i] = (pid_t)options->pids[i];
-		if (options->n_files > 0) {
-			target.files = (const char *const *)options->files;
-			target.n_files = options->n_files;
-		} else if (options->n_pids > 0) {
-			target.pids = pids;
-			target.n_pids = options->n_pids;
-		} else {
-			target.all = true;
-		}
-		r = probe_resolve(&target, specs, n, ret, error);
-	}
-	free_specs(specs, n);
-	return r;
 }
 
 const char *session_strategy(const struct session *s)
 {
 	if (!s->program)
 		return "";
-	if (span_program_session_fd(s->program) >= 0)
+	if (span_program_fd(s->program, SPAN_PART_SESSION) >= 0)
 		return "session";
 	return s->context->can_multi ? "multi" : "perf";
+}
+
+const char *session_probe_strategy(const struct session *s, size_t point)
+{
+	return s->kernel_attachment && s->probes->points[point].kernel
+		       ? kernel_attachment_strategy(s->kernel_attachment, point)
+		       : session_strategy(s);
 }
 
 size_t session_recorded_probes(const struct session *s)
@@ -92,124 +66,6 @@ size_t session_recorded_probes(const struct session *s)
 	return n;
 }
 
-/*
- * Links that hold for one process leave forked children out, and a child's first calls are missed
- * until its own are made. Functions of the executable itself are probed for every process that
- * runs it instead, with a filter in the kernel that knows children from their birth: few others
- * run the same program. A library is everybody's: there only the targets may pay.
- */
-static bool probe_by_filter(const struct session *s)
-{
-	const struct probe_set *set = s->probes;
-
-	if (!session_has_targets(&s->options))
-		return false;
-	if (s->options.n_pids == 0)
-		return true;
-	for (size_t i = 0; i < set->n_files; i++) {
-		const char *base = strrchr(set->files[i].path, '/');
-
-		if (strstr(base ? base : set->files[i].path, ".so"))
-			return false;
-	}
-	return true;
-}
-
-static int register_probes(struct session *s)
-{
-	struct model *m = s->context->model;
-	const struct probe_set *set = s->probes;
-	uint32_t strategy = model_string(m, session_strategy(s));
-	_cleanup_(freep) uint32_t *files = calloc(MAX(set->n_files, 1U), sizeof(*files));
-
-	if (!files)
-		return -ENOMEM;
-	for (size_t i = 0; i < set->n_files; i++)
-		files[i] = model_file(m, NULL, set->files[i].path, 0);
-	for (size_t i = 0; i < set->n; i++) {
-		const struct probe_point *point = &set->points[i];
-		_cleanup_(freep) char *name = demangle_short(point->symbol);
-		struct model_probe probe = {
-			.spec = model_string(m, s->options.specs[point->spec]),
-			.symbol = model_string(m, point->symbol),
-			.name = model_string(m, name ? name : point->symbol),
-			.file = files[point->file],
-			.offset = point->offset,
-			.strategy = strategy,
-			.skipped = point->skipped,
-		};
-		uint32_t id = model_probe(m, &probe);
-
-		if (!id)
-			return -ENOMEM;
-		if (i == 0)
-			s->first_probe = id;
-	}
-	return 0;
-}
-
-static int attach_all(struct session *s, bool by_filter, struct error *error)
-{
-	struct attach_programs programs = {
-		.entry = span_program_entry_fd(s->program),
-		.ret = span_program_return_fd(s->program),
-		.session = span_program_session_fd(s->program),
-	};
-	enum attach_mode mode = programs.session >= 0	? ATTACH_SESSION
-				: s->context->can_multi ? ATTACH_MULTI
-							: ATTACH_PERF;
-	const struct session_options *o = &s->options;
-	pid_t pid = by_filter || o->n_pids == 0 ? 0 : (pid_t)o->pids[0];
-	int r;
-
-	r = attachment_new(&programs, mode, s->probes, pid, &s->attachment, error);
-	if (r < 0)
-		return r;
-	s->follows_forks = o->n_pids > 0 && !by_filter;
-	for (size_t i = 1; i < o->n_pids && s->follows_forks; i++) {
-		r = attachment_add_pid(s->attachment, (pid_t)o->pids[i], error);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int start_spans(struct session *s, struct error *error)
-{
-	const struct session_options *o = &s->options;
-	struct span_options options = {
-		.slot = s->slot,
-		.path_seed = now_monotonic_ns() * 0x9E3779B97F4A7C15ULL + s->slot,
-		.multi = s->context->can_multi,
-		.session_link = s->context->can_session_link,
-		.want_args = o->args,
-		.errors_only = o->errors_only,
-		.null_is_error = o->null_is_error,
-		.stats_only = o->stats_only,
-		.max_depth = o->max_depth,
-		.min_duration_ns = o->min_duration_ns,
-	};
-	int r;
-
-	r = session_resolve(o, error, &s->probes);
-	if (r < 0)
-		return r;
-	options.n_probes = (uint32_t)s->probes->n;
-	options.filter_targets = probe_by_filter(s);
-	r = span_program_load(s->context->kernel, &options, error, &s->program);
-	if (r < 0)
-		return r;
-	r = register_probes(s);
-	if (r < 0)
-		return r;
-	s->first_target = o->n_pids > 0 ? o->pids[0] : 0;
-	span_program_set_first_target(s->program, s->first_target);
-	r = attach_all(s, options.filter_targets, error);
-	if (r >= 0)
-		span_program_set_active(s->program, true);
-	return r;
-}
-
 static int create_recording(struct session *s, const char *path, struct error *error)
 {
 	const struct session_options *o = &s->options;
@@ -219,6 +75,8 @@ static int create_recording(struct session *s, const char *path, struct error *e
 		.specs = o->specs,
 		.n_specs = o->n_specs,
 		.frequency = o->frequency_hz,
+		.where = o->where,
+		.begin = o->begin,
 		.started_us = s->started_us,
 		.flags = (o->args ? STORE_SESSION_ARGS : 0U) |
 			 (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U),
@@ -260,7 +118,7 @@ int session_start(struct session_context *context, struct session_options *optio
 	if (r < 0)
 		return r;
 	if (s->options.n_specs > 0) {
-		r = start_spans(s, error);
+		r = session_start_spans(s, error);
 		if (r < 0)
 			return r;
 	}
@@ -285,6 +143,7 @@ void session_stop(struct session *s)
 	if (s->program)
 		span_program_set_active(s->program, false);
 	s->attachment = attachment_free(s->attachment);
+	s->kernel_attachment = kernel_attachment_free(s->kernel_attachment);
 	s->sampler = sampler_free(s->sampler);
 	s->active = false;
 }
@@ -295,6 +154,7 @@ void session_release_slot(struct session *s)
 		kernel_side_release_slot(s->context->kernel, s->slot);
 	s->has_slot = false;
 	s->program = span_program_free(s->program);
+	s->calls = session_calls_free(s->calls);
 }
 
 struct session *session_free(struct session *s)

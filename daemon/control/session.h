@@ -13,10 +13,12 @@
 #include "collect/kernel_side.h"
 #include "collect/sampler.h"
 #include "collect/span_program.h"
+#include "control/call_plan.h"
 #include "control/processes.h"
 #include "control/worker.h"
 #include "model/window.h"
 #include "probe/attach.h"
+#include "probe/kernel_attach.h"
 #include "store/store.h"
 
 /* What a session is asked to collect: SessionOptions of io.sonde.varlink. Owns its strings. */
@@ -35,6 +37,13 @@ struct session_options {
 	uint64_t min_duration_ns;
 	uint32_t max_depth;
 	bool errors_only, null_is_error, args, stats_only;
+	bool unwound_only;		/* only calls that an exception or a longjmp has ended */
+	char *where, *begin, *stack_if; /* conditions; NULL: none */
+	char **inside;			/* specifications: spans only below calls of these */
+	size_t n_inside;
+	char **captures, **redact;
+	size_t n_captures, n_redact;
+	enum return_mode returns;
 };
 void session_options_release(struct session_options *o);
 
@@ -51,9 +60,25 @@ struct session_context {
 	struct symbolizer *symbolizer;
 	struct worker *writer; /* packs raw spans, writes recordings */
 	bool can_multi, can_session_link;
+	/* Ways to probe kernel functions, found out when a session first wants to. */
+	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
 	size_t raw_memory; /* bytes of packed raw spans kept a session */
 	int64_t monotonic_to_epoch_ns;
 };
+
+/* What comes before the call it belongs to. */
+enum { AHEAD_THROWS = 64 };
+struct thrown {
+	uint32_t tid, type, message; /* strings of the model */
+	uint64_t time_ns;
+};
+struct session_ahead {
+	struct thrown throws[AHEAD_THROWS]; /* by thread */
+	uint32_t stack, stack_tid;
+	uint64_t stack_ns;
+};
+
+struct session_calls;
 
 struct session_chunks { /* packed raw spans, oldest first; shared with the questions that read them
 			 */
@@ -72,8 +97,12 @@ struct session {
 
 	struct session_context *context;
 	struct probe_set *probes;
-	struct attachment *attachment;
+	struct attachment *attachment;		     /* of user functions; NULL: there are none */
+	struct kernel_attachment *kernel_attachment; /* of kernel functions, likewise */
 	struct span_program *program;
+	struct session_calls *calls; /* NULL: no functions are probed */
+	struct session_ahead ahead;
+	bool takes_conditions, takes_offcpu; /* the loaded programs can be given others */
 	struct sampler *sampler;
 	uint32_t slot;
 	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
@@ -104,10 +133,17 @@ struct session {
 int session_start(struct session_context *context, struct session_options *options,
 		  enum session_kind kind, const char *recording, struct error *error,
 		  struct session **ret);
-/* Only resolves: what session_start() would probe. */
-int session_resolve(const struct session_options *options, struct error *error,
-		    struct probe_set **ret);
+/* Only resolves: what session_start() would probe, and what it would ask of each call. */
+int session_resolve(const struct session_options *options, int64_t monotonic_to_epoch_ns,
+		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error);
+/*
+ * Puts the conditions of o into force instead of those there are, while the session goes on; takes
+ * their texts from o. The old ones stay when it fails.
+ */
+int session_set_conditions(struct session *s, struct session_options *o, struct error *error);
 const char *session_strategy(const struct session *s);
+/* How that function is attached. */
+const char *session_probe_strategy(const struct session *s, size_t point);
 /* How many probes a recording has; 0 for a session of this daemon. */
 size_t session_recorded_probes(const struct session *s);
 
@@ -123,6 +159,14 @@ bool session_has_pid(const struct session *s, uint32_t pid);
 /* Records of the session's slot. */
 void session_add_path(struct session *s, const struct record_path *r);
 void session_add_span(struct session *s, const struct record_span *r);
+void session_add_call(struct session *s, const struct record_call *r, size_t size);
+void session_add_throw(struct session *s, const struct record_throw *r);
+void session_add_stack(struct session *s, const struct record_stack *r);
+/* Adds to the open window. more: NULL for nothing. */
+void session_keep_span(struct session *s, const struct record_span *r,
+		       const struct span_more *more);
+/* The user's part of a stack, as far as it can be true: a stack of the model. */
+uint32_t session_user_stack(struct session *s, uint32_t process, const __u64 *ips, uint32_t n);
 void session_add_sample(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps

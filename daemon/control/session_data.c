@@ -36,9 +36,8 @@ static uint32_t find_path(struct session *s, const struct record_span *r)
 	return model_path(s->context->model, 0, s->first_probe + r->probe);
 }
 
-void session_add_span(struct session *s, const struct record_span *r)
+void session_keep_span(struct session *s, const struct record_span *r, const struct span_more *more)
 {
-	const struct span_args *args = NULL;
 	struct raw_span span = {
 		.start_ns = r->start_ns,
 		.duration_ns = r->duration_ns,
@@ -46,7 +45,8 @@ void session_add_span(struct session *s, const struct record_span *r)
 		.ret = r->ret,
 		.tid = r->tid,
 		.depth = r->depth,
-		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR | SPAN_ARGS),
+		.flags = r->h.flags &
+			 (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL | SPAN_INSTANT),
 	};
 
 	if (!s->probes || r->probe >= s->probes->n)
@@ -55,10 +55,10 @@ void session_add_span(struct session *s, const struct record_span *r)
 	span.path = find_path(s, r);
 	if (!span.process || !span.path)
 		return; /* out of memory: what cannot be named is not kept */
-	if (r->h.flags & SPAN_ARGS)
-		args = (const struct span_args *)((const struct record_span_args *)r)->args;
+	if (more)
+		span.flags |= (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0);
 	s->n_spans++;
-	(void)window_add_span(&s->window, &span, args, true);
+	(void)window_add_span(&s->window, &span, more, true);
 	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) &&
 	    s->kind != SESSION_TRACE)
 		session_roll(s, false);
@@ -68,10 +68,9 @@ void session_add_span(struct session *s, const struct record_span *r)
  * The record has leaf first. Addresses of callers are where they go on, behind the call: one byte
  * before is in the call itself, whatever function comes next.
  */
-static uint32_t user_frame(struct session *s, uint32_t process, const struct record_sample *r,
-			   uint32_t i)
+static uint32_t user_frame(struct session *s, uint32_t process, const __u64 *ips, uint32_t i)
 {
-	return model_frame_at(s->context->model, process, r->ips[i] - (i > 0));
+	return model_frame_at(s->context->model, process, ips[i] - (i > 0));
 }
 
 /*
@@ -79,18 +78,27 @@ static uint32_t user_frame(struct session *s, uint32_t process, const struct rec
  * up anywhere when a function keeps something else in the register; a caller outside all
  * executable mappings is such a case, and so is what is above it.
  */
-static uint32_t user_depth(struct session *s, uint32_t process, const struct record_sample *r)
+static uint32_t user_depth(struct session *s, uint32_t process, const __u64 *ips, uint32_t n)
 {
-	for (uint32_t i = 1; i < r->user_count; i++) {
+	for (uint32_t i = 1; i < n; i++) {
 		const struct model_frame *f =
-			model_frame_get(s->context->model, user_frame(s, process, r, i));
+			model_frame_get(s->context->model, user_frame(s, process, ips, i));
 
 		if (f && f->file)
 			continue;
 		s->window.losses[LOSS_STACK]++;
 		return i;
 	}
-	return r->user_count;
+	return n;
+}
+
+uint32_t session_user_stack(struct session *s, uint32_t process, const __u64 *ips, uint32_t n)
+{
+	uint32_t stack = 0;
+
+	for (uint32_t i = user_depth(s, process, ips, n); i-- > 0;)
+		stack = model_stack(s->context->model, stack, user_frame(s, process, ips, i));
+	return stack;
 }
 
 void session_add_sample(struct session *s, const struct record_sample *r)
@@ -98,10 +106,8 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t stack = 0;
+	uint32_t stack = session_user_stack(s, process, r->ips, r->user_count);
 
-	for (uint32_t i = user_depth(s, process, r); i-- > 0;)
-		stack = model_stack(m, stack, user_frame(s, process, r, i));
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(
 			m, stack,
@@ -185,7 +191,7 @@ static void pack_run(void *arg)
 	struct session *s = job->session;
 
 	if (!s->writer)
-		job->result = chunk_encode(job->window.spans, job->window.span_args,
+		job->result = chunk_encode(job->window.spans, &job->window.more, 0,
 					   job->window.n_spans, &job->chunk);
 	else if (job->batch)
 		job->result = store_write(s->writer, job->batch, processes_name_frame,

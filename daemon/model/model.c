@@ -149,6 +149,12 @@ uint32_t model_probe(struct model *m, const struct model_probe *probe)
 	return m->n_probes;
 }
 
+void model_probe_sign(struct model *m, uint32_t id, uint32_t signature)
+{
+	if (id && id <= m->n_probes)
+		m->probes[id].signature = signature;
+}
+
 const struct model_probe *model_probe_get(const struct model *m, uint32_t id)
 {
 	return id && id <= m->n_probes ? &m->probes[id] : NULL;

@@ -72,6 +72,7 @@ struct model_probe {
 	uint64_t offset;
 	uint32_t strategy; /* string: "multi", "perf", "session" */
 	uint32_t skipped;
+	uint32_t signature; /* string: what is known of arguments and result (probe/signature.h) */
 };
 
 struct model_path {
@@ -139,6 +140,8 @@ const struct model_stack *model_stack_get(const struct model *m, uint32_t id);
 
 /* Probes are added, not merged: each session has its own. */
 uint32_t model_probe(struct model *m, const struct model_probe *probe);
+/* Another signature for a probe: one that has all that the one before had. */
+void model_probe_sign(struct model *m, uint32_t id, uint32_t signature);
 const struct model_probe *model_probe_get(const struct model *m, uint32_t id);
 
 uint32_t model_path(struct model *m, uint32_t parent, uint32_t probe);

@@ -59,7 +59,6 @@ struct span_stat *window_find_stat(struct window *w, uint32_t process, uint32_t 
 int window_grow_spans(struct window *w)
 {
 	size_t cap = w->spans_cap ? w->spans_cap * 2 : MAX(w->spans_hint, (size_t)64);
-	struct span_args *args;
 	struct raw_span *spans;
 
 	if (cap > SIZE_MAX / 2 / sizeof(*spans))
@@ -68,30 +67,15 @@ int window_grow_spans(struct window *w)
 	if (!spans)
 		return -ENOMEM;
 	w->spans = spans;
-	if (w->span_args) {
-		args = realloc(w->span_args, cap * sizeof(*args));
-		if (!args)
-			return -ENOMEM;
-		w->span_args = args;
-	}
 	w->spans_cap = cap;
-	return 0;
-}
-
-/* The spans that are there have none. */
-int window_make_args(struct window *w)
-{
-	w->span_args = malloc(w->spans_cap * sizeof(*w->span_args));
-	if (!w->span_args)
-		return -ENOMEM;
-	memset(w->span_args, 0, w->n_spans * sizeof(*w->span_args));
 	return 0;
 }
 
 void window_move_spans(struct window *dst, struct window *src)
 {
 	dst->spans = TAKE_PTR(src->spans);
-	dst->span_args = TAKE_PTR(src->span_args);
+	dst->more = src->more;
+	src->more = (struct more_pool){};
 	dst->n_spans = src->n_spans;
 	dst->spans_cap = src->spans_cap;
 	src->spans_hint = src->n_spans;
@@ -158,7 +142,8 @@ static void release_hists(struct window *w)
 void window_reset(struct window *w, uint64_t start_ns)
 {
 	release_hists(w);
-	w->n_samples = w->n_stats = w->n_spans = 0;
+	w->n_samples = w->n_stats = 0;
+	window_drop_spans(w);
 	memset(w->losses, 0, sizeof(w->losses));
 	table_clear(&w->sample_index);
 	table_clear(&w->stat_index);
@@ -172,7 +157,7 @@ void window_release(struct window *w)
 	free(w->samples);
 	free(w->stats);
 	free(w->spans);
-	free(w->span_args);
+	more_pool_release(&w->more);
 	table_release(&w->sample_index);
 	table_release(&w->stat_index);
 	*w = (struct window){};

@@ -9,6 +9,7 @@
 #define SONDE_MODEL_WINDOW_H
 
 #include "hist.h"
+#include "span_more.h"
 #include "sonde/base/table.h"
 #include "sonde/record.h"
 
@@ -33,11 +34,6 @@ struct raw_span {
 	uint16_t depth, flags; /* SPAN_* of record.h */
 };
 
-/* The arguments of a call: beside the spans, as most sessions keep none. */
-struct span_args {
-	uint64_t values[RECORD_ARGS];
-};
-
 enum { WINDOW_RECENT = 64 };
 
 struct window {
@@ -47,9 +43,8 @@ struct window {
 	struct span_stat *stats;
 	size_t n_stats, stats_cap;
 	struct raw_span *spans; /* in the order in which they ended */
-	/* As many as spans, all zero for those without; NULL until a span has arguments. */
-	struct span_args *span_args;
 	size_t n_spans, spans_cap;
+	struct more_pool more;		/* what spans carry beyond that */
 	size_t spans_hint;		/* how many were moved on: as many are expected next */
 	uint64_t losses[LOSS_COUNTERS]; /* as counted by the kernel side, plus the daemon's own */
 	struct table sample_index, stat_index;
@@ -59,8 +54,14 @@ struct window {
 
 int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint32_t stack,
 		      uint64_t count);
-/* Moves the raw spans and their arguments to dst, which has none; src keeps all else. */
+/* Moves the raw spans and what they carry to dst, which has none; src keeps all else. */
 void window_move_spans(struct window *dst, struct window *src);
+/* Forgets the raw spans and what they carry; keeps the memory. */
+static inline void window_drop_spans(struct window *w)
+{
+	w->n_spans = 0;
+	more_pool_clear(&w->more);
+}
 /* Moves everything to dst, which is overwritten; src is left empty. */
 void window_move(struct window *dst, struct window *src);
 /* Statistics that were aggregated elsewhere (the kernel, an older window); stat->hist is copied. */
@@ -72,9 +73,8 @@ int window_merge(struct window *dst, const struct window *src);
 void window_reset(struct window *w, uint64_t start_ns);
 void window_release(struct window *w);
 
-/* For window_add_span(): room for another raw span, and for its arguments; 0 or -ENOMEM. */
+/* For window_add_span(): room for another raw span; 0 or -ENOMEM. */
 int window_grow_spans(struct window *w);
-int window_make_args(struct window *w);
 /* The statistics of (process, path), made when new; NULL: out of memory. */
 struct span_stat *window_find_stat(struct window *w, uint32_t process, uint32_t path);
 
@@ -88,18 +88,17 @@ static inline struct span_stat *window_stat(struct window *w, uint32_t process, 
 }
 
 /*
- * Adds to the statistics; keeps it raw as well when keep_raw, with its arguments unless NULL.
+ * Adds to the statistics; keeps it raw as well when keep_raw, with what more it has unless NULL.
  * Inline, so that the caller's span is never put together in memory only to be copied from there.
  */
 static inline int window_add_span(struct window *w, const struct raw_span *span,
-				  const struct span_args *args, bool keep_raw)
+				  const struct span_more *more, bool keep_raw)
 {
 	uint64_t duration = span->duration_ns;
 	struct span_stat *s;
 	int r;
 
-	if (keep_raw && ((w->n_spans >= w->spans_cap && window_grow_spans(w) < 0) ||
-			 (args && !w->span_args && window_make_args(w) < 0)))
+	if (keep_raw && w->n_spans >= w->spans_cap && window_grow_spans(w) < 0)
 		return -ENOMEM;
 	s = window_stat(w, span->process, span->path);
 	if (!s)
@@ -118,8 +117,11 @@ static inline int window_add_span(struct window *w, const struct raw_span *span,
 	s->self_ns += span->self_ns;
 	if (!keep_raw)
 		return 0;
-	if (w->span_args)
-		w->span_args[w->n_spans] = args ? *args : (struct span_args){};
+	if (more) {
+		r = more_pool_put(&w->more, w->n_spans, more);
+		if (r < 0)
+			return r;
+	}
 	w->spans[w->n_spans++] = *span;
 	return 0;
 }

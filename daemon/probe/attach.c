@@ -1,49 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "probe/attach.h"
+#include "probe/attach_multi.h"
 
-#include "probe/bisect.h"
 #include "probe/link.h"
 #include "probe/reaper.h"
-#include "probe/suspect.h"
 
-enum { MAX_ATTEMPTS = 400, MAX_ROUNDS = 4 };
-
-/* The ends of a function, in the order in which they are attached. */
-enum end { END_RETURN, END_ENTRY, END_BOTH };
-
-struct attached {
-	int link_fd, event_fd; /* event_fd is negative for multi and session links */
-	pid_t pid;
-	uint32_t point; /* of a perf event */
-	enum end end;
-};
-
-struct attachment {
-	struct attach_programs programs;
-	enum attach_mode mode;
-	const struct probe_set *set;
-	bool *bad; /* by point: left out */
-	size_t n_bad;
-	struct attached *links;
-	size_t n, cap;
-	char **left_out;
-	size_t n_left_out, left_out_cap;
-};
-
-/* One multi link in the making. */
-struct multi {
-	struct attachment *a;
-	uint32_t file;
-	enum end end;
-	pid_t pid;
-	char path[LINK_PATH_MAX];
-	int noop_fd;	  /* program for attempts; negative until one is needed */
-	uint32_t *points; /* indices in the set */
-	uint64_t *offsets, *cookies;
-	size_t n;
-};
-
-static int note_left_out(struct attachment *a, const char *name, const char *reason)
+int attach_note(struct attachment *a, const char *name, const char *reason)
 {
 	int r = array_reserve(&a->left_out, &a->left_out_cap, a->n_left_out + 1,
 			      sizeof(*a->left_out));
@@ -66,20 +27,17 @@ static void mark_bad(struct attachment *a, uint32_t point)
 	a->bad[point] = true;
 }
 
-static int leave_out(uint32_t point, int code, void *data)
+int attach_leave_out(struct attachment *a, uint32_t point, int code)
 {
-	struct attachment *a = ((struct multi *)data)->a;
-
 	if (a->bad[point])
 		return 0;
 	mark_bad(a, point);
-	return note_left_out(a, a->set->points[point].symbol,
-			     code ? link_strerror(code)
-				  : "too many functions here cannot be probed to try each one");
+	return attach_note(a, a->set->points[point].symbol,
+			   code ? link_strerror(code)
+				: "too many functions here cannot be probed to try each one");
 }
 
-/* Errors that say something about a function's code, rather than about us. */
-static bool is_function_error(int code)
+bool attach_is_function_error(int code)
 {
 	return code == LINK_ENOTSUPP || code == EOPNOTSUPP || code == EINVAL || code == EILSEQ ||
 	       code == EIO || code == EEXIST;
@@ -117,7 +75,7 @@ static int attach_failed(const struct attachment *a, int code, pid_t pid, struct
 	}
 }
 
-static int add_link(struct attachment *a, const struct attached *l)
+int attach_add_link(struct attachment *a, const struct attached *l)
 {
 	int r = array_reserve(&a->links, &a->cap, a->n + 1, sizeof(*a->links));
 
@@ -138,7 +96,9 @@ static bool is_chosen(const struct attachment *a, size_t i, size_t from, pid_t p
  */
 static void detach(struct attachment *a, size_t from, pid_t pid)
 {
-	static const enum end order[] = {END_BOTH, END_ENTRY, END_RETURN};
+	static const enum end order[] = {END_BOTH,	     END_ENTRY, END_STATIC_ENTRY,
+					 END_STATIC_INSTANT, END_CATCH, END_THROW,
+					 END_STATIC_RETURN,  END_SITE,	END_RETURN};
 	size_t kept = 0;
 
 	for (size_t o = 0; o < 2 * ARRAY_SIZE(order); o++) {
@@ -160,201 +120,131 @@ static void detach(struct attachment *a, size_t from, pid_t pid)
 	a->n = kept;
 }
 
-static void multi_release(struct multi *m)
+int attach_program(const struct attachment *a, enum end end)
 {
-	safe_close(m->noop_fd);
-	free(m->points);
-	free(m->offsets);
-	free(m->cookies);
+	switch (end) {
+	case END_RETURN:
+		return a->programs.ret;
+	case END_SITE:
+		return a->programs.site;
+	case END_THROW:
+		return a->programs.throw;
+	case END_CATCH:
+		return a->programs.catch;
+	case END_ENTRY:
+		return a->programs.entry;
+	case END_STATIC_ENTRY:
+		return a->programs.static_entry;
+	case END_STATIC_RETURN:
+		return a->programs.static_return;
+	case END_STATIC_INSTANT:
+		return a->programs.static_instant;
+	case END_BOTH:
+		break;
+	}
+	return a->programs.session;
 }
 
-/* The points of a file that are not left out. */
-static int multi_fill(struct multi *m, struct attachment *a, uint32_t file)
+static bool has_end(const struct probe_point *p, enum end end)
+{
+	bool is_call = (p->role == ROLE_SPAN || p->role == ROLE_GATE) && !p->is_static;
+	bool is_instant = p->is_static && p->n_ends == 0;
+
+	switch (end) {
+	case END_RETURN:
+		return is_call && p->ret == RETURN_PROBE;
+	case END_THROW:
+		return p->role == ROLE_THROW;
+	case END_CATCH:
+		return p->role == ROLE_CATCH;
+	case END_STATIC_RETURN:
+		return p->role == ROLE_END;
+	case END_STATIC_INSTANT:
+		return is_instant && p->role != ROLE_END;
+	case END_STATIC_ENTRY:
+		return p->is_static && !is_instant && p->role != ROLE_END;
+	case END_SITE:
+		return false;
+	default:
+		return is_call;
+	}
+}
+
+static uint64_t site_cookie(const struct probe_site *s)
+{
+	return s->point | (uint64_t)s->way << SITE_KIND_SHIFT |
+	       (uint64_t)s->code << SITE_CODE_SHIFT | (uint64_t)s->delta << SITE_DELTA_SHIFT;
+}
+
+static uint64_t entry_cookie(const struct probe_set *set, uint32_t point)
+{
+	const struct probe_point *p = &set->points[point];
+
+	if (p->role == ROLE_END)
+		return point | (uint64_t)p->back << PAIR_BACK_SHIFT |
+		       (uint64_t)p->n_begins << PAIR_COUNT_SHIFT;
+	return point | (uint64_t)(p->ret == RETURN_SITES) << ENTRY_SITES_SHIFT;
+}
+
+int attach_items(const struct attachment *a, uint32_t file, enum end end,
+		 struct attach_item **ret_items, size_t *ret_n)
 {
 	const struct probe_set *set = a->set;
+	size_t max = end == END_SITE ? set->n_sites : set->n, n = 0;
+	struct attach_item *items = calloc(max + 1, sizeof(*items));
 
-	if (!m->points) {
-		m->points = calloc(set->n + 1, sizeof(*m->points));
-		m->offsets = calloc(set->n + 1, sizeof(*m->offsets));
-		m->cookies = calloc(set->n + 1, sizeof(*m->cookies));
-	}
-	if (!m->points || !m->offsets || !m->cookies)
+	if (!items)
 		return -ENOMEM;
-	m->a = a;
-	m->file = file;
-	m->n = 0;
-	link_path(m->path, set->files[file].fd);
-	for (size_t i = 0; i < set->n; i++)
-		if (set->points[i].file == file && !a->bad[i])
-			m->points[m->n++] = i;
-	return 0;
-}
+	for (size_t i = 0; i < max; i++) {
+		const struct probe_site *s = end == END_SITE ? &set->sites[i] : NULL;
+		uint32_t point = s ? s->point : (uint32_t)i;
+		const struct probe_point *p = &set->points[point];
 
-static int multi_type(const struct multi *m)
-{
-	return m->end == END_BOTH ? LINK_UPROBE_SESSION : LINK_UPROBE_MULTI;
-}
-
-static int multi_create(struct multi *m, int prog_fd, const uint32_t *points, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		m->offsets[i] = m->a->set->points[points[i]].offset;
-		m->cookies[i] = points[i];
-	}
-	return link_multi(prog_fd, multi_type(m), m->path, m->offsets, m->cookies, n,
-			  m->end == END_RETURN, m->pid);
-}
-
-/* With a program that does nothing, as the real one would see calls while the attempt ends. */
-static int multi_attempt(const uint32_t *points, size_t n, void *data)
-{
-	struct multi *m = data;
-	int fd;
-
-	if (m->noop_fd < 0)
-		m->noop_fd = link_noop_program(multi_type(m));
-	if (m->noop_fd < 0)
-		return m->noop_fd == -EINVAL ? -EPROTO : m->noop_fd;
-	fd = multi_create(m, m->noop_fd, points, n);
-	if (fd < 0)
-		return fd;
-	reaper_close(&fd, 1, REAPER_LINKS);
-	return 0;
-}
-
-/* Nothing of the file can be probed, for a reason that is the file's: say so once. */
-static int leave_out_file(struct multi *m, int code)
-{
-	for (size_t i = 0; i < m->n; i++)
-		mark_bad(m->a, m->points[i]);
-	return note_left_out(m->a, m->a->set->files[m->file].path, link_strerror(code));
-}
-
-/* What the kernel said about each suspect class: a negative errno; 0 is not known yet. */
-static _Atomic int verdicts[ARRAY_SIZE(suspect_classes)];
-
-/*
- * Leaves out the functions of suspect classes. The kernel is asked once about each class, about
- * one function of it, as even a refusal costs a wait like that of detaching.
- */
-static int leave_out_suspects(struct multi *m)
-{
-	int fd = m->a->set->files[m->file].fd;
-	_cleanup_(freep) uint8_t *class = calloc(m->n + 1, 1);
-
-	if (!class)
-		return -ENOMEM;
-	for (size_t i = 0; i < m->n; i++)
-		class[i] = suspect_class(fd, m->a->set->points[m->points[i]].offset);
-	for (size_t k = 0; k < ARRAY_SIZE(suspect_classes); k++) {
-		uint8_t *first = memchr(class, suspect_classes[k], m->n);
-
-		if (!first)
+		if (p->kernel || p->file != file || a->bad[point] || (!s && !has_end(p, end)))
 			continue;
-		if (verdicts[k] == 0) {
-			int code = multi_attempt(&m->points[first - class], 1, m);
-
-			if (code < 0 && !is_function_error(-code))
-				return code;
-			/* Success proves nothing where no process has the file mapped. */
-			if (code >= 0)
-				continue;
-			verdicts[k] = code;
-		}
-		for (size_t i = first - class; i < m->n; i++) {
-			int r = class[i] == suspect_classes[k]
-					? leave_out(m->points[i], -verdicts[k], m)
-					: 0;
-
-			if (r < 0)
-				return r;
-		}
+		items[n++] = (struct attach_item){.offset = s ? s->offset : p->offset,
+						  .cookie = s ? site_cookie(s)
+							      : entry_cookie(set, point),
+						  .counter = s ? 0 : p->semaphore,
+						  .point = point};
 	}
+	*ret_items = items;
+	*ret_n = n;
 	return 0;
 }
 
-/*
- * Creates the link of one end of a file's functions. When the kernel refuses it, the functions
- * that are to blame are searched for and left out.
- */
-static int multi_attach(struct multi *m)
+static int attach_item_perf(struct attachment *a, enum end end, pid_t pid,
+			    const struct attach_item *item)
 {
-	struct bisect b = {.attempt = multi_attempt,
-			   .is_members = is_function_error,
-			   .report = leave_out,
-			   .data = m,
-			   .max_attempts = MAX_ATTEMPTS};
-	const struct attach_programs *p = &m->a->programs;
-	int prog = m->end == END_BOTH ? p->session : m->end == END_RETURN ? p->ret : p->entry;
-	struct attached l = {.event_fd = -EBADF, .pid = m->pid, .end = m->end};
+	struct attached l = {.pid = pid, .point = item->point, .end = end};
+	char path[LINK_PATH_MAX];
+	int r;
 
-	for (int round = 0; round < MAX_ROUNDS; round++) {
-		int r = multi_fill(m, m->a, m->file);
-
-		if (r >= 0 && m->n > 0 && round == 0)
-			r = leave_out_suspects(m);
-		if (r >= 0 && round == 0)
-			r = multi_fill(m, m->a, m->file);
-		if (r < 0 || m->n == 0)
-			return r;
-		l.link_fd = multi_create(m, prog, m->points, m->n);
-		if (l.link_fd >= 0) {
-			r = add_link(m->a, &l);
-			if (r < 0)
-				safe_close(l.link_fd);
-			return r;
-		}
-		if (!is_function_error(-l.link_fd))
-			return l.link_fd;
-		r = bisect_run(&b, m->points, m->n, l.link_fd);
-		if (r < 0 && is_function_error(-r))
-			return leave_out_file(m, -r);
-		if (r < 0)
-			return r;
+	/* A function with several sites may have been left out by now. */
+	if (a->bad[item->point])
+		return 0;
+	link_path(path, a->set->files[a->set->points[item->point].file].fd);
+	r = link_perf(attach_program(a, end), path, item->offset, item->cookie, item->counter,
+		      end == END_RETURN, pid, &l.link_fd, &l.event_fd);
+	if (r < 0)
+		return attach_is_function_error(-r) ? attach_leave_out(a, item->point, -r) : r;
+	r = attach_add_link(a, &l);
+	if (r < 0) {
+		safe_close(l.link_fd);
+		safe_close(l.event_fd);
 	}
-	return leave_out_file(m, EINVAL);
-}
-
-static int attach_end_multi(struct attachment *a, enum end end, pid_t pid)
-{
-	_cleanup_(multi_release) struct multi m = {
-		.a = a, .end = end, .pid = pid, .noop_fd = -EBADF};
-
-	for (size_t file = 0; file < a->set->n_files; file++) {
-		int r;
-
-		m.file = file;
-		r = multi_attach(&m);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r;
 }
 
 static int attach_end_perf(struct attachment *a, enum end end, pid_t pid)
 {
-	int prog = end == END_RETURN ? a->programs.ret : a->programs.entry;
-	struct multi m = {.a = a};
+	for (uint32_t file = 0; file < a->set->n_files; file++) {
+		_cleanup_(freep) struct attach_item *items = NULL;
+		size_t n;
+		int r = attach_items(a, file, end, &items, &n);
 
-	for (size_t i = 0; i < a->set->n; i++) {
-		const struct probe_point *p = &a->set->points[i];
-		struct attached l = {.pid = pid, .point = i, .end = end};
-		int r;
-
-		if (a->bad[i])
-			continue;
-		link_path(m.path, a->set->files[p->file].fd);
-		r = link_perf(prog, m.path, p->offset, i, end == END_RETURN, pid, &l.link_fd,
-			      &l.event_fd);
-		if (r < 0 && is_function_error(-r))
-			r = leave_out(i, -r, &m);
-		else if (r >= 0) {
-			r = add_link(a, &l);
-			if (r < 0) {
-				safe_close(l.link_fd);
-				safe_close(l.event_fd);
-			}
-		}
+		for (size_t i = 0; r >= 0 && i < n; i++)
+			r = attach_item_perf(a, end, pid, &items[i]);
 		if (r < 0)
 			return r;
 	}
@@ -363,18 +253,17 @@ static int attach_end_perf(struct attachment *a, enum end end, pid_t pid)
 
 static int attach_ends(struct attachment *a, pid_t pid)
 {
-	int r;
+	int r = 0;
 
-	switch (a->mode) {
-	case ATTACH_SESSION:
+	if (a->mode == ATTACH_SESSION)
 		return attach_end_multi(a, END_BOTH, pid);
-	case ATTACH_PERF:
-		r = attach_end_perf(a, END_RETURN, pid);
-		return r < 0 ? r : attach_end_perf(a, END_ENTRY, pid);
-	default:
-		r = attach_end_multi(a, END_RETURN, pid);
-		return r < 0 ? r : attach_end_multi(a, END_ENTRY, pid);
+	for (enum end end = END_RETURN; end < END_BOTH && r >= 0; end++) {
+		if (attach_program(a, end) < 0)
+			continue;
+		r = a->mode == ATTACH_PERF ? attach_end_perf(a, end, pid)
+					   : attach_end_multi(a, end, pid);
 	}
+	return r;
 }
 
 int attachment_add_pid(struct attachment *a, pid_t pid, struct error *e)

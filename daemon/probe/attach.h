@@ -23,19 +23,22 @@ enum attach_mode {
  * Descriptors of loaded programs, which stay the caller's. For MULTI, entry and ret must have been
  * loaded with the expected attach type LINK_UPROBE_MULTI; for PERF with none; for SESSION, session
  * with LINK_UPROBE_SESSION (see link.h). What a mode does not need is -1. The attach cookie a
- * program sees is the index of the point in the set.
+ * program sees is the index of the point in the set; that of a site is as in probe_info.h.
+ * SESSION is for sets in which every point has RETURN_PROBE.
  */
 struct attach_programs {
-	int entry, ret, session;
+	int entry, ret, session, site, throw, catch;
+	int static_entry, static_return, static_instant;
 };
 
 struct attachment;
 
 /*
- * Attaches all points of the set to a process, all its threads included and its children not, or
- * with pid 0 to every process that runs the files now or later. The set is borrowed and must
- * outlive the attachment. Functions that the kernel refuses are left out: see below. Errors:
- * AttachFailed, NoSuchProcess, PermissionDenied, NotSupported; nothing is attached then.
+ * Attaches all points of the set but those of kernel functions to a process, all its threads
+ * included and its children not, or with pid 0 to every process that runs the files now or later.
+ * The set is borrowed and must outlive the attachment. Functions that the kernel refuses are left
+ * out: see below. Errors: AttachFailed, NoSuchProcess, PermissionDenied, NotSupported; nothing is
+ * attached then.
  */
 int attachment_new(const struct attach_programs *programs, enum attach_mode mode,
 		   const struct probe_set *set, pid_t pid, struct attachment **ret,
@@ -72,5 +75,12 @@ int attach_reaper_wait(unsigned int timeout_ms);
 int attach_probe_multi(void);
 int attach_probe_session(void);
 int attach_probe_perf(void);
+/*
+ * The same for kernel functions (see kernel_attach.h). The first two attach nothing; the third
+ * attaches to a function of the kernel that is never called.
+ */
+int attach_probe_kprobe_multi(void);
+int attach_probe_kprobe(void);
+int attach_probe_fentry(void);
 
 #endif

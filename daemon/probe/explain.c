@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Why a run of probe_resolve() found no function, and what to do about it. */
-#include "probe/match.h"
+#include "probe/kernel_match.h"
+#include "probe/static_match.h"
 
 enum { NEAR_NAMES = 3, NEAR_LIBRARIES = 8 };
 
@@ -138,9 +139,11 @@ int match_explain(struct resolver *r)
 	for (size_t i = 0; i < r->n_specs; i++)
 		if (!r->specs[i]->exclude && r->matched[i])
 			return nothing_probeable(r, r->specs[i]);
+	if (s->kind == SPEC_KERNEL)
+		return kernel_match_explain(r, s);
 	for (size_t i = 0; i < r->set->n_files; i++)
 		wanted |= r->files[i].wanted[index];
 	if (!wanted && s->kind == SPEC_LIBRARY)
 		return no_library(r, s);
-	return no_function(r, s, index);
+	return s->is_static ? static_match_explain(r, s, index) : no_function(r, s, index);
 }

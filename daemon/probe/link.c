@@ -31,13 +31,15 @@ _Static_assert(offsetof(struct multi_attr, pid) == 56, "bpf_attr ABI");
 enum { MULTI_RETURN = 1 }; /* BPF_F_UPROBE_MULTI_RETURN */
 
 int link_multi(int prog_fd, int attach_type, const char *path, const uint64_t *offsets,
-	       const uint64_t *cookies, size_t n, bool is_return, pid_t pid)
+	       const uint64_t *cookies, const uint64_t *counters, size_t n, bool is_return,
+	       pid_t pid)
 {
 	struct multi_attr attr = {
 		.prog_fd = prog_fd,
 		.attach_type = attach_type,
 		.path = (uintptr_t)path,
 		.offsets = (uintptr_t)offsets,
+		.ref_ctr_offsets = (uintptr_t)counters,
 		.cookies = (uintptr_t)cookies,
 		.cnt = n,
 		.multi_flags = is_return ? MULTI_RETURN : 0,
@@ -64,39 +66,58 @@ int link_noop_program(int attach_type)
 			     ARRAY_SIZE(program), &opts);
 }
 
-/* The number of the PMU and the bit for returns are not ABI: the kernel says them in sysfs. */
-static int read_pmu(uint32_t *ret_type, unsigned int *ret_return_bit)
-{
-	_cleanup_(freep) char *type = NULL, *format = NULL;
-	unsigned int bit, number;
-	int r;
+/* What is not ABI about the PMU of uprobes: the kernel says it in sysfs. */
+struct uprobe_pmu {
+	uint32_t type;
+	unsigned int return_bit, counter_bit;
+};
 
-	r = read_file(UPROBE_PMU "type", 64, &type, NULL);
+/* The first bit of a field of perf_event_attr.config: "config:0", "config:32-63". */
+static int read_field(const char *path, unsigned int *ret_bit)
+{
+	_cleanup_(freep) char *format = NULL;
+	int r = read_file(path, 64, &format, NULL);
+
 	if (r < 0)
 		return r == -ENOENT ? -EOPNOTSUPP : r;
-	r = read_file(UPROBE_PMU "format/retprobe", 64, &format, NULL);
-	if (r < 0)
-		return r == -ENOENT ? -EOPNOTSUPP : r;
-	if (sscanf(type, "%u", &number) != 1 || sscanf(format, "config:%u", &bit) != 1 || bit > 63)
-		return -EPROTO;
-	*ret_type = number;
-	*ret_return_bit = bit;
-	return 0;
+	return sscanf(format, "config:%u", ret_bit) == 1 && *ret_bit <= 63 ? 0 : -EPROTO;
 }
 
-int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, bool is_return,
-	      pid_t pid, int *ret_link_fd, int *ret_event_fd)
+static int read_pmu(bool is_return, bool has_counter, struct uprobe_pmu *ret)
+{
+	_cleanup_(freep) char *type = NULL;
+	int r = read_file(UPROBE_PMU "type", 64, &type, NULL);
+
+	*ret = (struct uprobe_pmu){};
+	if (r < 0)
+		return r == -ENOENT ? -EOPNOTSUPP : r;
+	if (sscanf(type, "%u", &ret->type) != 1)
+		return -EPROTO;
+	if (is_return)
+		r = read_field(UPROBE_PMU "format/retprobe", &ret->return_bit);
+	if (r >= 0 && has_counter)
+		r = read_field(UPROBE_PMU "format/ref_ctr_offset", &ret->counter_bit);
+	return r < 0 ? r : 0;
+}
+
+int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, uint64_t counter,
+	      bool is_return, pid_t pid, int *ret_link_fd, int *ret_event_fd)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = cookie);
 	struct perf_event_attr attr = {.size = sizeof(attr)};
 	_cleanup_(closep) int event = -EBADF, link = -EBADF;
-	unsigned int bit;
-	int r;
+	struct uprobe_pmu pmu;
+	int r = read_pmu(is_return, counter, &pmu);
 
-	r = read_pmu(&attr.type, &bit);
 	if (r < 0)
 		return r;
-	attr.config = is_return ? 1ULL << bit : 0;
+	attr.type = pmu.type;
+	attr.config = is_return ? 1ULL << pmu.return_bit : 0;
+	/* The field has 32 bits, so a counter can only be near the file's start. */
+	if (counter > UINT32_MAX)
+		return -EOPNOTSUPP;
+	if (counter)
+		attr.config |= counter << pmu.counter_bit;
 	attr.config1 = (uintptr_t)path;
 	attr.config2 = offset;
 	event = syscall(SYS_perf_event_open, &attr, pid > 0 ? pid : -1, pid > 0 ? -1 : 0, -1,

@@ -23,17 +23,19 @@ enum { LINK_ENOTSUPP = 524 };
  * One link for n functions of the file, which is given by a path (of /proc/self/fd: see
  * link_path()). pid 0: every process. Returns the descriptor of the link, or -errno; the kernel
  * attaches all or nothing. The program must have been loaded with attach_type as its expected one.
+ * counters: offsets in the file of semaphores of static probes, 0 for none; NULL: none has one.
  */
 int link_multi(int prog_fd, int attach_type, const char *path, const uint64_t *offsets,
-	       const uint64_t *cookies, size_t n, bool is_return, pid_t pid);
+	       const uint64_t *cookies, const uint64_t *counters, size_t n, bool is_return,
+	       pid_t pid);
 
 /*
  * A perf event on one function, with the program attached to it. pid 0: every process. Two
  * descriptors to close: the link, then the event (slow: see reaper.h). Programs loaded for multi or
  * session links are refused. 0 or -errno.
  */
-int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, bool is_return,
-	      pid_t pid, int *ret_link_fd, int *ret_event_fd);
+int link_perf(int prog_fd, const char *path, uint64_t offset, uint64_t cookie, uint64_t counter,
+	      bool is_return, pid_t pid, int *ret_link_fd, int *ret_event_fd);
 
 /* A program that does nothing, to try with; 0 is the attach type of perf events. Or -errno. */
 int link_noop_program(int attach_type);

@@ -9,17 +9,20 @@
 
 static const char ifunc_reason[] = "ifunc resolvers run once at load; name the variant";
 
-enum { ENDBR_LEN = 4 };
-
 struct walk {
 	struct resolver *r;
 	uint32_t file;
-	uint64_t last_vaddr;
+	uint64_t last_vaddr; /* of the last point */
 	bool has_last;
+	/* Of the aliases at an address, one is enough to know what the function is. */
+	uint64_t vaddr;
+	const char *unsafe;
+	bool asks_caller;
 	/* Both forms of the name at hand, made when a specification asks for them. */
 	const char *name;
 	char *short_name, *full_name;
 	bool demangled;
+	bool gate; /* the function at hand is one */
 };
 
 static bool matches_demangled(struct walk *w, const struct spec *s)
@@ -48,16 +51,28 @@ static void forget_name(struct walk *w)
 	w->demangled = false;
 }
 
-/* The first specification that includes the function at hand, or -ENOENT. */
+bool match_is_gate(const struct resolver *r, size_t spec)
+{
+	return spec + r->options->n_gates >= r->n_specs;
+}
+
+/* The first specification that includes the function at hand, or -ENOENT. Gates come last. */
 static int find_spec(struct walk *w)
 {
 	const struct resolver *r = w->r;
 	const bool *wanted = r->files[w->file].wanted;
+	int found = -ENOENT;
 
-	for (size_t i = 0; i < r->n_specs; i++)
-		if (wanted[i] && !r->specs[i]->exclude && matches(w, r->specs[i]))
-			return i;
-	return -ENOENT;
+	w->gate = false;
+	for (size_t i = 0; i < r->n_specs; i++) {
+		if ((found >= 0 && !match_is_gate(r, i)) || !wanted[i] || r->specs[i]->exclude ||
+		    r->specs[i]->is_static || !matches(w, r->specs[i]))
+			continue;
+		w->gate |= match_is_gate(r, i);
+		r->matched[i] += found >= 0;
+		found = found < 0 ? (int)i : found;
+	}
+	return found;
 }
 
 static bool is_excluded(struct walk *w)
@@ -66,12 +81,13 @@ static bool is_excluded(struct walk *w)
 	const bool *wanted = r->files[w->file].wanted;
 
 	for (size_t i = 0; i < r->n_specs; i++)
-		if (wanted[i] && r->specs[i]->exclude && matches(w, r->specs[i]))
+		if (wanted[i] && r->specs[i]->exclude && !r->specs[i]->is_static &&
+		    matches(w, r->specs[i]))
 			return true;
 	return false;
 }
 
-static void leave_out(struct resolver *r, const char *name, const char *reason)
+void match_leave_out(struct resolver *r, const char *name, const char *reason)
 {
 	struct match_reason *m = r->reasons;
 
@@ -86,22 +102,6 @@ static void leave_out(struct resolver *r, const char *name, const char *reason)
 	m->n++;
 }
 
-/*
- * A probe on endbr64 is single-stepped, 14 times dearer than on the push that often follows.
- * Jumping over it is safe: nothing of the function has run, the stack pointer is as at entry.
- */
-static uint8_t skip_endbr(int fd, const struct symbol *s)
-{
-	uint8_t code[ENDBR_LEN];
-
-	if (s->size <= ENDBR_LEN || pread(fd, code, sizeof(code), s->file_offset) != sizeof(code))
-		return 0;
-	return code[0] == 0xf3 && code[1] == 0x0f && code[2] == 0x1e &&
-			       (code[3] == 0xfa || code[3] == 0xfb)
-		       ? ENDBR_LEN
-		       : 0;
-}
-
 static int add_point(struct walk *w, const struct symbol *s, uint32_t spec)
 {
 	struct probe_set *set = w->r->set;
@@ -113,32 +113,63 @@ static int add_point(struct walk *w, const struct symbol *s, uint32_t spec)
 	w->last_vaddr = s->vaddr;
 	w->has_last = true;
 	w->r->total++;
-	if (s->name[0] == '_' && (s->name[1] == 'Z' || s->name[1] == 'R'))
-		w->r->unwinds = true;
 	if (set->n >= PROBE_MAX_POINTS)
 		return 0;
 	r = array_reserve(&set->points, &set->cap, set->n + 1, sizeof(*set->points));
 	if (r < 0)
 		return r;
 	p = &set->points[set->n];
-	*p = (struct probe_point){.file = w->file, .spec = spec, .size = s->size};
+	*p = (struct probe_point){
+		.file = w->file,
+		.spec = spec,
+		.size = s->size,
+		.offset = s->file_offset,
+		.role = match_is_gate(w->r, spec) ? ROLE_GATE : ROLE_SPAN,
+		.gate = w->gate,
+		.asks_caller = w->asks_caller,
+	};
 	p->symbol = strdup(s->name);
 	if (!p->symbol)
 		return -ENOMEM;
-	p->skipped = skip_endbr(set->files[w->file].fd, s);
-	p->offset = s->file_offset + p->skipped;
 	set->n++;
 	return 0;
+}
+
+/* Notes what a name says about the function, which may be a point already by another name. */
+static void learn(struct walk *w, const struct symbol *s)
+{
+	struct probe_set *set = w->r->set;
+	const char *reason = s->flags & SYMBOL_IFUNC ? ifunc_reason : safety_reason(s->name);
+	bool is_point = w->has_last && w->last_vaddr == s->vaddr && set->n < PROBE_MAX_POINTS;
+
+	if (w->vaddr != s->vaddr) {
+		w->vaddr = s->vaddr;
+		w->unsafe = NULL;
+		w->asks_caller = false;
+	}
+	if (safety_asks_caller(s->name))
+		w->asks_caller = true;
+	if (!w->unsafe)
+		w->unsafe = reason;
+	if (!is_point)
+		return;
+	set->points[set->n - 1].asks_caller = w->asks_caller;
+	if (!w->unsafe)
+		return;
+	match_leave_out(w->r, set->points[set->n - 1].symbol, w->unsafe);
+	free(set->points[--set->n].symbol);
+	w->r->total--;
+	w->has_last = false;
 }
 
 static int visit(const struct symbol *s, void *data)
 {
 	struct walk *w = data;
-	const char *reason;
 	int spec;
 
 	if ((s->flags & SYMBOL_PLT) || s->size == 0)
 		return 0;
+	learn(w, s);
 	w->name = s->name;
 	spec = find_spec(w);
 	if (spec >= 0 && is_excluded(w)) {
@@ -150,9 +181,8 @@ static int visit(const struct symbol *s, void *data)
 	if (spec < 0)
 		return 0;
 	w->r->matched[spec]++;
-	reason = s->flags & SYMBOL_IFUNC ? ifunc_reason : safety_reason(s->name);
-	if (reason) {
-		leave_out(w->r, s->name, reason);
+	if (w->unsafe) {
+		match_leave_out(w->r, s->name, w->unsafe);
 		return 0;
 	}
 	return add_point(w, s, spec);
@@ -163,6 +193,27 @@ int match_functions(struct resolver *r, uint32_t index)
 	struct walk w = {.r = r, .file = index};
 
 	return symtab_each(r->files[index].symtab, visit, &w);
+}
+
+int match_describe(struct resolver *r, const struct probe_point *p,
+		   const struct function_type *type, uint8_t *ret_needed_args)
+{
+	const struct resolve_options *o = r->options;
+	struct error e = {};
+	int x;
+
+	if (!o->describe)
+		return 0;
+	x = o->describe(o->arg, p, r->set->files[p->file].path, type, ret_needed_args, &e);
+	if (x > 0 && !r->described_name) {
+		r->described = e;
+		r->described_name = strdup(p->symbol);
+	}
+	if (x > 0)
+		r->n_described++;
+	if (x < 0 && r->e && e.name[0])
+		*r->e = e;
+	return x;
 }
 
 int match_note(struct resolver *r, const char *fmt, ...)

@@ -6,6 +6,8 @@
 #ifndef SONDE_PROBE_MATCH_H
 #define SONDE_PROBE_MATCH_H
 
+#include "probe/kernel_functions.h"
+#include "probe/btf_type.h"
 #include "probe/resolve.h"
 #include "sonde/base/strbuf.h"
 #include "symbol/symtab.h"
@@ -26,7 +28,7 @@ struct match_reason {
 	size_t n;
 };
 
-enum { MATCH_REASONS = 8, MATCH_NAMES = 8 };
+enum { MATCH_REASONS = 12, MATCH_NAMES = 8 };
 
 struct resolver {
 	const struct probe_target *target;
@@ -39,13 +41,27 @@ struct resolver {
 	size_t *matched; /* by specification: functions that matched, probed or left out */
 	size_t total;	 /* functions to probe, also those beyond the limit */
 	size_t excluded;
-	bool unwinds; /* C++ or Rust functions are among them */
+	struct btf_types *kernel_types; /* opened when the first is wanted */
+	const struct resolve_options *options;
+	unsigned int process_hazards; /* of all processes of the target together */
 	struct match_reason reasons[MATCH_REASONS];
+	size_t n_described;		 /* functions that the session left out, … */
+	struct error described;		 /* … and why the first one was, … */
+	char *described_name;		 /* … which has this name */
+	struct kernel_functions *kernel; /* NULL: no specification is about the kernel */
 	struct error *e;
 };
 
 /* Adds the functions of file `index` to the set, or its reasons. The file is loaded already. */
 int match_functions(struct resolver *r, uint32_t index);
+/* Takes note of a function that is left out. The reason is static. */
+void match_leave_out(struct resolver *r, const char *name, const char *reason);
+
+/* Whether --inside names it: the last specifications do. */
+bool match_is_gate(const struct resolver *r, size_t spec);
+/* Asks the session about a point: 0, 1 when it is left out (and counted), -errno. */
+int match_describe(struct resolver *r, const struct probe_point *p,
+		   const struct function_type *type, uint8_t *ret_needed_args);
 
 /* Adds a note to the set; control characters become blanks. 0 or -ENOMEM. */
 int match_note(struct resolver *r, const char *fmt, ...) _printf_(2, 3);

@@ -3,7 +3,11 @@
 
 #include <sys/stat.h>
 
+#include "probe/arrange.h"
+#include "probe/hazard.h"
+#include "probe/kernel_match.h"
 #include "probe/match.h"
+#include "probe/static_match.h"
 
 /* Adds a file unless it is in the set; takes fd. Returns its index. */
 static int add_file(struct resolver *r, int fd_given, const char *path, bool deleted)
@@ -131,13 +135,22 @@ static int want_files(struct resolver *r, size_t spec)
 		if (x < 0)
 			return x;
 	}
+	if (s->kind == SPEC_KERNEL)
+		return 0;
 	if (s->kind == SPEC_PATH)
 		return want_path(r, spec);
 	if (s->kind == SPEC_EXECUTABLE && r->target->all) {
 		x = error_set(r->e, EINVAL, "BadSpec",
 			      "'%s' does not say which program it is a function of", s->text);
-		error_fix(r->e, "write uprobe:/path/of/program:%s or LIB:%s, or name processes",
-			  s->pattern, s->pattern);
+		if (s->is_static)
+			error_fix(r->e,
+				  "write usdt:/path/of/program:%s:%s or usdt:LIB:%s:%s, or name "
+				  "processes",
+				  s->provider, s->pattern, s->provider, s->pattern);
+		else
+			error_fix(r->e,
+				  "write uprobe:/path/of/program:%s or LIB:%s, or name processes",
+				  s->pattern, s->pattern);
 		return x;
 	}
 	return want_mapped(r, spec);
@@ -155,7 +168,9 @@ static void apply_exclusion(struct resolver *r, size_t spec)
 		const char *slash = strrchr(f->path, '/');
 		bool *wanted = &r->files[i].wanted[spec];
 
-		if (s->kind == SPEC_EXECUTABLE)
+		if (s->kind == SPEC_KERNEL)
+			*wanted = false;
+		else if (s->kind == SPEC_EXECUTABLE)
 			*wanted = true;
 		else if (s->kind == SPEC_LIBRARY)
 			*wanted = spec_library_matches(s->binary, slash ? slash + 1 : f->path);
@@ -183,19 +198,19 @@ static int bad_file(const struct probe_file *f, int code, const struct error *wh
 	return r;
 }
 
-/* A Go program moves its stacks, and with them the return addresses the kernel has replaced. */
-static int refuse_go(const struct elf_image *image, const char *path, struct error *e)
+static int load_functions(struct resolver *r, uint32_t index, struct error *e)
 {
-	int r;
+	const struct probe_file *f = &r->set->files[index];
+	struct match_file *m = &r->files[index];
+	size_t first = r->set->n;
+	struct error why = {};
+	int x = symtab_load(m->image, f->path, NULL, &why, &m->symtab);
 
-	if (!elf_image_find_section(image, ".gopclntab") &&
-	    !elf_image_find_section(image, ".note.go.buildid"))
-		return 0;
-	r = error_set(e, EOPNOTSUPP, "NotSupported",
-		      "%s is a Go program, which return probes would crash as it moves its stacks",
-		      path);
-	error_fix(e, "use CPU samples for Go programs, or probe the C libraries they call");
-	return r;
+	if (x < 0)
+		return bad_file(f, x, &why, e);
+	m->stripped = symtab_is_stripped(m->symtab);
+	x = match_functions(r, index);
+	return x < 0 ? x : arrange_file(r, index, first);
 }
 
 static int load_file(struct resolver *r, uint32_t index, struct error *e)
@@ -208,16 +223,13 @@ static int load_file(struct resolver *r, uint32_t index, struct error *e)
 	x = elf_image_open(f->fd, &why, &m->image);
 	if (x < 0)
 		return bad_file(f, x, &why, e);
-	x = refuse_go(m->image, f->path, e);
-	if (x < 0)
-		return x;
-	x = symtab_load(m->image, f->path, NULL, &why, &m->symtab);
+	if (static_match_wanted(r, index, false))
+		x = load_functions(r, index, e);
+	if (x >= 0)
+		x = static_match(r, index);
 	/* The table stands alone; images of many big libraries would be a lot of memory. */
 	m->image = elf_image_free(m->image);
-	if (x < 0)
-		return bad_file(f, x, &why, e);
-	m->stripped = symtab_is_stripped(m->symtab);
-	return match_functions(r, index);
+	return x;
 }
 
 static int load_files(struct resolver *r)
@@ -251,22 +263,75 @@ static int finish(struct resolver *r)
 		error_fix(r->e, "narrow the glob, or exclude functions with '!GLOB'");
 		return x;
 	}
+	if (r->total == 0 && r->n_described && r->e) {
+		*r->e = r->described;
+		return -EINVAL;
+	}
 	if (r->total == 0)
 		return match_explain(r);
-	for (size_t i = 0; i < r->n_specs; i++) {
-		if (r->specs[i]->exclude || r->matched[i])
-			continue;
-		x = match_note(r, "'%s' matches no function", r->specs[i]->text);
+	if (r->n_described) {
+		const char *name = r->described_name ? r->described_name : "";
+
+		x = r->n_described == 1 ? match_note(r, "%s: %s", name, r->described.message)
+					: match_note(r, "%s and %zu more: %s", name,
+						     r->n_described - 1, r->described.message);
 		if (x < 0)
 			return x;
 	}
-	if (r->unwinds) {
-		x = match_note(r, "C++ or Rust functions are probed: an exception or a panic that "
-				  "leaves one of them would abort the program");
+	for (size_t i = 0; i < r->n_specs; i++) {
+		if (r->specs[i]->exclude || r->matched[i])
+			continue;
+		x = match_note(r, "'%s' matches no %s", r->specs[i]->text,
+			       r->specs[i]->is_static ? "static probe" : "function");
 		if (x < 0)
 			return x;
 	}
 	return match_reasons_to_notes(r);
+}
+
+static void find_hazards(struct resolver *r)
+{
+	for (size_t i = 0; i < r->target->n_pids; i++) {
+		unsigned int hazards;
+
+		if (hazard_of_process(r->target->pids[i], &hazards) >= 0)
+			r->process_hazards |= hazards;
+	}
+	/* A command about to start: what its files say. */
+	for (size_t i = 0; i < r->target->n_files; i++) {
+		_cleanup_(closep) int fd = target_open_path(0, r->target->files[i], NULL);
+		unsigned int hazards;
+
+		if (fd >= 0 && hazard_of_file(fd, &hazards) >= 0)
+			r->process_hazards |= hazards;
+	}
+}
+
+/* The files whose functions throw and catch for all others: the C++ runtime, or a static program.
+ */
+static int add_exception_points(struct resolver *r)
+{
+	if (!(r->set->hazards & HAZARD_UNWINDER))
+		return 0;
+	for (size_t i = 0; i < r->mapped.n; i++) {
+		const struct target_file *f = &r->mapped.items[i];
+		struct error ignored = {};
+		int fd, index, x;
+
+		if (!f->executable && !spec_library_matches("libstdc++", f->name) &&
+		    !spec_library_matches("libc++abi", f->name))
+			continue;
+		fd = target_open(f, &ignored);
+		if (fd < 0)
+			continue;
+		index = add_file(r, fd, f->path, f->deleted);
+		if (index == -ENOMEM)
+			return index;
+		x = index < 0 ? 0 : arrange_exceptions(r, index);
+		if (x < 0)
+			return x;
+	}
+	return 0;
 }
 
 static int run(struct resolver *r)
@@ -286,6 +351,7 @@ static int run(struct resolver *r)
 		error_fix(r->e, "add one that does not begin with '!', such as '*'");
 		return x;
 	}
+	mapped |= r->options->exceptions && !r->target->all;
 	x = mapped ? target_list(r->target, &r->mapped, r->e) : target_check(r->target, r->e);
 	for (size_t i = 0; x >= 0 && i < r->n_specs; i++)
 		x = want_files(r, i);
@@ -294,8 +360,13 @@ static int run(struct resolver *r)
 	for (size_t i = 0; i < r->n_specs; i++)
 		if (r->specs[i]->exclude)
 			apply_exclusion(r, i);
+	find_hazards(r);
 	x = load_files(r);
-	return x < 0 ? x : finish(r);
+	if (x >= 0)
+		x = kernel_match(r);
+	if (x >= 0)
+		x = finish(r);
+	return x >= 0 && r->options->exceptions ? add_exception_points(r) : x;
 }
 
 static void resolver_release(struct resolver *r)
@@ -309,15 +380,23 @@ static void resolver_release(struct resolver *r)
 		strbuf_release(&r->reasons[i].names);
 	free(r->files);
 	free(r->matched);
+	free(r->described_name);
 	target_files_release(&r->mapped);
+	btf_types_free(r->kernel_types);
+	kernel_functions_free(r->kernel);
 	probe_set_free(r->set);
 }
 
 int probe_resolve(const struct probe_target *target, struct spec *const *specs, size_t n,
-		  struct probe_set **ret_set, struct error *e)
+		  const struct resolve_options *options, struct probe_set **ret_set,
+		  struct error *e)
 {
-	_cleanup_(resolver_release) struct resolver r = {
-		.target = target, .specs = specs, .n_specs = n, .e = e};
+	static const struct resolve_options defaults = {.returns = RETURN_AUTO};
+	_cleanup_(resolver_release) struct resolver r = {.target = target,
+							 .specs = specs,
+							 .n_specs = n,
+							 .options = options ? options : &defaults,
+							 .e = e};
 	int x;
 
 	r.set = calloc(1, sizeof(*r.set));
@@ -350,6 +429,7 @@ struct probe_set *probe_set_free(struct probe_set *set)
 		free(set->notes[i]);
 	free(set->files);
 	free(set->points);
+	free(set->sites);
 	free(set->notes);
 	free(set);
 	return NULL;

@@ -49,10 +49,45 @@ static const struct {
 	{"__pthread_exit", unwinds},
 };
 
+/* Functions that look at their return address to learn who calls them. */
+static const char *const ask_caller[] = {
+	"dlopen",    "dlmopen",	    "dlsym",	  "dlvsym",
+	"__dlopen",  "__dlmopen",   "__dlsym",	  "__dlvsym",
+	"___dlopen", "___dlmopen",  "___dlsym",	  "___dlvsym",
+	"mcount",    "_mcount",	    "__fentry__", "_Unwind_Backtrace",
+	"backtrace", "__backtrace",
+};
+
+/* A name inside glibc, as its debug symbols have it, without what is put before it. */
+static const char *public_name(const char *symbol)
+{
+	return startswith(symbol, "__GI_") ? symbol + strlen("__GI_") : symbol;
+}
+
+/* Most names differ from a glob's beginning at once: fnmatch() would take its time to see that. */
+static bool may_match(const char *glob, const char *name)
+{
+	return glob[0] == '*' || (glob[0] == name[0] && (glob[1] == '*' || glob[1] == name[1]));
+}
+
 const char *safety_reason(const char *symbol)
 {
+	const char *name = public_name(symbol);
+	bool has_dot = strchr(name, '.');
+
 	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++)
-		if (fnmatch(unsafe[i].glob, symbol, 0) == 0)
+		if ((has_dot || unsafe[i].glob[0] != '*') && may_match(unsafe[i].glob, name) &&
+		    fnmatch(unsafe[i].glob, name, 0) == 0)
 			return unsafe[i].reason;
 	return NULL;
+}
+
+bool safety_asks_caller(const char *symbol)
+{
+	const char *name = public_name(symbol);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ask_caller); i++)
+		if (streq(ask_caller[i], name))
+			return true;
+	return false;
 }

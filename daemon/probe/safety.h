@@ -12,5 +12,10 @@
 
 /* NULL, or why the function of that raw symbol name is left out: "keeps its return address". */
 const char *safety_reason(const char *symbol);
+/*
+ * Whether it looks at its own return address: it may be probed, but not by a return probe. The
+ * trampoline has no file: dlsym(RTLD_NEXT) fails when called from there.
+ */
+bool safety_asks_caller(const char *symbol);
 
 #endif

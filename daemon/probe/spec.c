@@ -5,32 +5,34 @@
 #include <fnmatch.h>
 
 /* The words before the first colon that say what kind of probe it is, in bpftrace's spelling. */
+enum word_kind { WORD_USER, WORD_KERNEL, WORD_FENTRY, WORD_STATIC, WORD_LATER };
+
 static const struct spec_word {
 	const char *word;
-	bool supported;
-	const char *note; /* supported: of the specification; otherwise: what it would probe */
+	enum word_kind kind;
+	const char *note; /* of the specification; LATER: what it would probe */
 } words[] = {
-	{"uprobe", true, NULL},
-	{"u", true, NULL},
-	{"uretprobe", true, "uretprobe is taken as uprobe: a span records entry and return"},
-	{"ur", true, "ur is taken as uprobe: a span records entry and return"},
-	{"kprobe", false, "kernel functions"},
-	{"k", false, "kernel functions"},
-	{"kretprobe", false, "kernel functions"},
-	{"kr", false, "kernel functions"},
-	{"fentry", false, "kernel functions"},
-	{"fexit", false, "kernel functions"},
-	{"kfunc", false, "kernel functions"},
-	{"f", false, "kernel functions"},
-	{"kretfunc", false, "kernel functions"},
-	{"fr", false, "kernel functions"},
-	{"tracepoint", false, "tracepoints"},
-	{"t", false, "tracepoints"},
-	{"rawtracepoint", false, "tracepoints"},
-	{"rt", false, "tracepoints"},
-	{"usdt", false, "static probes"},
-	{"U", false, "static probes"},
-	{"span", false, "spans of sonde/span.h"},
+	{"uprobe", WORD_USER, NULL},
+	{"u", WORD_USER, NULL},
+	{"uretprobe", WORD_USER, "uretprobe is taken as uprobe: a span records entry and return"},
+	{"ur", WORD_USER, "ur is taken as uprobe: a span records entry and return"},
+	{"kprobe", WORD_KERNEL, NULL},
+	{"k", WORD_KERNEL, NULL},
+	{"kretprobe", WORD_KERNEL, "kretprobe is taken as kprobe: a span records entry and return"},
+	{"kr", WORD_KERNEL, "kr is taken as kprobe: a span records entry and return"},
+	{"fentry", WORD_FENTRY, NULL},
+	{"f", WORD_FENTRY, NULL},
+	{"kfunc", WORD_FENTRY, NULL},
+	{"fexit", WORD_FENTRY, "fexit is taken as fentry: a span records entry and return"},
+	{"fr", WORD_FENTRY, "fr is taken as fentry: a span records entry and return"},
+	{"kretfunc", WORD_FENTRY, "kretfunc is taken as fentry: a span records entry and return"},
+	{"tracepoint", WORD_LATER, "tracepoints"},
+	{"t", WORD_LATER, "tracepoints"},
+	{"rawtracepoint", WORD_LATER, "tracepoints"},
+	{"rt", WORD_LATER, "tracepoints"},
+	{"usdt", WORD_STATIC, NULL},
+	{"U", WORD_STATIC, NULL},
+	{"span", WORD_LATER, "spans of sonde/span.h"},
 };
 
 static const char one_spec[] =
@@ -51,8 +53,8 @@ static int bad(const struct parser *p, const char *at, const char *what)
 	int r = error_set(p->e, EINVAL, "BadSpec", "column %zu of '%s': %s",
 			  (size_t)(at - p->text) + 1, p->text, what);
 
-	error_fix(p->e, "write FUNC_GLOB, LIB:FUNC_GLOB, uprobe:/path/of/file:FUNC_GLOB, or "
-			"!GLOB to exclude");
+	error_fix(p->e, "write FUNC_GLOB, LIB:FUNC_GLOB, uprobe:/path/of/file:FUNC_GLOB, "
+			"kprobe:FUNC_GLOB, usdt:/path/of/file:PROVIDER:NAME, or !GLOB to exclude");
 	return r;
 }
 
@@ -224,20 +226,108 @@ static int take_kind(const struct parser *p, struct piece *in, struct spec *s)
 
 		if (!piece_is((struct piece){in->start, colon}, w->word))
 			continue;
-		if (!w->supported) {
+		if (w->kind == WORD_LATER) {
 			r = error_set(p->e, EOPNOTSUPP, "NotSupported",
 				      "'%s' asks for %s (%s:), which come with a later version "
 				      "of sonde",
 				      p->text, w->note, w->word);
 			error_fix(p->e, "name functions of programs and libraries: FUNC_GLOB, "
-					"LIB:FUNC_GLOB or uprobe:/path/of/file:FUNC_GLOB");
+					"LIB:FUNC_GLOB or uprobe:/path/of/file:FUNC_GLOB; of the "
+					"kernel: kprobe:FUNC_GLOB");
 			return r;
 		}
 		s->note = w->note;
+		s->fentry = w->kind == WORD_FENTRY;
+		s->is_static = w->kind == WORD_STATIC;
+		if (w->kind == WORD_KERNEL || w->kind == WORD_FENTRY)
+			s->kind = SPEC_KERNEL;
 		in->start = colon + 1;
 		return 1;
 	}
 	return 0;
+}
+
+/* FUNC_GLOB or MODULE:FUNC_GLOB, behind the word of the kind. */
+static int parse_kernel(const struct parser *p, struct piece in, struct spec *s)
+{
+	const char *colon = find_colon(in, false);
+	int r;
+
+	if (colon) {
+		struct piece module = {in.start, colon};
+
+		for (const char *c = module.start; c < module.end; c++)
+			if (!isalnum((unsigned char)*c) && !strchr("_-*?[]!", *c))
+				return bad(p, c,
+					   "expected the name of a kernel module, or vmlinux");
+		if (module.start == module.end)
+			return bad(p, module.start,
+				   "expected the name of a kernel module, or vmlinux");
+		s->binary = strndup(module.start, module.end - module.start);
+		if (!s->binary)
+			return -ENOMEM;
+		in.start = colon + 1;
+	}
+	r = take_function(p, in, s);
+	s->demangled = false;
+	return r;
+}
+
+/* A glob over the names of static probes or their providers; nothing stands for all of them. */
+static int take_glob(const struct parser *p, struct piece in, char **ret)
+{
+	bool quoted;
+	int r = unquote(p, &in, &quoted);
+
+	if (r < 0)
+		return r;
+	for (const char *c = in.start; c < in.end && !quoted; c++)
+		if (strchr(" ,", *c))
+			return bad(p, c, one_spec);
+		else if (*c == '/')
+			return bad(p, in.end, "expected ':' and PROVIDER:NAME behind the path");
+	*ret = in.start == in.end ? strdup("*") : strndup(in.start, (size_t)(in.end - in.start));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* The last colon outside quotes; here each one separates. */
+static const char *last_colon(struct piece in)
+{
+	const char *found = NULL;
+	bool quoted = false;
+
+	for (const char *c = in.start; c < in.end; c++) {
+		quoted ^= *c == '"';
+		if (*c == ':' && !quoted)
+			found = c;
+	}
+	return found;
+}
+
+/* [/path or LIB:][PROV:]NAME; with a path the provider may be missing, as bpftrace has it. */
+static int parse_static(const struct parser *p, struct piece in, struct spec *s)
+{
+	const char *colon = last_colon(in);
+	bool has_path = in.start < in.end && (*in.start == '/' || startswith(in.start, "\"/"));
+	int r;
+
+	if (in.start == in.end || (has_path && !colon))
+		return bad(p, in.end,
+			   "expected PROVIDER:NAME, as in usdt:/usr/bin/x:provider:name");
+	r = take_glob(p, (struct piece){colon ? colon + 1 : in.start, in.end}, &s->pattern);
+	if (r < 0)
+		return r;
+	in.end = colon ? colon : in.start;
+	colon = last_colon(in);
+	if (has_path && !colon) {
+		s->provider = strdup("*");
+		return s->provider ? take_binary(p, in, s) : -ENOMEM;
+	}
+	r = take_glob(p, (struct piece){colon ? colon + 1 : in.start, in.end}, &s->provider);
+	if (r < 0 || !colon)
+		return r;
+	in.end = colon;
+	return in.start == in.end ? 0 : take_binary(p, in, s);
 }
 
 static int parse_body(const struct parser *p, struct piece in, struct spec *s)
@@ -248,6 +338,10 @@ static int parse_body(const struct parser *p, struct piece in, struct spec *s)
 	worded = take_kind(p, &in, s);
 	if (worded < 0)
 		return worded;
+	if (s->kind == SPEC_KERNEL)
+		return parse_kernel(p, in, s);
+	if (s->is_static)
+		return parse_static(p, in, s);
 	colon = find_colon(in, false);
 	if (!colon) {
 		if (worded)
@@ -313,6 +407,7 @@ struct spec *spec_free(struct spec *s)
 		free(s->text);
 		free(s->binary);
 		free(s->pattern);
+		free(s->provider);
 		free(s);
 	}
 	return NULL;

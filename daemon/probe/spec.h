@@ -7,6 +7,12 @@
  *   uprobe:/path/bin:FUNC_GLOB   of a file ("uprobe:" may be left out before a path; u: is short)
  *   uprobe:LIB:FUNC_GLOB         the same as LIB:FUNC_GLOB
  *   uretprobe:...                the same as uprobe:..., as a span has both ends (noted)
+ *   kprobe:FUNC_GLOB             kernel functions, by the best mechanism there is (k: is short)
+ *   kprobe:MODULE:FUNC_GLOB      of a kernel module, or of the kernel itself, vmlinux
+ *   fentry:...                   the same, and only by fentry and fexit (f:, kfunc:)
+ *   usdt:/path/bin:PROV:NAME_GLOB static probes of a file, PROV being a glob as well (U: is short)
+ *   usdt:LIB:PROV:NAME_GLOB      of a library the target has mapped
+ *   usdt:PROV:NAME_GLOB          of the target's main executable
  *   !SPEC                        leaves out what it matches, whatever the other ones say
  *
  * The function begins after the last single colon, so that paths may contain colons and C++ names
@@ -24,6 +30,7 @@ enum spec_binary {
 	SPEC_EXECUTABLE, /* the main executable of the target; binary is NULL */
 	SPEC_LIBRARY,	 /* binary is a glob over library names: libssl */
 	SPEC_PATH,	 /* binary is an absolute path */
+	SPEC_KERNEL,	 /* binary is a glob over modules; NULL: the kernel and all of them */
 };
 
 struct spec {
@@ -33,6 +40,9 @@ struct spec {
 	char *pattern;	/* glob over function names, never empty */
 	bool demangled; /* the pattern is (also) to be held against demangled names */
 	bool exclude;
+	bool fentry;	  /* of SPEC_KERNEL: nothing but fentry and fexit will do */
+	bool is_static;	  /* static probes: pattern is a glob over their names, … */
+	char *provider;	  /* … this one over their providers; NULL for functions */
 	const char *note; /* what the user should know about how it was taken, or NULL; static */
 };
 

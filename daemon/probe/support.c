@@ -54,7 +54,7 @@ static int try_link(int type)
 
 	if (prog < 0)
 		return prog;
-	link = link_multi(prog, type, "/", &offset, &cookie, 1, false, getpid());
+	link = link_multi(prog, type, "/", &offset, &cookie, NULL, 1, false, getpid());
 	if (link >= 0)
 		return -EPROTO;
 	return link == -EBADF ? 0 : link;
@@ -76,7 +76,7 @@ static int try_perf(void)
 	if (prog < 0)
 		return prog;
 	link_path(path, file);
-	return link_perf(prog, path, place.offset, 0, false, getpid(), &link, &event);
+	return link_perf(prog, path, place.offset, 0, 0, false, getpid(), &link, &event);
 }
 
 int attach_probe_multi(void)

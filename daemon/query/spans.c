@@ -21,7 +21,8 @@ struct probe_name {
 struct spans_names {
 	struct process_name *processes;
 	struct probe_name *probes;
-	uint32_t *probe_of; /* of each path */
+	uint32_t *probe_of;  /* of each path */
+	uint32_t *caller_of; /* of each path: the probe of its parent, 0 for none */
 	size_t n_processes, n_probes, n_paths;
 };
 
@@ -74,9 +75,8 @@ static int take_probes(struct spans_names *n, struct model *m, const char *name_
 		};
 		struct probe_name *to = &n->probes[id];
 
+		/* Those that are not wanted may be callers of those that are. */
 		to->is_wanted = glob_matches(name_glob, name);
-		if (!to->is_wanted)
-			continue;
 		to->name = strdup(name);
 		to->binary = strdup(frame_binary(&frame));
 		if (!to->name || !to->binary)
@@ -101,7 +101,8 @@ int spans_names_take(struct model *m, const struct selectors *selectors, const c
 	n->processes = calloc(n->n_processes + 1, sizeof(*n->processes));
 	n->probes = calloc(n->n_probes + 1, sizeof(*n->probes));
 	n->probe_of = calloc(n->n_paths + 1, sizeof(*n->probe_of));
-	if (!n->processes || !n->probes || !n->probe_of)
+	n->caller_of = calloc(n->n_paths + 1, sizeof(*n->caller_of));
+	if (!n->processes || !n->probes || !n->probe_of || !n->caller_of)
 		return -ENOMEM;
 	r = take_processes(n, m, selectors);
 	if (r >= 0)
@@ -109,9 +110,12 @@ int spans_names_take(struct model *m, const struct selectors *selectors, const c
 	if (r < 0)
 		return r;
 	for (size_t id = 1; id <= n->n_paths; id++) {
-		n->probe_of[id] = model_path_get(m, id)->probe;
-		if (n->probe_of[id] > n->n_probes)
+		const struct model_path *path = model_path_get(m, id);
+
+		if (path->probe > n->n_probes || path->parent >= id)
 			return -EBADMSG;
+		n->probe_of[id] = path->probe;
+		n->caller_of[id] = n->probe_of[path->parent];
 	}
 	*ret = TAKE_PTR(n);
 	return 0;
@@ -130,6 +134,7 @@ struct spans_names *spans_names_free(struct spans_names *n)
 	free(n->processes);
 	free(n->probes);
 	free(n->probe_of);
+	free(n->caller_of);
 	free(n);
 	return NULL;
 }
@@ -179,7 +184,7 @@ static int compare_time(const void *pa, const void *pb)
 	COMPARE(a->self_ns, b->self_ns);
 	COMPARE(a->ret, b->ret);
 	COMPARE(a->flags, b->flags);
-	return memcmp(&row_a->args, &row_b->args, sizeof(row_a->args));
+	return span_more_compare(&row_a->more, &row_b->more);
 }
 
 /* Longest first. */
@@ -214,34 +219,72 @@ static void sift_down(struct spans_query *q, size_t i)
 	q->rows[i] = row;
 }
 
-static int keep_row(struct spans_query *q, const struct span_row *row)
+/* Arguments and values of a row that is kept are one block, which begins with the arguments. */
+static void release_row(struct span_row *row)
 {
-	if (q->n_rows < q->filter.limit) {
-		if (array_reserve(&q->rows, &q->cap, q->n_rows + 1, sizeof(*q->rows)) < 0)
-			return -ENOMEM;
-		q->rows[q->n_rows++] = *row;
+	free((void *)(row->more.args ? (const void *)row->more.args : row->more.values));
+}
+
+static int copy_row(struct span_row *to, const struct span_row *row)
+{
+	size_t args_len = row->more.args ? RECORD_ARGS * sizeof(*row->more.args) : 0;
+	size_t len = row->more.values_len;
+	uint8_t *block;
+
+	*to = *row;
+	if (args_len + len == 0)
 		return 0;
+	block = malloc(args_len + len);
+	if (!block)
+		return -ENOMEM;
+	if (args_len) {
+		memcpy(block, row->more.args, args_len);
+		to->more.args = (const uint64_t *)block;
 	}
-	for (size_t i = q->is_heap ? 0 : q->n_rows / 2; i-- > 0;)
-		sift_down(q, i);
-	q->is_heap = true;
-	if (goes_first(q, &q->rows[0], row)) {
-		q->rows[0] = *row;
-		sift_down(q, 0);
+	if (len) {
+		memcpy(block + args_len, row->more.values, len);
+		to->more.values = block + args_len;
 	}
 	return 0;
 }
 
-int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
-		    const struct span_args *args, size_t n)
+static int keep_row(struct spans_query *q, const struct span_row *row)
+{
+	struct span_row copy;
+	int r;
+
+	if (q->n_rows < q->filter.limit) {
+		if (array_reserve(&q->rows, &q->cap, q->n_rows + 1, sizeof(*q->rows)) < 0)
+			return -ENOMEM;
+		r = copy_row(&q->rows[q->n_rows], row);
+		if (r >= 0)
+			q->n_rows++;
+		return r;
+	}
+	for (size_t i = q->is_heap ? 0 : q->n_rows / 2; i-- > 0;)
+		sift_down(q, i);
+	q->is_heap = true;
+	if (!goes_first(q, &q->rows[0], row))
+		return 0;
+	r = copy_row(&copy, row);
+	if (r < 0)
+		return r;
+	release_row(&q->rows[0]);
+	q->rows[0] = copy;
+	sift_down(q, 0);
+	return 0;
+}
+
+int spans_query_set(struct spans_query *q, const struct span_set *set)
 {
 	const struct spans_names *names = q->names;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct raw_span *span = &spans[i];
+	for (size_t i = 0; i < set->n; i++) {
+		const struct raw_span *span = &set->spans[i];
 		const struct process_name *process;
 		const struct probe_name *probe;
 		struct span_row row;
+		uint32_t caller;
 		int r;
 
 		if (span->duration_ns < q->filter.min_duration_ns ||
@@ -252,15 +295,18 @@ int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
 		if (!process->is_wanted || !q->is_wanted[names->probe_of[span->path]])
 			continue;
 		probe = &names->probes[names->probe_of[span->path]];
+		caller = names->caller_of[span->path];
 		row = (struct span_row){
 			.span = *span,
+			.more = more_pool_get(&set->more, i),
 			.pid = process->pid,
 			.comm = process->comm,
 			.name = probe->name,
 			.binary = probe->binary,
+			.caller = caller ? names->probes[caller].name : "",
 		};
-		if (args)
-			row.args = args[i];
+		if (q->filter.match && !q->filter.match(q->filter.match_arg, &row))
+			continue;
 		r = q->filter.each ? q->filter.each(q->filter.arg, &row) : keep_row(q, &row);
 		if (r < 0)
 			return r;
@@ -270,12 +316,10 @@ int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
 
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 {
-	_cleanup_(freep) struct raw_span *spans = NULL;
-	_cleanup_(freep) struct span_args *args = NULL;
-	size_t n;
-	int r = chunk_decode(chunk->data, chunk->size, &spans, &args, &n);
+	_cleanup_(span_set_release) struct span_set set = {};
+	int r = chunk_decode(chunk->data, chunk->size, &set);
 
-	return r < 0 ? r : spans_query_raw(q, spans, args, n);
+	return r < 0 ? r : spans_query_set(q, &set);
 }
 
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n)
@@ -294,6 +338,8 @@ struct spans_query *spans_query_free(struct spans_query *q)
 {
 	if (!q)
 		return NULL;
+	for (size_t i = 0; i < q->n_rows; i++)
+		release_row(&q->rows[i]);
 	free(q->is_wanted);
 	free(q->rows);
 	free(q);

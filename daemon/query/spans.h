@@ -19,6 +19,9 @@ struct spans_filter {
 	bool errors_only;
 	enum spans_sort sort;
 	size_t limit; /* 0: a default of 1,000,000 */
+	/* Asked last, about rows that all else lets through. NULL: all are wanted. */
+	bool (*match)(void *arg, const struct span_row *row);
+	void *match_arg;
 	/* Rows are handed on in the order of the spans, and not kept, when set. 0 or -errno. */
 	int (*each)(void *arg, const struct span_row *row);
 	void *arg;
@@ -42,17 +45,17 @@ DEFINE_CLEANUP(struct spans_names *, spans_names_free)
 
 struct span_row {
 	struct raw_span span;
-	struct span_args args; /* zero when it has none */
+	struct span_more more; /* of rows that are kept: good until the query is freed */
 	uint32_t pid;
 	const char *comm, *name, *binary; /* point into the names */
+	const char *caller;		  /* the function of the path's parent; "" for none */
 };
 
 int spans_query_new(const struct spans_names *names, const struct spans_filter *filter,
 		    struct spans_query **ret);
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk);
-/* Not packed yet. args: one for each span, or NULL. */
-int spans_query_raw(struct spans_query *q, const struct raw_span *spans,
-		    const struct span_args *args, size_t n);
+/* Not packed yet. */
+int spans_query_set(struct spans_query *q, const struct span_set *set);
 /* Sorts; the rows belong to the query. Spans of the same start are ordered outermost first. */
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n);
 struct spans_query *spans_query_free(struct spans_query *q);

@@ -26,8 +26,21 @@ struct store_batch *store_batch_free(struct store_batch *b)
 
 /*
  * A reader refuses a file whose rows name what is not there: it must not be written. Raw spans need
- * no look, millions as there are: window_add_span() has put what they name into the statistics.
+ * no look, millions as there are: window_add_span() has put what they name into the statistics;
+ * but for those with a stack or an exception, which are few.
  */
+static bool more_is_sound(const struct window *w, const struct model_counts *have)
+{
+	for (size_t i = 0; w->more.kinds & (MORE_STACK | MORE_EXCEPTION) && i < w->n_spans; i++) {
+		struct span_more more = more_pool_get(&w->more, i);
+
+		if (more.stack > have->stacks || more.exception_type > have->strings ||
+		    more.exception_message > have->strings)
+			return false;
+	}
+	return true;
+}
+
 static bool window_is_sound(const struct window *w, const struct model_counts *have)
 {
 	for (size_t i = 0; i < w->n_samples; i++) {
@@ -44,7 +57,7 @@ static bool window_is_sound(const struct window *w, const struct model_counts *h
 		    s->path > have->paths)
 			return false;
 	}
-	return true;
+	return more_is_sound(w, have);
 }
 
 static int copy_texts(struct store_batch *b, const struct model *m)

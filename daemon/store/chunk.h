@@ -17,15 +17,22 @@ struct span_chunk {
 	uint8_t *data;
 };
 
-/* args: one for each span, or NULL. 0, -EINVAL unless 1 <= n <= CHUNK_MAX_SPANS, -ENOMEM. */
-int chunk_encode(const struct raw_span *spans, const struct span_args *args, size_t n,
-		 struct span_chunk *ret);
+/* Raw spans and what they carry, owned. Starts as all zero. */
+struct span_set {
+	struct raw_span *spans;
+	struct more_pool more;
+	size_t n;
+};
+void span_set_release(struct span_set *s);
+
 /*
- * The caller frees *ret_spans and *ret_args, which is NULL when no span has arguments. -EBADMSG for
- * anything that chunk_encode() has not made.
+ * Packs n spans from the one with index `first` on. more may be NULL. 0, -EINVAL unless
+ * 1 <= n <= CHUNK_MAX_SPANS, -ENOMEM.
  */
-int chunk_decode(const uint8_t *data, size_t size, struct raw_span **ret_spans,
-		 struct span_args **ret_args, size_t *ret_n);
+int chunk_encode(const struct raw_span *spans, const struct more_pool *more, size_t first, size_t n,
+		 struct span_chunk *ret);
+/* The caller releases *ret. -EBADMSG for anything that chunk_encode() has not made. */
+int chunk_decode(const uint8_t *data, size_t size, struct span_set *ret);
 void chunk_release(struct span_chunk *c);
 
 #endif

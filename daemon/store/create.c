@@ -17,8 +17,8 @@ static const char *const inserts[STATEMENTS] = {
 	[INSERT_FRAME] = "INSERT INTO frame(id, file, offset, function) VALUES(?, ?, ?, ?)",
 	[INSERT_STACK] = "INSERT INTO stack(id, parent, frame) VALUES(?, ?, ?)",
 	[INSERT_PROBE] =
-		"INSERT INTO probe(id, spec, symbol, name, file, offset, strategy, skipped)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO probe(id, spec, symbol, name, file, offset, strategy, skipped,"
+		" signature) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_PATH] = "INSERT INTO path(id, parent, probe) VALUES(?, ?, ?)",
 	[INSERT_WINDOW] = "INSERT INTO window(id, session, start_ns, end_ns) VALUES(?, ?, ?, ?)",
 	[INSERT_SAMPLE] = "INSERT INTO sample(window, process, thread, stack, count)"
@@ -165,7 +165,7 @@ static int choose_name(struct store_writer *w, const char *path, struct error *e
 static bool insert_session(sqlite3 *db, const struct store_session *s)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *session = NULL, *spec = NULL;
-	const char *sql = "INSERT INTO session VALUES(1, ?, ?, ?, ?, 0, ?, ?)";
+	const char *sql = "INSERT INTO session VALUES(1, ?, ?, ?, ?, 0, ?, ?, ?, ?)";
 
 	if (sqlite3_prepare_v2(db, sql, -1, &session, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(db, "INSERT INTO session_spec VALUES(1, ?)", -1, &spec, NULL) !=
@@ -177,6 +177,8 @@ static bool insert_session(sqlite3 *db, const struct store_session *s)
 	sqlite3_bind_int64(session, 4, MIN(s->started_us, STORE_MAX_NUMBER));
 	sqlite3_bind_int64(session, 5, s->flags);
 	sqlite3_bind_int64(session, 6, s->monotonic_to_epoch_ns);
+	sqlite3_bind_text(session, 7, s->where, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(session, 8, s->begin, -1, SQLITE_TRANSIENT);
 	if (sqlite3_step(session) != SQLITE_DONE)
 		return false;
 	for (size_t i = 0; i < s->n_specs; i++) {
@@ -202,7 +204,7 @@ static bool begin_file(struct store_writer *w, const struct store_session *sessi
 		 STORE_APPLICATION_ID, STORE_VERSION);
 	if (sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->db, marks, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(w->db, schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
+	    !schema_create(w->db, STORE_VERSION) ||
 	    sqlite3_exec(w->db, meta, NULL, NULL, NULL) != SQLITE_OK ||
 	    !insert_session(w->db, session) ||
 	    sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||

@@ -49,6 +49,20 @@ static bool get_text(sqlite3_stmt *s, int column, const char **ret, size_t *ret_
 	return *ret && !memchr(*ret, '\0', *ret_len);
 }
 
+/* A copy of the text, NULL for NULL. */
+static bool get_text_or_null(sqlite3_stmt *s, int column, char **ret)
+{
+	const char *text;
+	size_t len;
+
+	if (sqlite3_column_type(s, column) == SQLITE_NULL)
+		return true;
+	if (!get_text(s, column, &text, &len))
+		return false;
+	*ret = strdup(text);
+	return *ret;
+}
+
 typedef bool (*load_row_t)(struct load *l, sqlite3_stmt *s);
 
 static bool row_session(struct load *l, sqlite3_stmt *s)
@@ -66,7 +80,8 @@ static bool row_session(struct load *l, sqlite3_stmt *s)
 	l->has_session = true;
 	l->session.name = strdup(name);
 	l->session.targets = strdup(targets);
-	return l->session.name && l->session.targets;
+	return l->session.name && l->session.targets && get_text_or_null(s, 8, &l->session.where) &&
+	       get_text_or_null(s, 9, &l->session.begin);
 }
 
 static bool row_spec(struct load *l, sqlite3_stmt *s)
@@ -184,7 +199,8 @@ static bool row_probe(struct load *l, sqlite3_stmt *s)
 	if (!is_next(s, l->have.probes + 1) || !get_id(s, 1, strings, &p.spec) ||
 	    !get_id(s, 2, strings, &p.symbol) || !get_id(s, 3, strings, &p.name) ||
 	    !get_id(s, 4, l->have.files, &p.file) || !get_i64(s, 5, &offset) ||
-	    !get_id(s, 6, strings, &p.strategy) || !get_id(s, 7, UINT32_MAX, &p.skipped))
+	    !get_id(s, 6, strings, &p.strategy) || !get_id(s, 7, UINT32_MAX, &p.skipped) ||
+	    !get_id(s, 8, strings, &p.signature))
 		return false;
 	p.offset = offset;
 	return model_probe(l->model, &p) == ++l->have.probes;
@@ -296,11 +312,14 @@ static bool row_loss(struct load *l, sqlite3_stmt *s)
 static const struct {
 	const char *table, *sql;
 	load_row_t row;
+	const char *sql_1; /* of version 1, where it had less */
 } tables[] = {
 	{"session",
 	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
-	 " monotonic_to_epoch_ns FROM session NOT INDEXED",
-	 row_session},
+	 " monotonic_to_epoch_ns, where_text, begin_text FROM session NOT INDEXED",
+	 row_session,
+	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
+	 " monotonic_to_epoch_ns, NULL, NULL FROM session NOT INDEXED"},
 	{"session_spec", "SELECT rowid, session, spec FROM session_spec NOT INDEXED", row_spec},
 	{"string", "SELECT id, value FROM string NOT INDEXED", row_string},
 	{"file", "SELECT id, build_id, path, flags FROM file NOT INDEXED", row_file},
@@ -312,9 +331,11 @@ static const struct {
 	{"frame", "SELECT id, file, offset, function FROM frame NOT INDEXED", row_frame},
 	{"stack", "SELECT id, parent, frame FROM stack NOT INDEXED", row_stack},
 	{"probe",
-	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped"
+	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped, signature"
 	 " FROM probe NOT INDEXED",
-	 row_probe},
+	 row_probe,
+	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped, 0"
+	 " FROM probe NOT INDEXED"},
 	{"path", "SELECT id, parent, probe FROM path NOT INDEXED", row_path},
 	{"window", "SELECT id, session, start_ns, end_ns FROM window NOT INDEXED", row_window},
 	{"sample",
@@ -339,10 +360,12 @@ static const struct {
 static int load_table(struct load *l, size_t i)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
+	bool is_old = l->version == 1 && tables[i].sql_1;
+	const char *sql = is_old ? tables[i].sql_1 : tables[i].sql;
 	int64_t before = INT64_MIN, id;
 	int code;
 
-	if (sqlite3_prepare_v2(l->db, tables[i].sql, -1, &s, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK)
 		return schema_read_error(l->db, l->path, l->error);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 		id = sqlite3_column_int64(s, 0);
@@ -381,6 +404,8 @@ void store_session_release(struct store_session *s)
 {
 	free(s->name);
 	free(s->targets);
+	free(s->where);
+	free(s->begin);
 	for (size_t i = 0; i < s->n_specs; i++)
 		free(s->specs[i]);
 	free(s->specs);

@@ -16,6 +16,7 @@ struct load {
 	const char *path; /* of the file, for messages */
 	struct model *model;
 	struct error *error;
+	int version; /* of the file */
 
 	struct store_session session;
 	bool has_session;

@@ -12,7 +12,7 @@
 #include "store.h"
 
 enum {
-	MAX_ROW = 8 << 20, /* the largest chunk of raw spans is under 3 MiB */
+	MAX_ROW = 16 << 20, /* the largest chunk of raw spans is under 9 MiB */
 	BUSY_MS = 5000,
 };
 

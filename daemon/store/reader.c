@@ -63,6 +63,7 @@ static int load_in_transaction(struct store_reader *r, struct model *m, struct e
 	set_budget(r);
 	ret = schema_check(r->db, r->path, error);
 	if (ret >= 0) {
+		r->load.version = ret;
 		r->load.db = r->db;
 		r->load.path = r->path;
 		r->load.model = m;
@@ -147,22 +148,29 @@ int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct
 	return ret;
 }
 
-int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
-		       struct raw_span **ret_spans, struct span_args **ret_args, size_t *ret_n,
-		       struct error *error)
+/* Whether the model has all that span i of the set names. */
+static bool is_sound(const struct model_counts *have, const struct span_set *set, size_t i)
 {
-	_cleanup_(freep) struct span_args *args = NULL;
-	_cleanup_(freep) struct raw_span *spans = NULL;
-	size_t n;
-	int code = chunk_decode(chunk->data, chunk->size, &spans, &args, &n);
+	const struct raw_span *span = &set->spans[i];
+	struct span_more more = more_pool_get(&set->more, i);
+
+	return span->process && span->process <= have->processes && span->path &&
+	       span->path <= have->paths && more.stack <= have->stacks &&
+	       more.exception_type <= have->strings && more.exception_message <= have->strings;
+}
+
+int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
+		       struct span_set *ret, struct error *error)
+{
+	_cleanup_(span_set_release) struct span_set set = {};
+	int code = chunk_decode(chunk->data, chunk->size, &set);
 
 	if (code == -ENOMEM)
 		return code;
-	if (code >= 0 && n != chunk->count)
+	if (code >= 0 && set.n != chunk->count)
 		code = -EBADMSG;
-	for (size_t i = 0; code >= 0 && i < n; i++)
-		if (!spans[i].process || spans[i].process > r->load.have.processes ||
-		    !spans[i].path || spans[i].path > r->load.have.paths)
+	for (size_t i = 0; code >= 0 && i < set.n; i++)
+		if (!is_sound(&r->load.have, &set, i))
 			code = -EBADMSG;
 	if (code < 0) {
 		error_set(error, EBADMSG, "BadFile",
@@ -170,8 +178,7 @@ int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *ch
 		error_fix(error, "Copy it again from where it was recorded, or record again.");
 		return code;
 	}
-	*ret_spans = TAKE_PTR(spans);
-	*ret_args = TAKE_PTR(args);
-	*ret_n = n;
+	*ret = set;
+	set = (struct span_set){};
 	return 0;
 }

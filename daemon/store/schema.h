@@ -13,7 +13,8 @@
 /* No time, duration or count of a row is larger; the writer cuts what is, the reader refuses it. */
 #define STORE_MAX_NUMBER (1ULL << 62)
 
-extern const char schema_sql[];
+/* Makes the tables of that version in a new database; false: the code is in db. */
+bool schema_create(sqlite3 *db, int version);
 
 /* -errno of a failed call on db, from its code and the system's error. */
 int schema_errno(sqlite3 *db);
@@ -36,7 +37,7 @@ int schema_number(sqlite3 *db, const char *sql, int64_t *ret);
  */
 int schema_open_reader(const char *path, struct error *error, sqlite3 **ret, char **ret_copy);
 void schema_remove_copy(const char *dir);
-/* That the file is a recording of a version we know and its tables are those of schema_sql. */
+/* That the file is a recording and its tables are those of its version, which is returned. */
 int schema_check(sqlite3 *db, const char *path, struct error *error);
 /* That no bytes are missing at the end: SQLite takes what is missing of the last page for zeros. */
 int schema_check_length(sqlite3 *db, const char *path, struct error *error);

@@ -12,7 +12,7 @@
 #include "model/window.h"
 #include "sonde/base/error.h"
 
-enum { STORE_VERSION = 1, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
+enum { STORE_VERSION = 2, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
 
 /* A session as the file keeps it. Strings are owned by whoever filled the struct. */
 struct store_session {
@@ -23,6 +23,7 @@ struct store_session {
 	uint64_t started_us, ended_us; /* ended 0: the writer was killed or still runs */
 	uint32_t flags;		       /* STORE_SESSION_* */
 	int64_t monotonic_to_epoch_ns; /* adds a CLOCK_MONOTONIC time up to the epoch's */
+	char *where, *begin;	       /* conditions it kept spans by, as text; NULL: none */
 };
 enum { STORE_SESSION_ARGS = 1 << 0, STORE_SESSION_STATS_ONLY = 1 << 1 };
 void store_session_release(struct store_session *s);
@@ -88,12 +89,11 @@ const struct store_session *store_reader_session(const struct store_reader *r);
 const struct window *store_reader_total(const struct store_reader *r);
 uint64_t store_reader_windows(const struct store_reader *r);
 /*
- * Unpacks a chunk and checks that its processes and paths are in the model; the caller frees
- * *ret_spans and *ret_args (see chunk_decode()). BadFile and -EBADMSG otherwise.
+ * Unpacks a chunk and checks that all it names is in the model; the caller releases *ret. BadFile
+ * and -EBADMSG otherwise.
  */
 int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
-		       struct raw_span **ret_spans, struct span_args **ret_args, size_t *ret_n,
-		       struct error *error);
+		       struct span_set *ret, struct error *error);
 /* Calls back with each packed chunk in order of its first start until it returns nonzero; returns
  * that, or -errno. */
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),

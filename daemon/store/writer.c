@@ -153,7 +153,7 @@ static int put_probes(struct store_writer *w, const struct store_batch *b)
 		const struct model_probe *p = &b->probes[i];
 
 		BIND(w, INSERT_PROBE, b->first.probes + 1 + i, p->spec, p->symbol, p->name, p->file,
-		     p->offset, p->strategy, p->skipped);
+		     p->offset, p->strategy, p->skipped, p->signature);
 		r = run(w, INSERT_PROBE);
 	}
 	for (uint32_t i = 0; i < b->last.paths - b->first.paths && r == 0; i++) {
@@ -203,7 +203,7 @@ static int put_spans(struct store_writer *w, int64_t id, const struct window *wi
 	for (size_t i = 0; i < win->n_spans && r == 0; i += CHUNK_MAX_SPANS) {
 		_cleanup_(chunk_release) struct span_chunk chunk = {};
 
-		r = chunk_encode(&win->spans[i], win->span_args ? &win->span_args[i] : NULL,
+		r = chunk_encode(win->spans, &win->more, i,
 				 MIN(win->n_spans - i, (size_t)CHUNK_MAX_SPANS), &chunk);
 		if (r < 0)
 			return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Unpacking of raw spans. An input that begins with an even byte is taken as a chunk; with an odd
- * byte the rest is compressed first, so that the fuzzer gets past zstd. What can be unpacked must
+ * byte the rest is compressed first, so that the fuzzer gets past zstd (as version 2 when bit 1 is
+ * set, else as version 1). What can be unpacked must
  * survive being packed again.
  */
 #include <zstd.h>
@@ -11,34 +12,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Arguments that are all zero need not be there. */
-static bool same_args(const struct span_args *a, const struct span_args *b, size_t n)
+static bool same_more(const struct more_pool *a, const struct more_pool *b, size_t n)
 {
-	static const struct span_args none;
+	for (size_t i = 0; i < n; i++) {
+		struct span_more x = more_pool_get(a, i), y = more_pool_get(b, i);
 
-	for (size_t i = 0; i < n; i++)
-		if (memcmp(a ? &a[i] : &none, b ? &b[i] : &none, sizeof(none)) != 0)
+		if (span_more_compare(&x, &y) != 0)
 			return false;
+	}
 	return true;
 }
 
 static void check(const uint8_t *data, size_t size)
 {
-	struct raw_span *spans = NULL, *again = NULL;
-	struct span_args *args = NULL, *args_again = NULL;
+	struct span_set set = {}, again = {};
 	struct span_chunk c = {};
-	size_t n, m;
 
-	if (chunk_decode(data, size, &spans, &args, &n) < 0)
+	if (chunk_decode(data, size, &set) < 0)
 		return;
-	if (chunk_encode(spans, args, n, &c) < 0 ||
-	    chunk_decode(c.data, c.size, &again, &args_again, &m) < 0 || n != m ||
-	    memcmp(spans, again, n * sizeof(*spans)) != 0 || !same_args(args, args_again, n))
+	if (chunk_encode(set.spans, &set.more, 0, set.n, &c) < 0 ||
+	    chunk_decode(c.data, c.size, &again) < 0 || set.n != again.n ||
+	    memcmp(set.spans, again.spans, set.n * sizeof(*set.spans)) != 0 ||
+	    !same_more(&set.more, &again.more, set.n))
 		abort();
-	free(spans);
-	free(again);
-	free(args);
-	free(args_again);
+	span_set_release(&set);
+	span_set_release(&again);
 	chunk_release(&c);
 }
 
@@ -56,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	chunk = malloc(bound + 1 + 2 * VARINT_MAX);
 	if (!chunk)
 		return 0;
-	chunk[0] = 1;
+	chunk[0] = data[0] & 2 ? 2 : 1;
 	p = varint_put(chunk + 1, data[1] + 1);
 	p = varint_put(p, size - 2);
 	packed = ZSTD_compress(p, bound, data + 2, size - 2, 1);

@@ -38,7 +38,8 @@ static void fill(struct model *m, struct window *w)
 							   .duration_ns = k << i,
 							   .process = p,
 							   .path = path_id},
-					&(struct span_args){{k % 3}}, true);
+					&(struct span_more){.args = (uint64_t[RECORD_ARGS]){k % 3}},
+					true);
 	}
 	w->losses[LOSS_STACK] = 1;
 	w->end_ns = 100;
@@ -94,14 +95,10 @@ static void save(const uint8_t *data, size_t size)
 
 static int unpack(void *arg, const struct span_chunk *chunk)
 {
-	struct raw_span *spans = NULL;
-	struct span_args *args = NULL;
-	size_t n;
+	struct span_set set;
 
-	if (store_unpack_chunk(arg, chunk, &spans, &args, &n, NULL) == 0) {
-		free(spans);
-		free(args);
-	}
+	if (store_unpack_chunk(arg, chunk, &set, NULL) == 0)
+		span_set_release(&set);
 	return 0;
 }
 

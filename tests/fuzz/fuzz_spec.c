@@ -23,7 +23,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		return 0;
 	}
-	if (!s->pattern[0] || (s->kind == SPEC_EXECUTABLE) != !s->binary)
+	/* Of the kernel a module may be named. */
+	if (!s->pattern[0] ||
+	    (s->kind != SPEC_KERNEL && (s->kind == SPEC_EXECUTABLE) != !s->binary))
+		abort();
+	if (s->is_static != (s->provider != NULL) || (s->is_static && !s->provider[0]))
 		abort();
 	if (s->kind == SPEC_PATH && s->binary[0] != '/')
 		abort();

@@ -12,6 +12,8 @@ import harness as h
 
 FREE_MAPS = {"args"}
 STREAMS = {"trace", "spans"}
+# Members of a span that not every one has.
+OPTIONAL = {"call", "result", "offcpu_ns", "exception", "stack"}
 
 
 def shape(value, key=None):
@@ -31,8 +33,9 @@ def merge(shapes):
         keys = set().union(*shapes)
         if "*" in keys:
             return next(s for s in shapes if s)
-        h.check(all(set(s) == keys for s in shapes), f"members differ: {sorted(keys)}")
-        return {k: merge([s[k] for s in shapes]) for k in sorted(keys)}
+        h.check(all(set(s) | OPTIONAL == keys | OPTIONAL for s in shapes),
+                f"members differ: {sorted(keys)}")
+        return {k: merge([s[k] for s in shapes if k in s]) for k in sorted(keys)}
     if all(isinstance(s, list) for s in shapes):
         full = [s[0] for s in shapes if s]
         return [merge(full)] if full else []
@@ -79,6 +82,27 @@ def documents(daemon):
     document(daemon, "status")
     document(daemon, "doctor")
     document(daemon, "probes", "-p", os.getpid(), "libc:str*")
+    # Placement, types and conditions: of a program whose answer does not depend on the machine.
+    target = f"uprobe:{h.WORKLOADS}/wl_calls"
+    reply = document(daemon, "probes", "--args", "--where", "args.i > 1 && comm =~ /x/", "--return",
+                     "sites", f"{target}:gamma_fail")
+    probe, = reply["probes"]
+    h.equal((probe["type"], probe["returns"]), ("int gamma_fail(int i)", "sites"), "probe")
+    h.check(probe["sites"] > 0 and probe["hit"] in ("optimised", "emulated", "stepped") and
+            probe["instruction"], f"placement: {probe}")
+    h.equal(reply["conditions"],
+            [{"option": "where", "function": "gamma_fail", "kernel": "args.i > 1",
+              "daemon": "comm =~ /x/",
+              "uses": [{"text": "args.i", "type": "signed 32-bit", "decided": "kernel"},
+                       {"text": "comm", "type": "text of up to 15 bytes", "decided": "daemon"}]}],
+            "conditions")
+    # The way of kernel functions is found out when they are attached, and their cost not measured.
+    reply = document(daemon, "probes", "kprobe:vfs_write", "fentry:vfs_read")
+    h.equal([(p["symbol"], p["returns"], p["strategy"], p["cost_ns"], p["hit"])
+             for p in sorted(reply["probes"], key=lambda p: p["symbol"])],
+            [("vfs_read", "return", "fentry", 0, ""), ("vfs_write", "return", "kernel", 0, "")],
+            "kernel functions")
+    document(daemon, "attach", "--name", "json", "--where", "duration > 1ns", name="set_conditions")
     document(daemon, "detach", "json")
     for kind in ("span", "cpu"):
         document(daemon, "report", "--session", "json", "--kind", kind)
@@ -115,6 +139,27 @@ def streams(daemon):
     golden("spans", merge([shape(s) for s in spans]))
     h.equal((h.GOLDEN / "spans.json").read_text(), (h.GOLDEN / "trace.json").read_text(),
             "trace and spans")
+
+
+@h.test(smoke=True)
+def spans_with_all_that_is_kept_of_calls(daemon):
+    """Arguments by name, results, time off the CPU and stacks; and of C++ programs exceptions."""
+    out, recording = h.TMP / "more.json", h.TMP / "more.sonde"
+    options = ("--args", "--stack-if", "true", "--where", "offcpu_time >= 0ns", "nap", "open_table")
+    command = ("--", f"{h.WORKLOADS}/wl_args")
+    daemon.sonde("trace", "--json", "-o", out, *options, *command)
+    daemon.sonde("record", "-o", recording, *options, *command)
+    thrown = daemon.sonde("trace", "--json", "--exceptions", "*throw_inner*", "--",
+                          f"{h.WORKLOADS}/wl_throw").out.splitlines()
+    thrown = [json.loads(line) for line in thrown if line.startswith("{")]
+    h.equal({s["exception"]["type"] for s in thrown}, {"int"}, "exceptions")
+    for lines in (out.read_text().splitlines(),
+                  daemon.sonde("spans", "-i", recording, "--json").out.splitlines()):
+        spans = [json.loads(line) for line in lines]
+        h.equal(len(spans), 410, "spans")
+        got = merge([shape(s) for s in spans + thrown])
+        h.check(OPTIONAL <= set(got), f"members: {sorted(got)}")
+        golden("span_with_all", got)
 
 
 @h.test(smoke=True)

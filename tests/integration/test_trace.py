@@ -10,8 +10,8 @@ import harness as h
 CALLS = {"alpha": 10000, "beta": 5000, "gamma_fail": 1000, "delta_null": 400, "outer": 300,
          "middle": 300, "inner": 600, "six": 100}
 ALL = list(CALLS)
-KEYS = ["args", "binary", "comm", "depth", "duration_ns", "flags", "name", "pid", "ret", "self_ns",
-        "tid", "time_us"]
+KEYS = ["args", "binary", "comm", "depth", "duration_ns", "flags", "name", "pid", "result", "ret",
+        "self_ns", "tid", "time_us"]
 
 
 def counts(spans):
@@ -70,13 +70,12 @@ def arguments_and_results(daemon):
     spans, _ = daemon.trace(h.Workload("calls"), "--args", "six", "beta", "gamma_fail")
     six = by_name(spans, "six")
     for s in six:
-        h.equal(sorted(s["args"]), [f"arg{i}" for i in range(6)], "args")
-    got = sorted([value(s["args"][f"arg{k}"]) for k in range(6)] + [value(s["ret"])] for s in six)
+        h.equal(list(s["args"]), list("abcdef"), "args")
+    got = sorted([int(v) for v in s["args"].values()] + [value(s["ret"])] for s in six)
     h.equal(got, [[1 + i, 2, 3, 4, 5, 6, 21 + i] for i in range(100)], "six")
-    beta = sorted((value(s["args"]["arg0"]) & 0xffffffff, value(s["ret"]) & 0xffffffff)
-                  for s in by_name(spans, "beta"))
+    beta = sorted((int(s["args"]["i"]), int(s["result"])) for s in by_name(spans, "beta"))
     h.equal(beta, [(i, 2 * i) for i in range(5000)], "beta")
-    gamma = sorted((value(s["args"]["arg0"]) & 0xffffffff, value(s["ret"]) & 0xffffffff)
+    gamma = sorted((int(s["args"]["i"]), value(s["ret"]) & 0xffffffff)
                    for s in by_name(spans, "gamma_fail"))
     h.equal(gamma, [(i, 0xffffffff if i % 10 == 9 else i) for i in range(1000)], "gamma_fail")
 
@@ -101,7 +100,7 @@ def null_is_an_error(daemon):
     spans, _ = daemon.trace(h.Workload("calls"), "--errors", "--null-is-error", "delta_null",
                             "--args")
     h.equal(counts(spans), {"delta_null": 100}, "calls")
-    h.equal(sorted(value(s["args"]["arg0"]) & 0xffffffff for s in spans), list(range(3, 400, 4)),
+    h.equal(sorted(int(s["args"]["i"]) for s in spans), list(range(3, 400, 4)),
             "arguments of the calls that returned NULL")
     h.equal({s["ret"] for s in spans}, {"0x0"}, "results")
 
@@ -191,7 +190,7 @@ def text_lines_show_nesting_arguments_and_results(daemon):
     six = [line for line in text.splitlines() if "six(" in line]
     h.equal(len(six), 100, "lines of six")
     h.check(re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} +[\d.]+ [num]?s +\d+  wl_calls +"
-                         r"six\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) = 21", six[0]), f"line: {six[0]!r}")
+                         r"six\(a=1, b=2, c=3, d=4, e=5, f=6\) = 21", six[0]), f"line: {six[0]!r}")
     h.contains(text, " = -1\n", "a result below 0")
     column = {n: {line.index(n) for line in text.splitlines() if n in line}
               for n in ("outer", "middle")}

@@ -97,6 +97,8 @@ static void fake_call(int fd, const char *request, int log, const int stop_pipe[
 		snprintf(file, sizeof(file), "Doctor-missing");
 	if (strstr(request, "\"missing\""))
 		snprintf(file, sizeof(file), "Error");
+	if (strstr(request, "\"bad-condition\""))
+		snprintf(file, sizeof(file), "Error-condition");
 	if (streq(file, "Stop") && write(stop_pipe[1], "", 1) != 1)
 		return;
 	if (!strstr(request, "\"oneway\":true"))

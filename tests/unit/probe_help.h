@@ -17,12 +17,15 @@
 int probe_test_f0(int n);
 int probe_test_f1(int n);
 int probe_test_f2(int n);
+int probe_test_f3(int n);
+int probe_test_f4(int n);
 int probe_test_alias(int n);
 int probe_test_outer(int ms);
 int probe_test_endbr(int n);
 int probe_test_only_endbr(int n);
 int probe_test_ifunc(int n);
 void probe_test_lock(int *n);
+void probe_test_hlt(void);
 
 /*
  * Tests that attach to every process that runs this binary, or compare its code, must not run at
@@ -46,17 +49,21 @@ static _unused_ const char *self_path(void)
 	return path;
 }
 
-/* Up to four specifications, resolved; the error is checked by the caller. */
+/*
+ * Up to four specifications, resolved; the error is checked by the caller. By return probes
+ * wherever there can be any: this binary maps an unwinder, and would have none else.
+ */
 static _unused_ int resolve(const struct probe_target *t, const char *const texts[4],
 			    struct probe_set **ret, struct error *e)
 {
+	static const struct resolve_options options = {.returns = RETURN_PROBE};
 	struct spec *specs[4] = {};
 	size_t n = 0;
 	int r = 0;
 
 	for (; n < 4 && texts[n]; n++)
 		cr_assert_eq(spec_parse(texts[n], &specs[n], e), 0, "%s", e->message);
-	r = probe_resolve(t, specs, n, ret, e);
+	r = probe_resolve(t, specs, n, &options, ret, e);
 	for (size_t i = 0; i < n; i++)
 		spec_free(specs[i]);
 	return r;

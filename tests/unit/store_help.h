@@ -25,8 +25,8 @@ struct recorded {
 	struct model *model;
 	struct window total;
 	struct raw_span *spans;
-	struct span_args *args;
-	size_t n_spans, spans_cap, args_cap;
+	struct more_pool more;
+	size_t n_spans, spans_cap;
 	struct store_marks marks;
 	uint64_t clock;
 	int windows;

@@ -141,6 +141,13 @@ static void expect_error(const char *arguments, int status, const char *words)
 	cr_expect_str_empty(r.out);
 }
 
+static void sonde_ok(const char *arguments)
+{
+	RESULT r = sonde(arguments);
+
+	cr_expect_eq(r.status, 0, "sonde %s: %s", arguments, r.err);
+}
+
 static void expect_asked(const char *words)
 {
 	_cleanup_(freep) char *asked = slurp(log_path);
@@ -206,8 +213,9 @@ Test(cli, trace_ends_by_time_signal_and_target)
 	RESULT target;
 
 	cr_expect_eq(time.status, 0, "%s", time.err);
-	cr_expect(strstr(time.err, "8 spans, 3 not shown, 14 lost (ring full 12, nested too deep 2)"), "%s",
-		  time.err);
+	cr_expect(
+		strstr(time.err, "8 spans, 3 not shown, 14 lost (ring full 12, nested too deep 2)"),
+		"%s", time.err);
 	cr_expect_eq(signal.status, 0);
 	cr_expect(strstr(signal_err, "8 spans"), "%s", signal_err);
 	cr_expect_lt(now_monotonic_ns() - began, 5 * NSEC_PER_SEC, "Ctrl-C did not end it");
@@ -269,6 +277,53 @@ Test(cli, errors)
 	stop_server();
 	server = fake_listen(socket_path);
 	check("doctor", "doctor-missing.txt", 77);
+}
+
+Test(cli, conditions)
+{
+	RESULT spans = sonde("spans --where 'ret < 0'"), quiet;
+
+	expect_asked("\"where\":\"ret < 0\"");
+	cr_expect(strstr(spans.err, "sonde: args.len was not kept in this session: conditions on"));
+	cr_expect(strstr(spans.err, "was asked about 900 spans; 1200 older ones are in memory no "
+				    "more"));
+	quiet = sonde("spans -q --where 'ret < 0'");
+	cr_expect_str_empty(quiet.err);
+	sonde_ok("report --where 'duration > 1ms' --by comm");
+	expect_asked("\"query\":{\"where\":\"duration > 1ms\"},\"by\":\"comm\"");
+	/* The daemon's complaint about the text, with a mark below the column. */
+	expect_error("flame --session bad-condition --where 'duration > 10'", 2,
+		     "column 12: expected a duration");
+	expect_error("flame --session bad-condition --where 'duration > 10'", 2,
+		     "\n  duration > 10\n             ^\n");
+	expect_error("trace -p 1 x --where", 2, "needs a value");
+	/* A name and a condition, and nothing to probe: of the session of that name. */
+	check("attach --name api --where 'ret < 0' --begin 'arg0 > 1'", "set-conditions.txt", 0);
+	expect_asked(
+		"\"io.sonde.SetConditions\",\"parameters\":{\"name\":\"api\",\"where\":\"ret < 0\","
+		"\"begin\":\"arg0 > 1\"}");
+}
+
+Test(cli, what_is_kept_of_calls)
+{
+	RESULT r =
+		sonde("probes -p 1 'sqlite3_s*' --inside main,'f(a, b)' --inside handle --stack-if "
+		      "'error' --capture 'str(args.a[0]),args.b' --redact 'pass*,key' --exceptions "
+		      "--return sites");
+
+	cr_expect_eq(r.status, 0, "%s", r.err);
+	expect_asked("\"exceptions\":true,\"stack_if\":\"error\",\"inside\":[\"main\",\"f(a, "
+		     "b)\",\"handle\"],\"capture\":[\"str(args.a[0])\",\"args.b\"],"
+		     "\"redact\":[\"pass*\",\"key\"],\"returns\":\"sites\"");
+	/* Each reason once, however many functions have it. */
+	cr_expect_str_eq(r.err,
+			 "sonde: libsqlite3.so.0.8.6: the ends of calls are probed at their sites, "
+			 "as the program maps an unwinder, which exceptions and panics use\n"
+			 "sonde: left out: sqlite3_str_vappendf: not a function\n");
+	expect_error("trace -p 1 x --capture a,,b", 2, "has an empty part");
+	expect_error("trace -p 1 x --return never", 2, "must be one of auto|uretprobe|sites");
+	expect_error("attach -p 1 x --stats-only --capture arg0", 2, "--stats-only keeps none");
+	expect_error("spans --begin true", 2, "spans does not take --begin");
 }
 
 Test(cli, wrong_usage)
@@ -342,9 +397,13 @@ Test(cli, bash_completes)
 	cr_assert_eq(system("mv out c.sh; bash -c '. ./c.sh; COMP_WORDS=(sonde report --sort p);"
 			    " COMP_CWORD=3; _sonde; echo ${COMPREPLY[*]};"
 			    " COMP_WORDS=(sonde tr); COMP_CWORD=1; _sonde; echo ${COMPREPLY[*]};"
-			    " COMP_WORDS=(sonde attach --st); COMP_CWORD=2; _sonde;"
-			    " echo ${COMPREPLY[*]}' > done"),
+			    " COMP_WORDS=(sonde attach --stats); COMP_CWORD=2; _sonde;"
+			    " echo ${COMPREPLY[*]}; COMP_WORDS=(sonde record --ca); _sonde;"
+			    " echo ${COMPREPLY[*]}; COMP_WORDS=(sonde trace --return s);"
+			    " COMP_CWORD=3; _sonde; echo ${COMPREPLY[*]};"
+			    " COMP_WORDS=(sonde trace --redact r); _sonde;"
+			    " echo ${#COMPREPLY[*]}' > done"),
 		     0);
 	done = slurp("done");
-	cr_expect_str_eq(done, "p50 p99\ntrace\n--stats-only\n");
+	cr_expect_str_eq(done, "p50 p99\ntrace\n--stats-only\n--capture\nsites\n0\n");
 }

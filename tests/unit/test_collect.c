@@ -15,6 +15,7 @@ union any {
 	struct record_sample sample;
 	struct record_exec exec;
 	struct record_mmap mmap;
+	struct record_stack stack;
 	uint64_t words[1024];
 };
 
@@ -37,6 +38,7 @@ Test(collect_record, fixed_sizes)
 		[RECORD_EXEC] = sizeof(struct record_exec),
 		[RECORD_EXIT] = sizeof(struct record_exit),
 		[RECORD_IMAGE] = sizeof(struct record_image),
+		[RECORD_THROW] = sizeof(struct record_throw),
 	};
 
 	for (record.h.kind = 0; record.h.kind < ARRAY_SIZE(sizes); record.h.kind++)
@@ -47,7 +49,7 @@ Test(collect_record, fixed_sizes)
 	record.h.flags = 0;
 	for (unsigned int kind = 0; kind <= UINT16_MAX; kind++) {
 		record.h.kind = kind;
-		if (kind == 0 || kind > RECORD_IMAGE)
+		if (kind == 0 || kind > RECORD_STACK)
 			for (size_t size = 0; size < 200; size += 8)
 				cr_assert_not(record_valid(&record, size), "kind %u", kind);
 	}
@@ -138,6 +140,10 @@ static uint64_t expected_size(const union any *r)
 	case RECORD_EXIT:
 	case RECORD_IMAGE:
 		return 24;
+	case RECORD_THROW:
+		return 216;
+	case RECORD_STACK:
+		return r->stack.user_count > 127 ? 0 : 32 + 8ULL * r->stack.user_count;
 	default:
 		return 0;
 	}
@@ -160,10 +166,12 @@ Test(collect_record, random_buffers)
 
 		for (size_t i = 0; i < 24; i++)
 			r.words[i] = next_random();
-		r.h.kind %= 10;
+		r.h.kind %= 13;
 		r.h.session %= 66;
 		if (round & 1) { /* close to right more often than by chance */
 			r.sample.user_count %= 129;
+			if (r.h.kind == RECORD_STACK)
+				r.stack.user_count %= 129;
 			r.sample.kernel_count %= 129;
 		}
 		if (r.h.kind == RECORD_MMAP && round & 1)
@@ -176,6 +184,11 @@ Test(collect_record, random_buffers)
 		if (!record_valid(at, size))
 			continue;
 		accepted++;
+		cr_assert_lt(r.h.session, RECORD_MAX_SESSIONS);
+		if (r.h.kind == RECORD_CALL) { /* cut off behind the values it has */
+			cr_assert(size >= 160 && size <= 160 + RECORD_MAX_VALUES);
+			continue;
+		}
 		cr_assert_eq(size, expected_size(&r), "round %d: kind %u, %zu bytes", round,
 			     r.h.kind, size);
 		cr_assert_lt(r.h.session, RECORD_MAX_SESSIONS);

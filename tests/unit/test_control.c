@@ -277,7 +277,7 @@ Test(answer, spans)
 			  .tid = 3,
 			  .depth = 2,
 			  .flags = SPAN_ERROR | SPAN_ARGS},
-		 .args = {{1, 0xabc}},
+		 .more = {.args = (const uint64_t[RECORD_ARGS]){1, 0xabc}},
 		 .pid = 2,
 		 .comm = "app",
 		 .name = "f",
@@ -524,6 +524,8 @@ Test(doctor, a_poor_machine)
 	cr_assert(!c->ok && c->required && strstr(c->fix, "setcap cap_bpf"), "%s", c->fix);
 	c = find_check(d, "multi_uprobe");
 	cr_assert(!c->ok && !c->required);
+	c = find_check(d, "fentry");
+	cr_assert(!c->ok && !c->required && strstr(c->detail, "not tried"), "%s", c->detail);
 	c = find_check(d, "uprobes");
 	cr_assert(!c->ok && c->required && strstr(c->fix, "CONFIG_UPROBE_EVENTS"), "%s", c->fix);
 	c = find_check(d, "kallsyms");
@@ -546,7 +548,11 @@ Test(doctor, a_better_machine)
 {
 	_cleanup_(doctor_freep) struct doctor *d = NULL;
 	char root[] = "/tmp/sonde-doctor-XXXXXX", command[64];
-	struct doctor_facts facts = {.bpf_load = true, .root = root};
+	struct doctor_facts facts = {.bpf_load = true,
+				     .root = root,
+				     .kprobe = -EOPNOTSUPP,
+				     .kprobe_multi = 0,
+				     .fentry = -EPERM};
 	const struct doctor_check *c;
 
 	cr_assert(mkdtemp(root));
@@ -558,6 +564,11 @@ Test(doctor, a_better_machine)
 	cr_assert(find_check(d, "btf")->ok);
 	cr_assert(find_check(d, "kallsyms")->ok);
 	cr_assert(find_check(d, "capabilities")->ok);
+	cr_assert(find_check(d, "kprobe_multi")->ok);
+	c = find_check(d, "kprobe");
+	cr_assert(!c->ok && !c->required && strstr(c->fix, "CONFIG_KPROBE_EVENTS"), "%s", c->fix);
+	c = find_check(d, "fentry");
+	cr_assert(!c->ok && !c->required && strstr(c->fix, "lockdown"), "%s", c->fix);
 	cr_assert(find_check(d, "perf_event_paranoid")->ok);
 	c = find_check(d, "lockdown");
 	cr_assert(c->ok);

@@ -14,7 +14,8 @@ struct spec_case {
 	const char *text;
 	enum spec_binary kind;
 	const char *binary, *pattern;
-	bool exclude, demangled, note;
+	bool exclude, demangled, note, fentry;
+	const char *provider;
 };
 
 Test(spec, accepted)
@@ -48,6 +49,30 @@ Test(spec, accepted)
 		 .demangled = true},
 		{"f[a,b]", SPEC_EXECUTABLE, NULL, "f[a,b]"},
 		{"deadbeef", SPEC_EXECUTABLE, NULL, "deadbeef"},
+		{"kprobe:vfs_*", SPEC_KERNEL, NULL, "vfs_*"},
+		{"k:vfs_read", SPEC_KERNEL, NULL, "vfs_read"},
+		{"kprobe:ext4:ext4_*", SPEC_KERNEL, "ext4", "ext4_*"},
+		{"kretprobe:vfs_read", SPEC_KERNEL, NULL, "vfs_read", .note = true},
+		{"kr:vfs_read", SPEC_KERNEL, NULL, "vfs_read", .note = true},
+		{"fentry:vfs_*", SPEC_KERNEL, NULL, "vfs_*", .fentry = true},
+		{"f:vmlinux:vfs_*", SPEC_KERNEL, "vmlinux", "vfs_*", .fentry = true},
+		{"kfunc:x", SPEC_KERNEL, NULL, "x", .fentry = true},
+		{"fexit:x", SPEC_KERNEL, NULL, "x", .fentry = true, .note = true},
+		{"kretfunc:x", SPEC_KERNEL, NULL, "x", .fentry = true, .note = true},
+		{"fr:x", SPEC_KERNEL, NULL, "x", .fentry = true, .note = true},
+		{"!kprobe:*_lock", SPEC_KERNEL, NULL, "*_lock", .exclude = true},
+		{"usdt:/usr/bin/x:prov:name", SPEC_PATH, "/usr/bin/x", "name", .provider = "prov"},
+		{"U:/usr/bin/x:prov:na*", SPEC_PATH, "/usr/bin/x", "na*", .provider = "prov"},
+		{"usdt:/usr/bin/x:name", SPEC_PATH, "/usr/bin/x", "name", .provider = "*"},
+		{"usdt:/usr/bin/x::name", SPEC_PATH, "/usr/bin/x", "name", .provider = "*"},
+		{"usdt:/a:b/x:prov:name", SPEC_PATH, "/a:b/x", "name", .provider = "prov"},
+		{"usdt:\"/a:b\":\"p q\":n", SPEC_PATH, "/a:b", "n", .provider = "p q"},
+		{"usdt:libc:libc:set*", SPEC_LIBRARY, "libc", "set*", .provider = "libc"},
+		{"usdt:prov:name", SPEC_EXECUTABLE, NULL, "name", .provider = "prov"},
+		{"usdt:name", SPEC_EXECUTABLE, NULL, "name", .provider = "*"},
+		{"usdt:prov:", SPEC_EXECUTABLE, NULL, "*", .provider = "prov"},
+		{"!usdt:*:x__entry", SPEC_EXECUTABLE, NULL, "x__entry", .exclude = true,
+		 .provider = "*"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -64,6 +89,10 @@ Test(spec, accepted)
 		cr_expect_eq(s->exclude, c->exclude, "%s", c->text);
 		cr_expect_eq(s->demangled, c->demangled, "%s", c->text);
 		cr_expect_eq(s->note != NULL, c->note, "%s", c->text);
+		cr_expect_eq(s->fentry, c->fentry, "%s", c->text);
+		cr_expect_eq(s->is_static, c->provider != NULL, "%s", c->text);
+		if (s->provider && c->provider)
+			cr_expect_str_eq(s->provider, c->provider, "%s", c->text);
 	}
 }
 
@@ -90,12 +119,19 @@ Test(spec, refused)
 		{"malloc free", "BadSpec", "column 7 "},
 		{"uprobe:\"/usr/bin/x:f", "BadSpec", "expected"},
 		{"a\tb", "BadSpec", "column 2 "},
-		{"kprobe:vfs_*", "NotSupported", "later version"},
-		{"fentry:vfs_*", "NotSupported", "later version"},
+		{"kprobe:", "BadSpec", "column 8 "},
+		{"kprobe:/x:f", "BadSpec", "column 8 "},
+		{"kprobe:a,b", "BadSpec", "column 9 "},
+		{"usdt:", "BadSpec", "column 6 "},
+		{"usdt:/usr/bin/x", "BadSpec", "column 16 "},
+		{"usdt:a:b/c", "BadSpec", "PROVIDER:NAME behind the path"},
+		{"usdt:a:b,c:d", "BadSpec", "column 9 "},
+		{"usdt:a/b:c:d", "BadSpec", "absolute path"},
+		{"usdt:a:\"b", "BadSpec", "expected"},
+		{"kprobe:vfs_read+4", "NotSupported", "later version"},
 		{"tracepoint:sched:sched_switch", "NotSupported", "later version"},
-		{"usdt:/usr/bin/x:a:b", "NotSupported", "later version"},
 		{"span:http/*", "NotSupported", "later version"},
-		{"!kprobe:vfs_*", "NotSupported", "later version"},
+		{"!tracepoint:*", "NotSupported", "later version"},
 		{"uprobe:/x:f+4", "NotSupported", "later version"},
 		{"uprobe:/x:f+0x10", "NotSupported", "later version"},
 		{"uprobe:/x:0x1234", "NotSupported", "later version"},

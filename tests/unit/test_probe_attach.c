@@ -48,7 +48,7 @@ static int load_counter(int map, int attach_type)
 static struct counters counters_load(enum attach_mode mode)
 {
 	int type = mode == ATTACH_MULTI ? LINK_UPROBE_MULTI : 0;
-	struct counters c = {.programs = {-1, -1, -1}};
+	struct counters c = {.programs = {-1, -1, -1, -1, -1, -1}};
 
 	c.entry_map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "entries", 4, 8, 32768, NULL);
 	c.ret_map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "returns", 4, 8, 32768, NULL);
@@ -203,6 +203,17 @@ static bool text_is_intact(pid_t pid, const void *function, const struct probe_s
 	return memcmp(memory, file, sizeof(file)) == 0;
 }
 
+/* Has the point be at another function of this binary: places that resolving would not take. */
+static void misplace(struct probe_set *set, const char *symbol, const void *function)
+{
+	const struct probe_point *base = find_point(set, "probe_test_endbr");
+
+	for (size_t i = 0; i < set->n; i++)
+		if (streq(set->points[i].symbol, symbol))
+			set->points[i].offset = base->offset - base->skipped +
+						((uintptr_t)function - (uintptr_t)probe_test_endbr);
+}
+
 static void need_root(void)
 {
 	if (geteuid() != 0)
@@ -224,18 +235,19 @@ static void attach_and_count(enum attach_mode mode, pid_t filter_all)
 	char *const *left_out;
 	size_t n;
 
+	misplace(set, "probe_test_f3", probe_test_lock);
+	misplace(set, "probe_test_f4", probe_test_hlt);
 	cr_assert_eq(attachment_new(&c.programs, mode, set, filter_all ? 0 : w.pid, &a, &e), 0,
 		     "%s: %s", e.name, e.message);
 	left_out = attachment_left_out(a, &n);
 	cr_assert_eq(n, 2);
 	for (size_t i = 0; i < 2; i++)
-		cr_expect(
-			startswith(left_out[i], "probe_test_lock: the kernel cannot probe") ||
-				startswith(left_out[i], "probe_test_hlt: the kernel cannot probe"),
-			"%s", left_out[i]);
+		cr_expect(startswith(left_out[i], "probe_test_f3: the kernel cannot probe") ||
+				  startswith(left_out[i], "probe_test_f4: the kernel cannot probe"),
+			  "%s", left_out[i]);
 	cr_expect_str_neq(left_out[0], left_out[1]);
-	cr_expect(attachment_is_left_out(a, find_point(set, "probe_test_hlt") - set->points));
-	cr_expect(attachment_is_left_out(a, find_point(set, "probe_test_lock") - set->points));
+	cr_expect(attachment_is_left_out(a, find_point(set, "probe_test_f4") - set->points));
+	cr_expect(attachment_is_left_out(a, find_point(set, "probe_test_f3") - set->points));
 	cr_expect(!attachment_is_left_out(a, find_point(set, "probe_test_f0") - set->points));
 	cr_expect(!text_is_intact(w.pid, probe_test_f0, set, "probe_test_f0"));
 	cr_expect_eq(text_is_intact(getpid(), probe_test_f0, set, "probe_test_f0"), !filter_all);
@@ -245,7 +257,7 @@ static void attach_and_count(enum attach_mode mode, pid_t filter_all)
 		     "threads are covered");
 	cr_expect_eq(count_of(c.entry_map, set, "probe_test_f1"), 2 * ROUNDS * twice);
 	cr_expect_eq(count_of(c.entry_map, set, "probe_test_endbr"), ROUNDS * twice);
-	cr_expect_eq(count_of(c.entry_map, set, "probe_test_lock"), 0);
+	cr_expect_eq(count_of(c.entry_map, set, "probe_test_f3"), 0);
 	if (mode != ATTACH_SESSION) {
 		cr_expect_eq(count_of(c.ret_map, set, "probe_test_f0"), 2 * ROUNDS);
 		cr_expect_eq(count_of(c.ret_map, set, "probe_test_f1"), 2 * ROUNDS);
@@ -306,6 +318,7 @@ Test(attach, perf_every_process, .timeout = 120)
 static void detach_from_open_calls(enum attach_mode mode)
 {
 	struct counters c = counters_load(mode);
+	int go[2], piped = pipe2(go, O_CLOEXEC);
 	pid_t pid = fork();
 	struct probe_target t = of_pid(&pid);
 	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
@@ -313,17 +326,21 @@ static void detach_from_open_calls(enum attach_mode mode)
 	struct error e = {};
 	uint64_t before;
 	int status;
+	char byte = 0;
 
+	cr_assert_eq(piped, 0);
 	cr_assert_geq(pid, 0);
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		usleep(300000);
-		probe_test_outer(4000);
+		if (read(go[0], &byte, 1) == 1)
+			probe_test_outer(4000);
 		_exit(0);
 	}
 	set = resolve_ok(&t, "probe_test_outer", "probe_test_f0", NULL);
 	cr_assert_eq(attachment_new(&c.programs, mode, set, pid, &a, &e), 0, "%s", e.message);
-	usleep(1000000);
+	cr_assert_eq(write(go[1], &byte, 1), 1);
+	for (int i = 0; i < 300 && count_of(c.entry_map, set, "probe_test_f0") < 10; i++)
+		usleep(10000);
 	cr_expect_gt(count_of(c.entry_map, set, "probe_test_outer"), 0);
 	before = now_monotonic_ns();
 	a = attachment_free(a);
@@ -362,7 +379,7 @@ static void follow_a_fork(enum attach_mode mode)
 		resolve_ok(&t, "probe_test_f*", NULL, NULL);
 	struct attachment *a = NULL;
 	struct error e = {};
-	size_t links;
+	size_t links, returns;
 	pid_t child;
 
 	cr_assert_eq(attachment_new(&c.programs, mode, set, w.pid, &a, &e), 0, "%s", e.message);
@@ -374,7 +391,9 @@ static void follow_a_fork(enum attach_mode mode)
 	cr_expect_eq(attachment_links(a), 2 * links);
 	worker_do(&w, 10);
 	cr_expect_eq(count_of(c.entry_map, set, "probe_test_f1"), 20);
-	cr_expect_eq(count_of(c.ret_map, set, "probe_test_f1"), 20);
+	/* Before Linux 6.13, a return reaches the perf events of other processes as well. */
+	returns = count_of(c.ret_map, set, "probe_test_f1");
+	cr_expect(returns == 20 || (mode == ATTACH_PERF && returns == 40), "%zu returns", returns);
 	attachment_drop_pid(a, child);
 	cr_expect_eq(attachment_links(a), links);
 	cr_expect_eq(attach_reaper_wait(90000), 0);
@@ -416,17 +435,20 @@ Test(attach, nothing_can_be_probed, .timeout = 120)
 		struct worker w = worker_start();
 		struct probe_target t = of_pid(&w.pid);
 		_cleanup_(probe_set_freep) struct probe_set *set =
-			resolve_ok(&t, "probe_test_*lock", "probe_test_hlt", NULL);
+			resolve_ok(&t, "probe_test_f3", "probe_test_f4", "probe_test_endbr");
 		struct attachment *a = NULL;
 		struct error e = {};
 
+		misplace(set, "probe_test_f3", probe_test_lock);
+		misplace(set, "probe_test_f4", probe_test_hlt);
+		misplace(set, "probe_test_endbr", probe_test_lock);
 		cr_expect_lt(attachment_new(&c.programs, modes[i], set, w.pid, &a, &e), 0);
 		cr_expect_null(a);
 		cr_expect_str_eq(e.name, "AttachFailed");
 		cr_expect(strstr(e.message, "first instruction"), "%s", e.message);
 		cr_expect(e.fix[0]);
 		attach_reaper_wait(90000);
-		cr_expect(text_is_intact(w.pid, probe_test_lock, set, "probe_test_lock"));
+		cr_expect(text_is_intact(w.pid, probe_test_lock, set, "probe_test_f3"));
 		worker_stop(&w);
 	}
 }

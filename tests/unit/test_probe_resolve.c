@@ -14,6 +14,8 @@
 TESTED(probe_test_f0, 0)
 TESTED(probe_test_f1, 1)
 TESTED(probe_test_f2, 2)
+TESTED(probe_test_f3, 3)
+TESTED(probe_test_f4, 4)
 
 /* Stays open while other probed calls are made, as main does. */
 __attribute__((__noinline__, __noclone__, __used__)) int probe_test_outer(int ms)
@@ -71,7 +73,9 @@ Test(resolve, own_process)
 	cr_expect_eq(p->skipped, 0, "nothing of the function is behind its endbr64");
 	p = find_point(set, "probe_test_lock");
 	cr_assert_not_null(p);
-	cr_expect_eq(p->skipped, 0);
+	cr_expect_eq(p->skipped, 3, "behind what the kernel refuses");
+	cr_expect_null(find_point(set, "probe_test_hlt"));
+	cr_expect(has_note(set, "probe_test_hlt", "the kernel cannot probe"));
 
 	/* What is at the offset is the function's code. */
 	unsigned char code[8];
@@ -262,5 +266,45 @@ Test(resolve, limit)
 		resolve_ok(&t, "llvm::Module::*", NULL, NULL);
 	cr_expect_gt(set->n, 10);
 	cr_expect(startswith(set->points[0].symbol, "_ZN"), "%s", set->points[0].symbol);
-	cr_expect(has_note(set, "exception", "abort"));
+}
+
+Test(resolve, exceptions_do_not_meet_return_probes)
+{
+	const char *files[] = {"/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1"};
+	struct probe_target t = {.files = files, .n_files = 1};
+	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
+	_cleanup_(spec_freep) struct spec *spec = NULL;
+	struct error e = {};
+	size_t sites = 0;
+
+	if (access(files[0], R_OK) < 0)
+		cr_skip("libLLVM-14 is not installed");
+	cr_assert_eq(spec_parse("llvm::Module::*", &spec, &e), 0);
+	cr_assert_eq(probe_resolve(&t, &spec, 1, NULL, &set, &e), 0, "%s", e.message);
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->points[i].ret != RETURN_SITES)
+			continue;
+		sites++;
+		cr_assert_not_null(set->points[i].reason);
+		cr_expect(strstr(set->points[i].reason, "unwinder") ||
+				  strstr(set->points[i].reason, "stacks"),
+			  "%s", set->points[i].reason);
+	}
+	cr_expect_gt(sites, 10);
+}
+
+/* Names that tell what a function is hold for all its aliases, be they matched or not. */
+Test(resolve, aliases_are_as_unsafe)
+{
+	const char *files[] = {"/usr/lib/x86_64-linux-gnu/libc.so.6"};
+	struct probe_target t = {.files = files, .n_files = 1};
+	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
+
+	if (access(files[0], R_OK) < 0)
+		cr_skip("there is no glibc");
+	set = resolve_ok(&t, "libc:*setjmp", "libc:dlsym", "libc:malloc");
+	for (size_t i = 0; i < set->n; i++)
+		cr_expect_str_eq(set->points[i].symbol, "malloc");
+	cr_expect(has_note(set, "setjmp", "return address"));
+	cr_expect(has_note(set, "dlsym", "return address"));
 }

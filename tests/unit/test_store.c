@@ -40,6 +40,8 @@ Test(store, comes_back_as_written)
 	cr_assert_eq(store_reader_session(r)->ended_us, 1700000001000000);
 	cr_assert_eq(store_reader_session(r)->flags, want.flags);
 	cr_assert_eq(store_reader_session(r)->monotonic_to_epoch_ns, -5);
+	cr_assert_str_eq(store_reader_session(r)->where, want.where);
+	cr_assert_null(store_reader_session(r)->begin);
 	store_reader_free(r);
 	cr_assert_eq(store_open(file, m, &e, &r), -EINVAL, "the model is in use");
 	model_free(m);
@@ -99,6 +101,10 @@ Test(store, a_window_that_names_nothing_is_not_taken)
 	store_batch_free(b);
 	window_add_span(&w, &(struct raw_span){.process = 1, .path = 1}, NULL, true);
 	cr_assert_eq(store_batch_new(m, &w, &marks, &b), -EINVAL, "no such path");
+	model_path(m, 0, 1);
+	window_add_span(&w, &(struct raw_span){.process = 1, .path = 1},
+			&(struct span_more){.stack = 1}, true);
+	cr_assert_eq(store_batch_new(m, &w, &marks, &b), -EINVAL, "no such stack");
 	window_release(&w);
 	model_free(m);
 }

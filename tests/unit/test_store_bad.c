@@ -32,11 +32,11 @@ Test(bad_file, versions_and_schemas)
 	struct recorded rec;
 
 	record(&rec, 1);
-	change("PRAGMA user_version = 2");
+	change("PRAGMA user_version = 3");
 	check_error("BadFile", "newer sonde", -EBADMSG);
 	change("PRAGMA user_version = 0");
 	check_error("BadFile", "no format version", -EBADMSG);
-	change("PRAGMA user_version = 1");
+	change("PRAGMA user_version = 2");
 	/* What somebody has added is passed over. */
 	change("CREATE VIEW extra AS SELECT * FROM string; CREATE INDEX i ON stack(frame);"
 	       "CREATE TABLE more(x)");
@@ -74,6 +74,7 @@ Test(bad_file, rows_that_make_no_sense)
 		{"frame", "INSERT INTO frame SELECT (SELECT max(id) + 1 FROM frame), file, offset,"
 			  " 0 FROM frame WHERE id = 1"},
 		{"probe", "UPDATE probe SET spec = 99999 WHERE id = 1"},
+		{"probe", "UPDATE probe SET signature = 99999 WHERE id = 1"},
 		{"window", "UPDATE window SET start_ns = -1 WHERE id = 1"},
 		{"window", "UPDATE window SET end_ns = 0 WHERE id = 1"},
 		{"window", "UPDATE window SET session = 2 WHERE id = 1"},
@@ -89,7 +90,8 @@ Test(bad_file, rows_that_make_no_sense)
 		{"loss", "INSERT INTO loss VALUES(99, 0, 0)"},
 		{"session", "DELETE FROM session"},
 		{"session", "INSERT INTO session SELECT 2, name, targets, frequency, started_us,"
-			    " ended_us, flags, monotonic_to_epoch_ns FROM session"},
+			    " ended_us, flags, monotonic_to_epoch_ns, NULL, NULL FROM session"},
+		{"session", "UPDATE session SET where_text = 'a' || char(0)"},
 		{"session_spec", "UPDATE session_spec SET session = 4"},
 	};
 	struct recorded rec;

@@ -88,6 +88,7 @@ static void grow_model(struct recorded *rec)
 				       .file = below(have.files + 1),
 				       .offset = next_random(),
 				       .skipped = below(9),
+				       .signature = below(have.strings + 1),
 			       });
 		model_path(m, below(have.paths + 1), 1 + below(have.probes + 1));
 	}
@@ -113,18 +114,25 @@ static void random_window(struct recorded *rec, struct window *w)
 			.depth = below(5),
 			.flags = below(4),
 		};
-		struct span_args args = {{below(2) ? next_random() : 0}};
+		uint64_t args[RECORD_ARGS] = {next_random()};
+		struct span_more more = {
+			.args = below(2) ? args : NULL,
+			.valid = below(2),
+			.values = (const uint8_t *)args,
+			.values_len = below(2) * 16,
+			.offcpu_ns = below(3),
+			.stack = below(have.stacks + 1),
+			.exception_type = below(have.strings + 1),
+			.exception_message = below(have.strings + 1),
+		};
 		bool keep = below(4) != 0;
 
 		s.self_ns = s.duration_ns / 2;
-		window_add_span(w, &s, args.values[0] ? &args : NULL, keep);
+		window_add_span(w, &s, &more, keep);
 		if (keep &&
 		    array_reserve(&rec->spans, &rec->spans_cap, rec->n_spans + 1, sizeof(s)) == 0 &&
-		    array_reserve(&rec->args, &rec->args_cap, rec->n_spans + 1, sizeof(args)) ==
-			    0) {
-			rec->args[rec->n_spans] = args;
+		    more_pool_put(&rec->more, rec->n_spans, &more) == 0)
 			rec->spans[rec->n_spans++] = s;
-		}
 	}
 	for (int i = 0; i < LOSS_COUNTERS; i++)
 		w->losses[i] = below(2) ? below(1000) : 0;
@@ -170,6 +178,7 @@ struct store_session a_session(void)
 		.started_us = 1700000000000000,
 		.flags = STORE_SESSION_ARGS,
 		.monotonic_to_epoch_ns = -5,
+		.where = "duration > 1ms",
 	};
 }
 
@@ -202,7 +211,7 @@ void end(struct recorded *rec)
 	model_free(rec->model);
 	window_release(&rec->total);
 	free(rec->spans);
-	free(rec->args);
+	more_pool_release(&rec->more);
 }
 
 void record(struct recorded *rec, int windows)
@@ -250,7 +259,8 @@ static void check_frames(struct model *a, struct model *b, const struct model_co
 
 		check_names(a, b, x->spec, y->spec);
 		check_names(a, b, x->symbol, y->symbol);
-		cr_assert(x->file == y->file && x->offset == y->offset && x->skipped == y->skipped);
+		cr_assert(x->file == y->file && x->offset == y->offset &&
+			  x->skipped == y->skipped && x->signature == y->signature);
 	}
 }
 
@@ -342,28 +352,24 @@ struct spans_check {
 static int check_chunk(void *arg, const struct span_chunk *chunk)
 {
 	struct spans_check *check = arg;
-	struct raw_span *spans = NULL;
-	struct span_args *args = NULL;
+	struct span_set set = {};
 	struct error e = {};
-	size_t n = 0;
 
 	cr_assert_leq(check->last, chunk->first_ns);
 	check->last = chunk->first_ns;
-	cr_assert_eq(store_unpack_chunk(check->reader, chunk, &spans, &args, &n, &e), 0, "%s",
-		     e.message);
-	cr_assert_leq(check->seen + n, check->rec->n_spans);
-	for (size_t i = 0; i < n; i++) {
-		const struct span_args none = {};
+	cr_assert_eq(store_unpack_chunk(check->reader, chunk, &set, &e), 0, "%s", e.message);
+	cr_assert_leq(check->seen + set.n, check->rec->n_spans);
+	for (size_t i = 0; i < set.n; i++) {
+		struct span_more got = more_pool_get(&set.more, i);
+		struct span_more want = more_pool_get(&check->rec->more, check->seen + i);
 
-		cr_assert_eq(memcmp(&spans[i], &check->rec->spans[check->seen + i], sizeof(*spans)),
+		cr_assert_eq(memcmp(&set.spans[i], &check->rec->spans[check->seen + i],
+				    sizeof(*set.spans)),
 			     0);
-		cr_assert_eq(memcmp(args ? &args[i] : &none, &check->rec->args[check->seen + i],
-				    sizeof(none)),
-			     0);
+		cr_assert_eq(span_more_compare(&got, &want), 0);
 	}
-	check->seen += n;
-	free(spans);
-	free(args);
+	check->seen += set.n;
+	span_set_release(&set);
 	return 0;
 }
 
@@ -413,14 +419,11 @@ void change(const char *sql)
 
 int try_unpack(void *arg, const struct span_chunk *chunk)
 {
-	struct raw_span *spans = NULL;
-	struct span_args *args = NULL;
+	struct span_set set = {};
 	struct error e = {};
-	size_t n = 0;
-	int r = store_unpack_chunk(arg, chunk, &spans, &args, &n, &e);
+	int r = store_unpack_chunk(arg, chunk, &set, &e);
 
 	cr_assert(r == 0 || (r == -EBADMSG && streq(e.name, "BadFile")));
-	free(spans);
-	free(args);
+	span_set_release(&set);
 	return r;
 }

@@ -197,11 +197,11 @@ class Daemon:
 
 
 class Spin:
-    """spin.c: the target of the timings."""
+    """spin.c, or another program that takes its commands: the target of the timings."""
 
-    def __init__(self, env, cpus=None):
-        self.path = env.spin
-        self.process = subprocess.Popen([env.spin], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, env, cpus=None, path=None):
+        self.path = path or env.spin
+        self.process = subprocess.Popen([self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, preexec_fn=on_cpus(cpus or set(CPUS)))
         self.pid = self.process.pid
 

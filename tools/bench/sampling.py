@@ -33,8 +33,9 @@ def write(path, text):
         f.write(text)
 
 
-def run_time(pid):
-    """(ns, runs) of the sampling programs that the process holds: others may have some, too."""
+def run_time(pid, kind="perf_event"):
+    """(ns, runs) of the programs of a kind that the process holds: others may have some, too. What
+    a program calls by a tail call is in its time. Uprobe programs are of the kind "kprobe"."""
     ours = set()
     folder = f"/proc/{pid}/fdinfo"
     for fd in os.listdir(folder):
@@ -43,9 +44,9 @@ def run_time(pid):
                 if line.startswith("prog_id:"):
                     ours.add(int(line.split()[1]))
     programs = [p for p in json.loads(run(["bpftool", "-j", "prog", "show"]))
-                if p["id"] in ours and p["type"] == "perf_event"]
+                if p["id"] in ours and p["type"] == kind]
     if not programs:
-        raise BenchError(f"process {pid} has no sampling program")
+        raise BenchError(f"process {pid} has no program of kind {kind}")
     return (sum(p.get("run_time_ns", 0) for p in programs),
             sum(p.get("run_cnt", 0) for p in programs))
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What conditions end in: the pending call is sent or not, with its stack or not. */
+#ifndef SONDE_BPF_SPAN_OUTCOME_H
+#define SONDE_BPF_SPAN_OUTCOME_H
+
+#include "span_end.bpf.h"
+
+static __always_inline int do_emit(struct pt_regs *ctx)
+{
+	struct pending_call *p = pending_get();
+
+	if (!p)
+		return 0;
+	if (stats_only)
+		stats_add(p->call.span.probe, p->call.span.duration_ns,
+			  p->call.span.h.flags & SPAN_ERROR);
+	else
+		emit_call(thread_to_announce(ctx, p), p);
+	return 0;
+}
+
+static __always_inline int do_reject(struct pt_regs *ctx)
+{
+	count_loss(session, FILTERED_SPAN);
+	return 0;
+}
+
+static __always_inline int do_hide(struct pt_regs *ctx)
+{
+	struct thread_state *s = thread_get(ctx, false);
+	struct pending_call *p = pending_get();
+
+	if (!s || !p)
+		return 0;
+	count_loss(session, FILTERED_SPAN);
+	if (p->top + 1 == s->open) {
+		struct frame *f = &s->frames[frame_index(p->top)];
+
+		/* What is called inside belongs to the path above. */
+		f->flags |= FRAME_HIDDEN;
+		f->path = p->top > 0 ? s->frames[frame_index(p->top - 1)].path : path_seed;
+	}
+	return 0;
+}
+
+/* One flat array, as a record ends in an array of its own. */
+struct stack_record {
+	__u64 words[sizeof(struct record_stack) / sizeof(__u64) + RECORD_MAX_STACK + 1];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct stack_record);
+} stacks SEC(".maps");
+
+static __always_inline int do_emit_stack(struct pt_regs *ctx)
+{
+	struct pending_call *p = pending_get();
+	struct stack_record *b = bpf_task_storage_get(&stacks, bpf_get_current_task_btf(), NULL,
+						      BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct record_stack *r = (struct record_stack *)b;
+	__u64 frames = 0;
+	long bytes = 0;
+
+	if (!p)
+		return 0;
+	if (b)
+		bytes = bpf_get_stack(ctx, &b->words[sizeof(*r) / sizeof(__u64)],
+				      RECORD_MAX_STACK * sizeof(__u64), BPF_F_USER_STACK);
+	if (bytes > 0)
+		frames = (__u64)bytes / sizeof(__u64);
+	asm volatile("%[n] &= 127" : [n] "+r"(frames));
+	if (!b || !frames) {
+		count_loss(session, LOSS_STACK);
+	} else {
+		set_header(&r->h, RECORD_STACK, 0, session);
+		r->pid = p->call.span.pid;
+		r->tid = p->call.span.tid;
+		r->time_ns = p->call.span.start_ns + p->call.span.duration_ns;
+		r->user_count = frames;
+		r->pad = 0;
+		if (bpf_ringbuf_output(&ring, r, sizeof(*r) + frames * sizeof(__u64),
+				       BPF_RB_NO_WAKEUP))
+			count_loss(session, LOSS_STACK);
+	}
+	emit_call(thread_to_announce(ctx, p), p);
+	return 0;
+}
+
+#endif

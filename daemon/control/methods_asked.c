@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What questions have in common: what they ask about, and what ends their answers. */
+#include "control/condition.h"
+#include "control/methods.h"
+#include "varlink/params.h"
+
+void asked_release(struct asked *a)
+{
+	free(a->pids);
+	*a = (struct asked){};
+}
+
+static int read_selectors(const cJSON *selectors, struct asked *a, struct error *error)
+{
+	_cleanup_(freep) int64_t *pids = NULL;
+	int64_t uid = -1;
+	int r;
+
+	r = param_ints(selectors, "pids", PARAM_OPTIONAL, 0, INT32_MAX, &pids, &a->selectors.n_pids,
+		       error);
+	if (r >= 0)
+		r = param_string(selectors, "comm", PARAM_OPTIONAL, &a->selectors.comm, error);
+	if (r >= 0)
+		r = param_int(selectors, "uid", PARAM_OPTIONAL, 0, UINT32_MAX, &uid, error);
+	if (r < 0)
+		return r;
+	a->selectors.has_uid = uid >= 0;
+	a->selectors.uid = (uint32_t)uid;
+	a->pids = calloc(MAX(a->selectors.n_pids, 1U), sizeof(*a->pids));
+	if (!a->pids)
+		return -ENOMEM;
+	for (size_t i = 0; i < a->selectors.n_pids; i++)
+		a->pids[i] = (uint32_t)pids[i];
+	a->selectors.pids = a->pids;
+	return 0;
+}
+
+static int find_session(struct daemon *d, const char *name, struct session **ret,
+			struct error *error)
+{
+	*ret = daemon_find_session(d, name);
+	if (*ret)
+		return 0;
+	if (name)
+		error_set(error, ENOENT, "NoSuchSession", "there is no session \"%s\"", name);
+	else
+		error_set(error, ENOENT, "NoSuchSession", "there is no session to ask");
+	error_fix(error, "sonde list shows the sessions; sonde attach makes one; -i FILE asks a "
+			 "recording");
+	return -ENOENT;
+}
+
+int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
+{
+	const cJSON *query = NULL, *selectors = NULL;
+	const char *name = NULL, *kind = NULL;
+	int r;
+
+	r = param_object(call_params(call), "query", PARAM_REQUIRED, &query, error);
+	if (r >= 0)
+		r = param_string(query, "session", PARAM_OPTIONAL, &name, error);
+	if (r >= 0)
+		r = param_string(query, "kind", PARAM_OPTIONAL, &kind, error);
+	if (r >= 0)
+		r = param_string(query, "where", PARAM_OPTIONAL, &ret->where, error);
+	if (r >= 0)
+		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
+	if (r >= 0 && selectors)
+		r = read_selectors(selectors, ret, error);
+	if (r >= 0)
+		r = find_session(d, name, &ret->session, error);
+	if (r < 0)
+		return r;
+	ret->kind = kind ? (streq(kind, "cpu") ? QUERY_CPU : QUERY_SPAN)
+		    : ret->session->options.n_specs > 0 ? QUERY_SPAN
+							: QUERY_CPU;
+	if (!ret->where || ret->kind == QUERY_SPAN)
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "a condition is about spans: CPU samples have no duration, arguments or result");
+	error_fix(error, "ask for spans (--kind span), of a session that has probes; samples are "
+			 "chosen by -p, -c and --uid");
+	return -EINVAL;
+}
+
+void methods_write_end(struct json_writer *w, const struct coverage *coverage,
+		       const struct strbuf *session, const struct span_condition *condition)
+{
+	const char *const *notes = NULL;
+	size_t n = 0;
+
+	if (condition)
+		notes = span_condition_notes(condition, &n);
+	answer_coverage(w, "coverage", coverage);
+	if (session)
+		json_members(w, session);
+	if (n == 0)
+		return;
+	json_array_begin(w, "notes");
+	for (size_t i = 0; i < n; i++)
+		json_string(w, NULL, notes[i]);
+	json_array_end(w);
+}
+
+int methods_take_session(struct session *s, struct coverage *ret_coverage, struct strbuf *out)
+{
+	uint64_t losses[LOSS_COUNTERS];
+	struct json_writer w;
+
+	methods_coverage(s, ret_coverage, losses);
+	/* Written as an object of its own, of which the braces are then left out. */
+	json_begin(&w, out);
+	json_object_begin(&w, NULL);
+	methods_write_session(&w, "session", s);
+	json_object_end(&w);
+	return strbuf_error(out);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/raw_spans.h"
+
+void raw_spans_release(struct raw_spans *r)
+{
+	for (size_t i = 0; i < r->n_chunks; i++)
+		chunk_release(&r->chunks[i]);
+	free(r->chunks);
+	span_set_release(&r->open);
+	span_condition_free(r->condition);
+	spans_names_free(r->names);
+	*r = (struct raw_spans){};
+}
+
+static int copy_open(const struct window *w, struct span_set *ret)
+{
+	ret->spans = malloc(MAX(w->n_spans, 1U) * sizeof(*ret->spans));
+	if (!ret->spans)
+		return -ENOMEM;
+	if (w->n_spans > 0)
+		memcpy(ret->spans, w->spans, w->n_spans * sizeof(*ret->spans));
+	ret->n = w->n_spans;
+	return more_pool_copy(&ret->more, &w->more, w->n_spans);
+}
+
+static int copy_chunks(const struct session *s, struct raw_spans *r)
+{
+	r->chunks = calloc(MAX(s->chunks.n, 1U), sizeof(*r->chunks));
+	if (!r->chunks)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->chunks.n; i++) {
+		struct span_chunk *c = &r->chunks[i];
+
+		*c = s->chunks.items[i];
+		c->data = malloc(MAX(c->size, 1U));
+		if (!c->data)
+			return -ENOMEM;
+		memcpy(c->data, s->chunks.items[i].data, c->size);
+		r->n_chunks++;
+	}
+	return copy_open(&s->window, &r->open);
+}
+
+static int refuse(const struct session *s, const char *where, struct error *error)
+{
+	if (s->kind == SESSION_RECORD) {
+		error_set(error, EINVAL, "BadArgument", "session \"%s\" writes its spans to a file",
+			  s->name);
+		error_fix(error, "ask the file when it is complete: sonde spans -i FILE");
+		return -EINVAL;
+	}
+	if (where && s->options.stats_only) {
+		error_set(error, EINVAL, "BadArgument",
+			  "session \"%s\" kept statistics only: there are no raw spans that a "
+			  "condition could choose from",
+			  s->name);
+		error_fix(error, "give the condition when the session is made (sonde attach "
+				 "--where), or make it without --stats-only");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *selectors,
+		   const char *name_glob, const char *where, struct raw_spans *ret,
+		   struct error *error)
+{
+	int r = refuse(s, where, error);
+
+	if (r >= 0 && where)
+		r = span_condition_new(where, d->model, d->context.monotonic_to_epoch_ns,
+				       &ret->condition, error);
+	if (r < 0)
+		return r;
+	daemon_catch_up(d);
+	/* Spans that are just being packed are in neither place. */
+	if (s->packing > 0)
+		worker_drain(d->writer);
+	ret->reader = s->reader;
+	ret->dropped = s->raw_dropped;
+	r = spans_names_take(d->model, selectors, name_glob, &ret->names);
+	if (r >= 0 && !s->reader)
+		r = copy_chunks(s, ret);
+	return r;
+}
+
+struct asking {
+	struct raw_spans *raw;
+	struct spans_query *query;
+};
+
+static int each_chunk(void *arg, const struct span_chunk *chunk)
+{
+	struct asking *a = arg;
+
+	a->raw->n += chunk->count;
+	return spans_query_chunk(a->query, chunk);
+}
+
+int raw_spans_ask(struct raw_spans *raw, const struct spans_filter *filter,
+		  struct spans_query **ret_query, struct error *error)
+{
+	_cleanup_(spans_query_freep) struct spans_query *query = NULL;
+	struct spans_filter with = *filter;
+	struct asking asking;
+	int r;
+
+	if (raw->condition) {
+		with.match = span_condition_match;
+		with.match_arg = raw->condition;
+	}
+	r = spans_query_new(raw->names, &with, &query);
+	asking = (struct asking){raw, query};
+	for (size_t i = 0; i < raw->n_chunks && r >= 0; i++)
+		r = each_chunk(&asking, &raw->chunks[i]);
+	if (r >= 0 && raw->reader)
+		r = store_each_chunk(raw->reader, each_chunk, &asking, error);
+	if (r >= 0)
+		r = spans_query_set(query, &raw->open);
+	raw->n += raw->open.n;
+	if (r >= 0 && raw->condition)
+		r = span_condition_finish(raw->condition, error);
+	if (r < 0)
+		return error_set(error, -r, r == -EBADMSG ? "BadFile" : "Internal",
+				 "reading spans failed: %s", strerror(-r));
+	*ret_query = TAKE_PTR(query);
+	return 0;
+}

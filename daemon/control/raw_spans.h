@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The raw spans of a session as a worker reads them: copied out (or, of a recording, to be read
+ * from its file), with the condition that they are asked for.
+ */
+#ifndef SONDE_CONTROL_RAW_SPANS_H
+#define SONDE_CONTROL_RAW_SPANS_H
+
+#include "control/condition.h"
+#include "control/daemon.h"
+#include "query/spans.h"
+
+/* Starts as all zero. */
+struct raw_spans {
+	struct spans_names *names;
+	struct span_chunk *chunks;
+	size_t n_chunks;
+	struct span_set open;		  /* of the window that is still open */
+	struct store_reader *reader;	  /* borrowed, of a recording */
+	struct span_condition *condition; /* NULL: none */
+	uint64_t n, dropped;		  /* seen by raw_spans_ask(); pushed out of memory before */
+};
+
+/*
+ * On the main thread. where NULL: no condition. Fails with the error set when the session has no
+ * raw spans to be asked, or the condition is none.
+ */
+int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *selectors,
+		   const char *name_glob, const char *where, struct raw_spans *ret,
+		   struct error *error);
+/* On a worker. The filter's match is set; *ret_query is the caller's to free. */
+int raw_spans_ask(struct raw_spans *r, const struct spans_filter *filter,
+		  struct spans_query **ret_query, struct error *error);
+void raw_spans_release(struct raw_spans *r);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recordings of older formats: kept as SQL, opened by this sonde. */
+#include "store_help.h"
+
+TestSuite(versions, .init = make_dir, .fini = remove_dir);
+
+static int check_chunk_1(void *arg, const struct span_chunk *chunk)
+{
+	struct span_set set = {};
+	struct error e = {};
+
+	cr_assert_eq(chunk->data[0], 1, "the packed format of the time");
+	cr_assert_eq(store_unpack_chunk(arg, chunk, &set, &e), 0, "%s", e.message);
+	cr_assert_eq(set.n, 41);
+	for (uint64_t i = 0; i < 20; i++) {
+		const struct raw_span *inner = &set.spans[2 * i], *outer = inner + 1;
+		struct span_more in = more_pool_get(&set.more, 2 * i);
+		struct span_more out = more_pool_get(&set.more, 2 * i + 1);
+
+		cr_assert_eq(outer->start_ns, 1100000000 + i * 10000000);
+		cr_assert(inner->duration_ns == (i + 1) * 1000 && inner->depth == 1);
+		cr_assert_eq(inner->ret, i % 5 == 4 ? (uint64_t)-2 : i);
+		cr_assert_eq(!!(inner->flags & SPAN_ERROR), i % 5 == 4);
+		cr_assert(in.args && in.args[0] == 0x5000 + i && in.args[1] == i &&
+			  in.args[2] == 3);
+		cr_assert(out.args && out.args[0] == i && out.args[2] == 1);
+		cr_assert(!in.values_len && !in.stack && !in.exception_type && !in.offcpu_ns);
+	}
+	cr_assert(set.spans[40].flags == SPAN_UNWOUND && set.spans[40].tid == 4713);
+	cr_assert_null(more_pool_get(&set.more, 40).args);
+	span_set_release(&set);
+	return 0;
+}
+
+Test(versions, recordings_of_format_1_open)
+{
+	_cleanup_(freep) char *sql = NULL;
+	const struct store_session *session;
+	struct store_reader *r = NULL;
+	struct model *m = NULL;
+	struct error e = {};
+
+	cr_assert_eq(
+		read_file(SONDE_SOURCE_ROOT "/tests/unit/recording-1.sql", 1 << 20, &sql, NULL), 0);
+	change(sql);
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
+	session = store_reader_session(r);
+	cr_assert(streq(session->name, "api") && session->flags == STORE_SESSION_ARGS);
+	cr_assert(!session->where && !session->begin);
+	cr_assert_str_eq(model_string_get(m, model_probe_get(m, 1)->name), "open_table");
+	cr_assert_eq(model_probe_get(m, 2)->signature, 0);
+	cr_assert_eq(store_reader_total(r)->n_stats, 3);
+	cr_assert_eq(store_each_chunk(r, check_chunk_1, r, &e), 0, "%s", e.message);
+	store_reader_free(r);
+	model_free(m);
+}
+
+Test(versions, what_was_never_written_is_damage)
+{
+	struct recorded rec;
+
+	/* The tables of one version with the number of another. */
+	record(&rec, 1);
+	change("PRAGMA user_version = 1");
+	check_error("BadFile", "missing or not as sonde makes it", -EBADMSG);
+	end(&rec);
+}
