@@ -30,6 +30,8 @@ static const struct key keys[] = {
 		    "Larger: fewer losses when many spans come at once."},
 	{"daemon", "symbol_cache", KEY_SIZE, offsetof(struct config, symbol_cache), "64MiB", MIB,
 	 64 * GIB, .meaning = "Memory for symbol tables."},
+	{"daemon", "unwind_memory", KEY_SIZE, offsetof(struct config, unwind_memory), "256MiB", MIB,
+	 64 * GIB, .meaning = "Kernel memory for unwind tables, which user stacks are found by."},
 	{"daemon", "raw_memory", KEY_SIZE, offsetof(struct config, raw_memory), "16MiB", 64 * KIB,
 	 64 * GIB,
 	 .meaning = "Memory for the single spans of a session, packed (the newest are kept)."},

@@ -245,7 +245,7 @@ int symbol_files_add(struct symbol_files *files, const uint8_t build_id[static B
 	return 0;
 }
 
-static int open_image(const struct symbol_file *file, struct error *error, struct elf_image **ret)
+int symbol_file_open(const struct symbol_file *file, struct error *error, struct elf_image **ret)
 {
 	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
 	int r;
@@ -298,7 +298,7 @@ int symbol_files_load(struct symbol_files *files, struct symbol_file *file,
 
 	file->used = ++files->tick;
 	if (!file->symtab && !file->failure) {
-		r = open_image(file, &error, &image);
+		r = symbol_file_open(file, &error, &image);
 		if (r >= 0)
 			r = symtab_load(image, file->path, files->debug_dir, &error, &file->symtab);
 		if (r < 0) {

@@ -42,6 +42,8 @@ struct symbol_file *symbol_files_find(struct symbol_files *files,
 /* Finds or adds; takes fd (negative: none) also on failure. */
 int symbol_files_add(struct symbol_files *files, const uint8_t build_id[static BUILD_ID_SIZE],
 		     const char *path, int fd, struct symbol_file **ret);
+/* The file as it was when it was added: -ESTALE when only another is left under its path. */
+int symbol_file_open(const struct symbol_file *file, struct error *error, struct elf_image **ret);
 /* The file's table, loaded if need be; -ENOENT when it cannot be had, with file->failure set. */
 int symbol_files_load(struct symbol_files *files, struct symbol_file *file,
 		      const struct symtab **ret);

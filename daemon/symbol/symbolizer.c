@@ -94,6 +94,17 @@ int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUIL
 	return symbol_files_add(&s->files, build_id, path, fd, &file);
 }
 
+int symbolizer_open_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+			 const char *path, struct error *error, struct elf_image **ret)
+{
+	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
+	struct symbol_file *file = symbol_files_find(&s->files, build_id, path);
+
+	if (!file && symbol_files_add(&s->files, build_id, path, -1, &file) < 0)
+		return -ENOENT;
+	return symbol_file_open(file, error, ret);
+}
+
 void symbolizer_forget_files(struct symbolizer *s)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);

@@ -45,6 +45,13 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
 int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 			const char *path, int fd);
 
+/*
+ * Opens a file that was made known, for other readers of it; the caller frees the image. -ENOENT:
+ * it is not known, or was not kept; -ESTALE: it was replaced by another.
+ */
+int symbolizer_open_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+			 const char *path, struct error *error, struct elf_image **ret);
+
 /* Forgets all files: nobody will ask for their names, and kept files take space on disk when
  * deleted. */
 void symbolizer_forget_files(struct symbolizer *s);

@@ -364,7 +364,7 @@ Test(config, errors)
 		const char *text, *message, *fix;
 	} cases[] = {
 		{"[daemon]\nsock = /a\n", ":2: [daemon] has no key \"sock\"",
-		 "its keys are: socket, ring_size, symbol_cache, raw_memory"},
+		 "its keys are: socket, ring_size, symbol_cache, unwind_memory, raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
