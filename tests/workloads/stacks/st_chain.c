@@ -3,7 +3,6 @@
  * One planted chain, compiled once for each variant (ST_VARIANT): top_V calls sort_V, that calls
  * the C library's qsort, that calls compare_V, mid_V, leaf_V.
  */
-#include "../wl.h"
 #include "st.h"
 #include "st_chain.h"
 

@@ -5,7 +5,7 @@
  */
 #include <dlfcn.h>
 
-#include "st.h"
+#include "st_main.h"
 #include "libst.h"
 
 static void (*plugin_walk)(void (*callback)(long), long);

@@ -3,7 +3,7 @@
  * One chain in a program that is linked in the way its name says: st_static, st_static_pie, st_pie,
  * st_nopie, st_nohdr (without .eh_frame_hdr), st_lto, st_stripped (only link_leaf has a name).
  */
-#include "st.h"
+#include "st_main.h"
 
 void link_below(void);
 

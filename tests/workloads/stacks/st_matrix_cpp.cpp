@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The chain of st_chain.cpp at -O0, -O2 and -O3, with and without frame pointers. */
-#include "st.h"
+#include "st_main.h"
 #include "st_chain.h"
 
 #define DECLARE(v) void top_##v();

@@ -6,7 +6,7 @@
  */
 #include <sys/mman.h>
 
-#include "st.h"
+#include "st_main.h"
 #include "st_middle.h"
 
 WL_FUNC void bare_leaf(void)

@@ -8,7 +8,7 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
-#include "st.h"
+#include "st_main.h"
 
 #define SPIN_IN(name)                                                                              \
 	WL_FUNC static void name##_spin(void)                                                      \
@@ -163,7 +163,9 @@ static const struct st_case cases[] = {
 	{"stack fault: fault_spin;on_fault;*;fault_mid;fault_top" ST_END, fault_top},
 	{"stack first: first_spin;on_first;*;first_mid;first_top" ST_END, first_top},
 	{"stack other: other_spin;on_other;*;other_mid;other_top" ST_END, other_top},
-	{"stack timer: timer_spin;on_timer;*;timer_leaf;timer_mid;timer_top" ST_END, timer_top},
+	{"stack timer: timer_spin;on_timer;*;timer_leaf;timer_mid;timer_top" ST_END
+	 "\nstack timer: timer_leaf;timer_mid;timer_top" ST_END,
+	 timer_top},
 	{NULL, NULL},
 };
 

@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <ucontext.h>
 
-#include "st.h"
+#include "st_main.h"
 
 WL_FUNC void thread_leaf(void)
 {

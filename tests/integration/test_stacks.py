@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stacks of CPU samples are those that the programs of tests/workloads/stacks have planted."""
+import os
+
+import harness as h
+import stacks
+
+FREQUENCY = 997
+MS = 200 if not h.SMOKE else 400  # of each case
+MIN_SAMPLES = 50
+MIN_GOOD = 0.99
+MAX_STRAY = 0.03
+FEW = 15  # strays of the loader and the end of a process, whose number does not grow
+
+
+def seen(daemon, path):
+    """User frames of the recording's stacks, from the leaf on, as stacks.py has them."""
+    reply = daemon.json("flame", "-i", path, "--kind", "cpu")
+    frames = reply["frames"]
+    for stack in reply["stacks"]:
+        mine = [frames[i] for i in reversed(stack["frames"]) if frames[i]["kind"] == "user"]
+        yield [(f["func"], f["binary"]) for f in mine], stack["value"]
+
+
+def text(frames):
+    return ";".join(f for f, _ in frames[:12])
+
+
+def worst(bad):
+    """The most frequent of wrong stacks, for the message."""
+    return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
+
+
+def planted_stacks(daemon, program):
+    binary = f"{h.WORKLOADS}/stacks/{program}"
+    if not os.path.exists(binary):
+        raise h.Skip(f"{binary} is not built")
+    path = h.TMP / f"{program}.sonde"
+    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", MS).out
+    cases = stacks.parse(out)
+    h.check(cases, f"{program} announced no case: {out!r}")
+    verdicts, strays = stacks.judge(cases, list(seen(daemon, path)))
+    wrong = []
+    for case, (good, bad) in verdicts.items():
+        n = good + sum(count for _, count in bad)
+        if n < MIN_SAMPLES:
+            wrong.append(f"{case}: {n} samples only")
+        elif good < MIN_GOOD * n:
+            wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
+    stray = sum(n for _, n in strays)
+    total = stray + sum(good + sum(n for _, n in bad) for good, bad in verdicts.values())
+    if stray > FEW + MAX_STRAY * total:
+        wrong.append(f"{stray} of {total} samples are of no case: {worst(strays)}")
+    h.check(not wrong, f"{program}: " + " | ".join(wrong))
+
+
+@h.test
+def c_at_every_level(daemon):
+    planted_stacks(daemon, "st_matrix")
+
+
+@h.test
+def cpp_at_every_level(daemon):
+    planted_stacks(daemon, "st_matrix_cpp")
+
+
+@h.test
+def virtual_calls_and_exceptions(daemon):
+    planted_stacks(daemon, "st_cpp")
+
+
+@h.test
+def frames_of_every_shape(daemon):
+    planted_stacks(daemon, "st_frames")
+
+
+@h.test
+def signal_handlers(daemon):
+    planted_stacks(daemon, "st_signals")
+
+
+@h.test
+def threads_and_coroutines(daemon):
+    planted_stacks(daemon, "st_threads")
+
+
+@h.test
+def libraries(daemon):
+    planted_stacks(daemon, "st_library")
+
+
+@h.test
+def frames_without_tables(daemon):
+    planted_stacks(daemon, "st_middle")
+
+
+@h.test
+def static(daemon):
+    planted_stacks(daemon, "st_static")
+
+
+@h.test
+def static_pie(daemon):
+    planted_stacks(daemon, "st_static_pie")
+
+
+@h.test
+def pie(daemon):
+    planted_stacks(daemon, "st_pie")
+
+
+@h.test
+def no_pie(daemon):
+    planted_stacks(daemon, "st_nopie")
+
+
+@h.test
+def no_eh_frame_hdr(daemon):
+    planted_stacks(daemon, "st_nohdr")
+
+
+@h.test
+def stripped(daemon):
+    planted_stacks(daemon, "st_stripped")
+
+
+@h.test
+def link_time_optimisation(daemon):
+    planted_stacks(daemon, "st_lto")
+
+
+h.main()
