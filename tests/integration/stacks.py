@@ -12,7 +12,8 @@ LIMIT = 127  # frames that are kept of a stack
 OF_LIBC = 3  # frames of the C library at most between main, or a thread's function, and the end
 WARM_UP = "warm_up"
 
-Verdict = collections.namedtuple("Verdict", "good bad")  # counts; of the bad, stacks with counts
+# The number of right samples, and the wrong stacks with their counts.
+Verdict = collections.namedtuple("Verdict", "good bad")
 
 
 class Case:
@@ -34,7 +35,8 @@ class Case:
 
 
 def name(function):
-    """Without arguments, and without what compilers put behind the names of parts and clones."""
+    """Without arguments, a symbol's version, and what compilers put behind names of parts and
+    clones."""
     return re.sub(r"\(.*|\.(cold|part|constprop|lto_priv|isra)\b.*|@@?[A-Z].*", "", function)
 
 
@@ -76,21 +78,32 @@ def matches(chain, frames, planted):
     return fits and matches(rest, frames[1:], planted)
 
 
+def is_on_the_way(cases, frames, planted):
+    """True for a stack of no case that is right all the same: on the way into a case's leaf or back,
+    maybe in the C library. What is in a stub of the PLT must be of a case."""
+    while frames and name(frames[0][0]) not in planted and not frames[0][0].endswith("@plt"):
+        frames = frames[1:]
+    return any(matches(chain[i:], frames, planted)
+               for c in cases.values() for chain in c.chains
+               for i, first in enumerate(chain) if first not in "*?")
+
+
 def judge(cases, stacks):
     """What was seen of each case, {name: Verdict}, and the stacks of no case that are not known to
     be right: not of the warm-up, which is walked by frame pointers at first."""
     planted = {f.rstrip("+") for c in cases.values() for chain in c.chains for f in chain}
     planted -= {"*", "?"}
-    verdicts = {c.name: [0, []] for c in cases.values()}
+    seen = {c.name: ([], []) for c in cases.values()}
     strays = []
     for frames, count in stacks:
         present = {name(f) for f, _ in frames}
         case = next((c for c in cases.values() if c.keys() & present), None)
-        if case is None:
-            if frames and WARM_UP not in present:
-                strays.append((frames, count))
-        elif case.allows(frames, planted):
-            verdicts[case.name][0] += count
-        else:
-            verdicts[case.name][1].append((frames, count))
-    return {name: Verdict(*v) for name, v in verdicts.items()}, strays
+        if case:
+            seen[case.name][not case.allows(frames, planted)].append((frames, count))
+        elif frames and WARM_UP not in present and not is_on_the_way(cases, frames, planted):
+            strays.append((frames, count))
+    return {case: Verdict(total(good), bad) for case, (good, bad) in seen.items()}, strays
+
+
+def total(stacks):
+    return sum(count for _, count in stacks)

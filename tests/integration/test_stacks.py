@@ -7,7 +7,7 @@ import harness as h
 import stacks
 
 FREQUENCY = 997
-MS = 200 if not h.SMOKE else 400  # of each case
+MS = 200  # of each case
 MIN_SAMPLES = 50
 MIN_GOOD = 0.99
 MAX_STRAY = 0.03
@@ -43,16 +43,40 @@ def planted_stacks(daemon, program):
     verdicts, strays = stacks.judge(cases, list(seen(daemon, path)))
     wrong = []
     for case, (good, bad) in verdicts.items():
-        n = good + sum(count for _, count in bad)
+        n = good + stacks.total(bad)
         if n < MIN_SAMPLES:
             wrong.append(f"{case}: {n} samples only")
         elif good < MIN_GOOD * n:
             wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
-    stray = sum(n for _, n in strays)
-    total = stray + sum(good + sum(n for _, n in bad) for good, bad in verdicts.values())
-    if stray > FEW + MAX_STRAY * total:
-        wrong.append(f"{stray} of {total} samples are of no case: {worst(strays)}")
+    stray = stacks.total(strays)
+    claimed = sum(good + stacks.total(bad) for good, bad in verdicts.values())
+    if stray > FEW + MAX_STRAY * claimed:
+        wrong.append(f"{stray} samples, besides {claimed}, are of no case: {worst(strays)}")
     h.check(not wrong, f"{program}: " + " | ".join(wrong))
+
+
+@h.test(smoke=True, own_daemon=True)
+def wrong_stacks_are_told_from_right_ones():
+    cases = stacks.parse("stack a: a1;a2;*;a3;main\nstack b: b1;?;b2+;main\ndepth c1: 2\n"
+                         "inlined a: a1;ai;a2;main\ndeep d: d1\n"
+                         "stack e: e1;e2;main\nstack e: ?;e2;main\nstack f: f1;f2;*\n")
+    start = ["__libc_start_call_main", "_start"]
+    right = [["a1", "a2", "[libc+0x1]", "qsort", "a3", "main", *start],
+             ["b1(int)", "[unknown]", "b2.cold", "b2", "main"], ["c1", "[p+0x1]", "main"],
+             ["d1"] * stacks.LIMIT, ["e1", "e2", "main"], ["e1@plt", "e2", "main"], ["f1", "f2"],
+             ["f1", "f2", "start_thread", "clone3"], ["clock", "a3", "main"], ["warm_up"]]
+    wrong = [["a1", "a2", "a3", "main"], ["a1", "a2", "[libc+0x1]", "a3"], ["a1"],
+             ["a1", "a2", "b2", "a3", "main"], ["a1", "a2", "x", "a3", "main", *start, "x", "x"],
+             ["b1", "b2", "main"], ["b1", "x", "b2", "main"], ["b1", "[x]", "[x]", "b2", "main"],
+             ["c1", "main"], ["c1", "[p+0x1]", "[p+0x2]", "main"], ["d1"] * (stacks.LIMIT - 1),
+             ["e1@plt", "main"], ["e2", "e2", "main"], ["f2", "f1"], ["f1"], ["x"],
+             ["f1", "f2", "x", "y", "z", "x"]]
+    for names, is_right in [(n, True) for n in right] + [(n, False) for n in wrong]:
+        # Two frames of the program itself above the libraries', for the case that counts them.
+        frames = [(f, "p" if f != "main" else "l") for f in names]
+        verdicts, strays = stacks.judge(cases, [(frames, 1)])
+        bad = stacks.total(strays) + sum(stacks.total(v.bad) for v in verdicts.values())
+        h.equal(bad, 0 if is_right else 1, f"wrong stacks in {names}")
 
 
 @h.test
@@ -73,6 +97,11 @@ def virtual_calls_and_exceptions(daemon):
 @h.test
 def frames_of_every_shape(daemon):
     planted_stacks(daemon, "st_frames")
+
+
+@h.test
+def frames_by_clang(daemon):
+    planted_stacks(daemon, "st_clang")
 
 
 @h.test

@@ -2,7 +2,8 @@
 /*
  * Frames of every shape, at -O2 without frame pointers: of variable size (alloca), of more than
  * 64 KiB, realigned (with a pointer to the arguments, DRAP, too), a call that never returns as the
- * last instruction, functions inlined three deep, a cold part, and recursion of 100 and 300 frames.
+ * last instruction, functions inlined three deep, a part that is moved away as it is cold, short
+ * functions whose prologues are hit, and recursion of 100 and 300 frames.
  * Compiled with -falign-functions=1, so that a function begins right behind the one before.
  */
 #include <alloca.h>
@@ -48,7 +49,7 @@ WL_FUNC void big_mid(void)
 
 	room[0] = 1;
 	ST_LIVE(big_leaf());
-	room[99999] = room[0];
+	room[st_value(99999)] = room[0];
 }
 
 WL_FUNC void big_top(void)
@@ -147,16 +148,49 @@ WL_FUNC void inline_top(void)
 	ST_LIVE(st_value(inline_one(st_value(4))));
 }
 
-__attribute__((cold)) WL_FUNC void cold_mid(void)
+__attribute__((cold)) WL_FUNC _Noreturn void cold_mid(void)
 {
 	ST_LIVE(cold_leaf());
+	longjmp(back, 1);
 }
 
-/* The call is in the part of the function that gcc moves away. */
+/* What leads to a function that is cold and never returns, gcc moves away: cold_split.cold. */
+WL_FUNC void cold_split(long n)
+{
+	ST_LIVE({
+		if (__builtin_expect(n != 0, 0))
+			cold_mid();
+	});
+}
+
 WL_FUNC void cold_top(void)
 {
-	if (__builtin_expect(st_value(1), 0))
-		ST_LIVE(cold_mid());
+	if (!setjmp(back))
+		cold_split(st_value(1));
+}
+
+/*
+ * Many samples are in prologues and epilogues here: a register is saved an instruction before it is
+ * used, and the stack grows and shrinks under the return address.
+ */
+WL_FUNC void edge_leaf(void)
+{
+	ST_LIVE(__asm__ volatile("" ::: "memory"));
+}
+
+WL_FUNC void edge_mid(long n)
+{
+	volatile char room[64];
+
+	room[0] = 1;
+	ST_LIVE((edge_leaf(), n = room[0]));
+	st_value(n);
+}
+
+WL_FUNC void edge_top(void)
+{
+	for (long i = 0; i < 10000; i++)
+		ST_LIVE(edge_mid(i));
 }
 
 WL_FUNC void recurse100(long n)
@@ -204,10 +238,13 @@ static const struct st_case cases[] = {
 	 noreturn_top},
 	{"stack inline: inline_leaf;inline_top" ST_END, inline_top},
 	{"inlined inline: inline_leaf;inline_three;inline_two;inline_one;inline_top" ST_END, NULL},
-	{"stack cold: cold_leaf;cold_mid;cold_top" ST_END, cold_top},
+	{"stack cold: cold_leaf;cold_mid;cold_split;cold_top" ST_END, cold_top},
 	{"stack recurse: recurse_leaf;" R10 R10 R10 R10 R10 R10 R10 R10 R10 R10
 	 "recurse_top" ST_END,
 	 recurse_top},
+	{"stack edge: edge_leaf;edge_mid;edge_top" ST_END "\nstack edge: edge_mid;edge_top" ST_END
+	 "\nstack edge: edge_top" ST_END,
+	 edge_top},
 	{"deep deep: recurse", deep_top},
 	{NULL, NULL},
 };

@@ -2,7 +2,7 @@
 /*
  * Handlers of signals that interrupt a planted chain, without frame pointers: by raise(), by a
  * fault (amid a function, and in its first instruction, before which no other of the function is),
- * by a timer, and on an alternate stack.
+ * by a timer, on an alternate stack, and one within another.
  */
 #include <signal.h>
 #include <sys/time.h>
@@ -20,6 +20,7 @@ SPIN_IN(raise)
 SPIN_IN(fault)
 SPIN_IN(first)
 SPIN_IN(other)
+SPIN_IN(nested)
 
 WL_FUNC static void on_raise(int sig)
 {
@@ -119,6 +120,32 @@ WL_FUNC void other_top(void)
 	ST_LIVE(other_mid());
 }
 
+/* A handler on the alternate stack is interrupted by another, on the same stack. */
+WL_FUNC static void on_inner(int sig)
+{
+	ST_LIVE(nested_spin());
+	(void)sig;
+}
+
+WL_FUNC static void on_outer(int sig, siginfo_t *info, void *context)
+{
+	ST_LIVE(raise(SIGUSR2));
+	skip(context);
+	(void)sig;
+	(void)info;
+}
+
+WL_FUNC void nested_mid(void)
+{
+	ST_LIVE(__asm__ volatile("ud2" ::: "memory"));
+}
+
+WL_FUNC void nested_top(void)
+{
+	use(SIGILL, SA_ONSTACK, on_outer);
+	ST_LIVE(nested_mid());
+}
+
 static volatile int inside, fired;
 
 WL_FUNC static void timer_spin(void)
@@ -163,6 +190,8 @@ static const struct st_case cases[] = {
 	{"stack fault: fault_spin;on_fault;*;fault_mid;fault_top" ST_END, fault_top},
 	{"stack first: first_spin;on_first;*;first_mid;first_top" ST_END, first_top},
 	{"stack other: other_spin;on_other;*;other_mid;other_top" ST_END, other_top},
+	{"stack nested: nested_spin;on_inner;*;on_outer;*;nested_mid;nested_top" ST_END,
+	 nested_top},
 	{"stack timer: timer_spin;on_timer;*;timer_leaf;timer_mid;timer_top" ST_END
 	 "\nstack timer: timer_leaf;timer_mid;timer_top" ST_END,
 	 timer_top},
@@ -176,6 +205,7 @@ int main(int argc, char **argv)
 
 	sigaltstack(&stack, NULL);
 	signal(SIGUSR1, on_raise);
+	signal(SIGUSR2, on_inner);
 	signal(SIGALRM, on_timer);
 	return drive(st_begin(argc, argv, cases), cases);
 }
