@@ -32,12 +32,12 @@ def worst(bad):
     return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
 
 
-def planted_stacks(daemon, program):
+def planted_stacks(daemon, program, ms=MS):
     binary = f"{h.WORKLOADS}/stacks/{program}"
     if not os.path.exists(binary):
         raise h.Skip(f"{binary} is not built")
     path = h.TMP / f"{program}.sonde"
-    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", MS).out
+    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", ms).out
     cases = stacks.parse(out)
     h.check(cases, f"{program} announced no case: {out!r}")
     verdicts, strays = stacks.judge(cases, list(seen(daemon, path)))
@@ -91,7 +91,9 @@ def cpp_at_every_level(daemon):
 
 @h.test
 def virtual_calls_and_exceptions(daemon):
-    planted_stacks(daemon, "st_cpp")
+    # Of some samples in the unwinder nobody can know the callers, see there: one of 1000 are, and
+    # 2 of 200 would be too many.
+    planted_stacks(daemon, "st_cpp", ms=500)
 
 
 @h.test

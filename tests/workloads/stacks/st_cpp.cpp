@@ -60,7 +60,7 @@ WL_FUNC void throw_leaf(long n)
 }
 
 /*
- * 40 frames, so that most of the time goes by in the unwinder's search. At its end the unwinder
+ * 80 frames, so that most of the time goes by in the unwinder's search. At its end the unwinder
  * writes the registers of the frame that catches over those it has saved in its own, and from then
  * on nobody can tell what called it.
  */
@@ -76,7 +76,7 @@ WL_FUNC void throw_top()
 {
 	for (int i = 0; i < 20; i++) {
 		try {
-			ST_LIVE(throw_mid(40));
+			ST_LIVE(throw_mid(80));
 		} catch (long n) {
 			st_value(n);
 		}
@@ -86,13 +86,13 @@ WL_FUNC void throw_top()
 #define M10                                                                                        \
 	"throw_mid;throw_mid;throw_mid;throw_mid;throw_mid;"                                       \
 	"throw_mid;throw_mid;throw_mid;throw_mid;throw_mid;"
-#define THROW(frames) "stack throw: " frames ST_END "\nstack throw: *;" frames ST_END
+#define M80	     M10 M10 M10 M10 M10 M10 M10 M10
+#define LINE(frames) "\nstack throw: " frames "throw_top" ST_END
 
 static const struct st_case cases[] = {
 	{"stack virtual: Leaf::visit;Inner::visit;Outer::visit;virtual_top" ST_END, virtual_top},
-	{THROW("throw_leaf;" M10 M10 M10 M10
-	       "throw_top") "\n" THROW("throw_top") "\nstack throw: "
-						    "throw_mid+;throw_top" ST_END,
+	{"stack throw: throw_leaf;" M80 "throw_top" ST_END LINE("*;throw_leaf;" M80)
+		 LINE("throw_mid+;") LINE("*;") LINE(""),
 	 throw_top},
 	{nullptr, nullptr},
 };
