@@ -51,13 +51,18 @@ struct unwind_context {
 	struct unwind_process *first;
 };
 
-/* 1 when key <= pc, else 0, of numbers below 2^63; a branch would double the verifier's work. */
-static __always_inline __u64 not_above(__u64 key, __u64 pc)
+/*
+ * n when key <= pc, else 0, of numbers below 2^63. A branch would double the verifier's work; and the
+ * compiler must not see that sums of these are disjoint bits, as 6.1 knows no bounds of an `or`.
+ */
+static __always_inline __u64 if_not_above(__u64 key, __u64 pc, __u64 n)
 {
 	__u64 difference = key - pc - 1;
 
 	asm volatile("" : "+r"(difference));
-	return difference >> 63;
+	difference = (difference >> 63) * n;
+	asm volatile("" : "+r"(difference));
+	return difference;
 }
 
 static __always_inline long read_word(__u64 *to, __u64 address)
@@ -72,7 +77,7 @@ static __always_inline struct unwind_process *find_part(const struct unwind_cont
 	if (pc < c->first->part_start[1])
 		return c->first;
 	for (__u32 i = 1; i < UNWIND_MAX_PARTS; i++)
-		key.part += not_above(c->first->part_start[i], pc);
+		key.part += if_not_above(c->first->part_start[i], pc, 1);
 	return bpf_map_lookup_elem(&unwind_processes, &key);
 }
 
@@ -91,7 +96,7 @@ static __always_inline bool find_mapping(struct unwind_context *c, __u64 pc)
 		return false;
 #pragma unroll
 	for (__u32 half = UNWIND_PART_MAPPINGS / 2; half > 0; half /= 2)
-		at += half * not_above(p->mappings[at + half].start, pc);
+		at += if_not_above(p->mappings[at + half].start, pc, half);
 	m = &p->mappings[at & (UNWIND_PART_MAPPINGS - 1)];
 	if (pc < m->start || pc >= m->end)
 		return false;
@@ -122,7 +127,7 @@ static __always_inline union unwind_node *find_leaf(const struct unwind_walk *w,
 			return NULL;
 #pragma unroll
 		for (__u32 half = UNWIND_FANOUT / 2; half > 0; half /= 2)
-			at += half * not_above(n->keys[at + half], pc);
+			at += if_not_above(n->keys[at + half], pc, half);
 		in_level = in_level * UNWIND_FANOUT + (__u32)at;
 		node = tree->start[level] + in_level;
 	}
@@ -142,7 +147,7 @@ static __always_inline bool find_row(struct unwind_context *c, __u64 pc, struct 
 		return false;
 #pragma unroll
 	for (__u32 half = UNWIND_LEAF_ROWS / 2; half > 0; half /= 2)
-		at += half * not_above(leaf->rows[at + half].pc, pc);
+		at += if_not_above(leaf->rows[at + half].pc, pc, half);
 	*ret = leaf->rows[at & (UNWIND_LEAF_ROWS - 1)];
 	return ret->pc <= pc;
 }
