@@ -35,12 +35,12 @@ def worst(bad):
     return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
 
 
-def planted_stacks(daemon, program, ms=MS):
+def planted_stacks(daemon, program, ms=MS, probes=()):
     binary = f"{h.WORKLOADS}/stacks/{program}"
     if not os.path.exists(binary):
         raise h.Skip(f"{binary} is not built")
     path = h.TMP / f"{program}.sonde"
-    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", ms,
+    out = daemon.sonde("record", "-F", FREQUENCY, *probes, "-o", path, "--", binary, "--ms", ms,
                        "--warm-up", WARM_UP_MS).out
     cases = stacks.parse(out)
     h.check(cases, f"{program} announced no case: {out!r}")
@@ -158,6 +158,14 @@ def no_eh_frame_hdr(daemon):
 @h.test
 def stripped(daemon):
     planted_stacks(daemon, "st_stripped")
+
+
+@h.test
+def return_probes_are_seen_through(daemon):
+    """Return addresses on the stack are those of the trampoline then."""
+    planted_stacks(daemon, "st_pie", probes=("link_*", "drive"))
+    planted_stacks(daemon, "st_matrix", probes=("top_*", "mid_*", "compare_*"))
+    planted_stacks(daemon, "st_signals", probes=("raise_*", "on_raise"))
 
 
 @h.test
