@@ -80,7 +80,7 @@ static __always_inline struct unwind_process *find_part(const struct unwind_cont
 		return c->first;
 	for (__u32 i = 1; i < UNWIND_MAX_PARTS; i++)
 		key.part += if_not_above(c->first->part_start[i], pc, 1);
-	return bpf_map_lookup_elem(&unwind_processes, &key);
+	return bpf_map_lookup_elem(&unwind_mappings, &key);
 }
 
 /* Whether the pc is in a mapping with a table: which is then in the walk. */
@@ -370,7 +370,7 @@ static __always_inline __u32 unwind_user(struct unwind_walk *w, const struct unw
 	struct unwind_process_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
 	struct unwind_context c = {.walk = w};
 
-	c.first = bpf_map_lookup_elem(&unwind_processes, &key);
+	c.first = bpf_map_lookup_elem(&unwind_mappings, &key);
 	if (!c.first)
 		return 0;
 	w->pc = from->pc;
