@@ -9,7 +9,7 @@ import stacks
 # A guest that is emulated has few instructions between samples, and builds tables slowly.
 SLOW = "SONDE_SLOW_MACHINE" in os.environ
 FREQUENCY = 199 if SLOW else 997
-MS = 700 if SLOW else 200  # of each case
+MS = 700 if SLOW else 120  # of each case
 WARM_UP_MS = 6000 if SLOW else 500
 MIN_SAMPLES = 50
 MIN_GOOD = 0.99
