@@ -301,27 +301,6 @@ static void check_sampling(struct doctor *d)
 	    fix);
 }
 
-static void check_build_ids(struct doctor *d)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_DUMMY,
-		.mmap = 1,
-		.mmap2 = 1,
-		.build_id = 1,
-		.exclude_kernel = 1,
-	};
-	/* Of this process: what the kernel knows is asked, not what this user may do. */
-	int r = try_event(&attr, 0, -1);
-
-	add(d, "mmap_build_id", r == 0, false,
-	    r == 0 ? text(d, "the kernel tells the build-ids of mapped files")
-		   : text(d,
-			  "the kernel does not tell build-ids (%s): they are read from the files",
-			  strerror(-r)),
-	    text(d, "%s", r == 0 ? "" : "boot Linux 5.12 or later"));
-}
-
 /* The table is megabytes: a few lines tell whether the addresses are hidden. */
 static int kallsyms_state(const struct doctor *d)
 {
@@ -523,7 +502,6 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_uprobes(d);
 	check_kernel_functions(d);
 	check_sampling(d);
-	check_build_ids(d);
 	check_kallsyms(d);
 	check_capabilities(d);
 	check_paranoid(d);
