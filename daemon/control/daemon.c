@@ -204,6 +204,11 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
+	/* From here on files of users come into play, and this process has privileges. */
+	r = reader_new(NULL, &d->reader);
+	if (r < 0)
+		return r;
+	symbolizer_set_reader(d->symbolizer, d->reader);
 	r = kernel_side_open(d->config->ring_size, &d->kernel_error, &d->kernel);
 	if (r >= 0)
 		r = collector_start(d->kernel, &d->kernel_error, &d->collector);
@@ -287,6 +292,7 @@ struct daemon *daemon_free(struct daemon *d)
 	kernel_side_free(d->kernel);
 	processes_free(d->processes);
 	symbolizer_free(d->symbolizer);
+	reader_free(d->reader);
 	span_texts_free(d->texts);
 	model_free(d->model);
 	sd_event_unref(d->event);

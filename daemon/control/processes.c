@@ -7,7 +7,6 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
-#include "symbol/elf_image.h"
 
 enum { MAX_THREAD_NAMES = 65536 };
 
@@ -96,7 +95,7 @@ static int open_file(uint32_t pid, const char *path, const char *through)
 /* The build-id (or the content's hash) of an open file, remembered by what stat says of it. */
 static uint32_t identify(struct processes *p, int fd, const char *path)
 {
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+	struct reader_identity file;
 	struct stat st;
 	uint64_t key;
 	uint32_t *id;
@@ -112,11 +111,11 @@ static uint32_t identify(struct processes *p, int fd, const char *path)
 		return 0;
 	if (!is_new)
 		return *id;
-	if (elf_image_open(fd, NULL, &image) < 0)
+	if (symbolizer_identify(p->symbolizer, fd, path, NULL, &file) < 0)
 		*id = model_file(p->model, NULL, path, 0);
 	else
-		*id = model_file(p->model, elf_image_build_id(image), path,
-				 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
+		*id = model_file(p->model, file.build_id, path,
+				 file.build_id_len > 0 ? 0 : FILE_CONTENT_HASH);
 	return *id;
 }
 

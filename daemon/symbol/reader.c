@@ -229,6 +229,17 @@ int reader_identify(struct reader *r, int fd, const char *path, struct error *er
 	return x;
 }
 
+void reader_identity_of(const struct elf_image *image, struct reader_identity *ret)
+{
+	*ret = (struct reader_identity){
+		.build_id_len = elf_image_build_id_len(image),
+		.flags = (elf_image_is_stripped(image) ? READER_FILE_STRIPPED : 0) |
+			 (elf_image_is_x86_64(image) ? READER_FILE_X86_64 : 0) |
+			 (elf_image_has_eh_frame(image) ? READER_FILE_EH_FRAME : 0),
+	};
+	memcpy(ret->build_id, elf_image_build_id(image), BUILD_ID_SIZE);
+}
+
 static int open_debug_file(const struct reader_identity *id, const char *debug_dir)
 {
 	char path[PATH_MAX];

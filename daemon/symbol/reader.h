@@ -44,6 +44,8 @@ void reader_set_limit(struct reader *r, uint64_t limit_ns);
 /* The build-id, or a hash of the content: what elf_image_open() finds. */
 int reader_identify(struct reader *r, int fd, const char *path, struct error *error,
 		    struct reader_identity *ret);
+/* The same of an image that was opened in this process. */
+void reader_identity_of(const struct elf_image *image, struct reader_identity *ret);
 /*
  * The functions, of the separate debug file with its build-id below debug_dir (NULL for
  * /usr/lib/debug), too, when it is stripped; a .gnu_debuglink is not followed. symtab_free() it.

@@ -6,8 +6,8 @@
 #include <sys/syscall.h>
 
 #include "symbol/debug_file.h"
+#include "symbol/reader.h"
 #include "symbol/reader_confine.h"
-#include "symbol/reader_protocol.h"
 #include "symbol/symbol_image.h"
 #include "symbol/unwind_image.h"
 
@@ -63,15 +63,6 @@ static int answer(const struct reader_answer *a)
 	return n < 0 ? -errno : 0;
 }
 
-static void identify(const struct elf_image *image, struct reader_identity *ret)
-{
-	memcpy(ret->build_id, elf_image_build_id(image), BUILD_ID_SIZE);
-	ret->build_id_len = elf_image_build_id_len(image);
-	ret->flags = (elf_image_is_stripped(image) ? READER_FILE_STRIPPED : 0) |
-		     (elf_image_is_x86_64(image) ? READER_FILE_X86_64 : 0) |
-		     (elf_image_has_eh_frame(image) ? READER_FILE_EH_FRAME : 0);
-}
-
 static int write_unwind(struct elf_image *image, int fd, struct error *error)
 {
 	struct unwind_table *table _cleanup_(unwind_table_freep) = NULL;
@@ -105,7 +96,7 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	r = elf_image_open(fds[READER_FD_FILE], error, &image);
 	if (r < 0)
 		return r;
-	identify(image, &a->identity);
+	reader_identity_of(image, &a->identity);
 	switch (q->kind) {
 	case READ_IDENTITY:
 		return 0;

@@ -20,22 +20,6 @@ enum {
 	FILES_MAX = 16,
 };
 
-/*
- * AddressSanitizer reserves terabytes of addresses, and allocates, reports and unwinds by calls of
- * its own; UndefinedBehaviorSanitizer needs none. Such builds are for tests alone.
- */
-#if defined(__SANITIZE_ADDRESS__)
-enum { IS_SANITIZED = true };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-enum { IS_SANITIZED = true };
-#else
-enum { IS_SANITIZED = false };
-#endif
-#else
-enum { IS_SANITIZED = false };
-#endif
-
 static int failed(struct error *error, const char *what, int code)
 {
 	return error_set(error, code, "Internal", "The reader cannot confine itself: %s: %s.", what,
@@ -52,7 +36,7 @@ static int limit(struct error *error)
 		{RLIMIT_NOFILE, FILES_MAX},
 		/* Of each file: the answer's and .gnu_debugdata's, both in memory. */
 		{RLIMIT_FSIZE, FLAT_SIZE_MAX},
-		{RLIMIT_AS, IS_SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
+		{RLIMIT_AS, READER_IS_SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -114,7 +98,7 @@ static const int allowed[] = {
 	SCMP_SYS(sysinfo), /* qsort() asks how much memory there is */
 };
 
-/* See IS_SANITIZED. */
+/* See reader_protocol.h. */
 static const int allowed_sanitized[] = {
 	SCMP_SYS(mmap),	     SCMP_SYS(mprotect), SCMP_SYS(sigaltstack),	   SCMP_SYS(getpid),
 	SCMP_SYS(gettid),    SCMP_SYS(tgkill),	 SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
@@ -164,9 +148,9 @@ static int filter_calls(struct error *error)
 	if (!filter)
 		return failed(error, "seccomp_init", ENOMEM);
 	r = allow(filter, allowed, ARRAY_SIZE(allowed));
-	if (r >= 0 && IS_SANITIZED)
+	if (r >= 0 && READER_IS_SANITIZED)
 		r = allow(filter, allowed_sanitized, ARRAY_SIZE(allowed_sanitized));
-	if (r >= 0 && !IS_SANITIZED)
+	if (r >= 0 && !READER_IS_SANITIZED)
 		r = allow_arguments(filter);
 	else if (r >= 0)
 		r = allow(filter, (const int[]){SCMP_SYS(newfstatat), SCMP_SYS(fcntl)}, 2);

@@ -32,6 +32,7 @@ static int spawn(const char *program, int socket, pid_t *ret)
 	char *const argv[] = {(char *)"sonded", (char *)READER_OPTION, NULL}, *const env[] = {NULL};
 	posix_spawn_file_actions_t actions _cleanup_(actions_destroyp);
 	posix_spawnattr_t attributes _cleanup_(attributes_destroyp);
+	const int last = READER_IS_SANITIZED ? STDOUT_FILENO : STDERR_FILENO;
 	sigset_t blocked, defaults;
 	int r;
 
@@ -50,7 +51,7 @@ static int spawn(const char *program, int socket, pid_t *ret)
 	/* Of the failures below only that of memory is possible, and spawning then fails as well.
 	 */
 	r = posix_spawn_file_actions_adddup2(&actions, socket, READER_SOCKET);
-	for (int fd = 0; fd < READER_SOCKET && r == 0; fd++)
+	for (int fd = 0; fd <= last && r == 0; fd++)
 		r = posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(&actions, READER_SOCKET + 1);

@@ -11,6 +11,23 @@
 
 #define READER_OPTION "--reader" /* the only argument of the program, and internal */
 
+/*
+ * AddressSanitizer reserves terabytes of addresses, and allocates, reports and unwinds by calls of
+ * its own; UndefinedBehaviorSanitizer needs none. Such builds are for tests alone, which also get
+ * to see what the process reports.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+enum { READER_IS_SANITIZED = true };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { READER_IS_SANITIZED = true };
+#else
+enum { READER_IS_SANITIZED = false };
+#endif
+#else
+enum { READER_IS_SANITIZED = false };
+#endif
+
 enum {
 	READER_SOCKET = 3, /* the child's descriptor */
 	READER_RESULT_MIN = -4095,

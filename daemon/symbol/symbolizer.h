@@ -5,14 +5,15 @@
  * symbol tables of those in use. A name is given only when the file has the build-id asked for;
  * files of the same build-id are one file to it.
  *
- * Any thread may call any function; one internal mutex serialises them, and a call that has to
- * load a file holds it for as long as that takes (up to some 0.5 s for the largest libraries), so
- * the collector must not resolve names itself.
+ * Any thread may call any function; one internal mutex serialises them. A call that has to load a
+ * file takes as long as that does: up to some 0.5 s for the largest libraries, up to the reader's
+ * limit for a hostile file. So the collector and the main loop must not resolve names themselves.
+ * They may add files meanwhile.
  */
 #ifndef SONDE_SYMBOL_SYMBOLIZER_H
 #define SONDE_SYMBOL_SYMBOLIZER_H
 
-#include "symbol/elf_image.h"
+#include "symbol/reader.h"
 
 struct symbolizer;
 
@@ -33,6 +34,16 @@ DEFINE_CLEANUP(struct symbolizer *, symbolizer_free)
 void symbolizer_set_limits(struct symbolizer *s, size_t table_bytes, size_t fds, size_t files);
 /* Other sources for tests: NULL stands for /proc/kallsyms and /usr/lib/debug. 0 or -ENOMEM. */
 int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const char *debug_dir);
+
+/*
+ * From then on files are read by the reader, which is borrowed and to outlive the symbolizer, and
+ * never in this process (but the kernel's vDSO). Before first use.
+ */
+void symbolizer_set_reader(struct symbolizer *s, struct reader *reader);
+/* The identity of an open file, for symbolizer_add_file(): see reader_identify(). Never waits for
+ * symbols that are being read. */
+int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct error *error,
+			struct reader_identity *ret);
 
 /*
  * Makes a file known. Takes fd, also on failure; -1 when it could not be opened, then path is

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symbol/symbol_load.h"
+
+#include "symbol/vdso.h"
+
+bool symbol_is_unknown(const uint8_t *build_id)
+{
+	static const uint8_t unknown[BUILD_ID_SIZE];
+
+	return memcmp(build_id, unknown, BUILD_ID_SIZE) == 0;
+}
+
+static int check_identity(const uint8_t *wanted, const uint8_t *found, struct error *error)
+{
+	if (symbol_is_unknown(wanted) || memcmp(wanted, found, BUILD_ID_SIZE) == 0)
+		return 0;
+	return error_set(error, ESTALE, "BadFile",
+			 "The file was replaced: it has another build-id by now.");
+}
+
+/* The kernel's own file, and where there is no reader any file. */
+static int load_here(struct elf_image *image, const struct symbol_sources *from,
+		     const uint8_t *build_id, const char *path, struct error *error,
+		     struct symtab **ret)
+{
+	int r = check_identity(build_id, elf_image_build_id(image), error);
+
+	return r < 0 ? r : symtab_load(image, path, from->debug_dir, error, ret);
+}
+
+static int load_by_reader(const struct symbol_sources *from, const uint8_t *build_id,
+			  const char *path, int fd, struct error *error, struct symtab **ret)
+{
+	struct symtab *st _cleanup_(symtab_freep) = NULL;
+	struct reader_identity id;
+	int r;
+
+	r = reader_symbols(from->reader, fd, path, from->debug_dir, error, &id, &st);
+	if (r >= 0)
+		r = check_identity(build_id, id.build_id, error);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(st);
+	return 0;
+}
+
+static int load(const struct symbol_sources *from, const uint8_t *build_id, const char *path,
+		int fd, struct error *error, struct symtab **ret)
+{
+	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
+	int opened _cleanup_(closep) = -EBADF, r;
+
+	if (streq(path, "[vdso]")) {
+		r = vdso_open(error, &image);
+		return r < 0 ? r : load_here(image, from, build_id, path, error, ret);
+	}
+	if (fd < 0) {
+		if (path[0] != '/' || symbol_is_unknown(build_id))
+			return error_set(error, ENOENT, "NoSuchFile",
+					 "The file was not kept and cannot be identified.");
+		r = elf_open_file(path, error, &opened);
+		if (r < 0)
+			return r;
+		fd = opened;
+	}
+	if (from->reader)
+		return load_by_reader(from, build_id, path, fd, error, ret);
+	r = elf_image_open(fd, error, &image);
+	return r < 0 ? r : load_here(image, from, build_id, path, error, ret);
+}
+
+int symbol_load(const struct symbol_sources *from, const uint8_t build_id[static BUILD_ID_SIZE],
+		const char *path, int fd, struct error *error, struct symtab **ret)
+{
+	int r = load(from, build_id, path, fd, error, ret);
+
+	return r < 0 ? error_set(error, -r, "BadFile", "The file cannot be read: %s.", strerror(-r))
+		     : 0;
+}
