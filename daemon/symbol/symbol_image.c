@@ -21,6 +21,16 @@ static uint64_t checksum_of(const void *entries, size_t entries_size, const void
 	return hash_bytes(names, names_size, sum);
 }
 
+uint64_t symbol_image_checksum(const struct symbol_image_header *h)
+{
+	const struct symtab_entry *entries = (const void *)(h + 1);
+	const struct flat_segment *segments = (const void *)(entries + h->n_entries);
+
+	return checksum_of(entries, h->n_entries * sizeof(*entries), segments,
+			   h->n_segments * sizeof(*segments), segments + h->n_segments,
+			   h->names_size);
+}
+
 int symbol_image_write(const struct symtab *st, const struct elf_image *image, int fd)
 {
 	struct flat_segment segments[FLAT_SEGMENTS_MAX];
@@ -107,9 +117,7 @@ static int use(struct symtab *st, struct error *error)
 	st->names = (char *)(segments + h->n_segments);
 	st->names_size = h->names_size;
 	st->stripped = h->flags & SYMBOL_IMAGE_STRIPPED;
-	if (h->checksum != checksum_of(st->entries, st->len * sizeof(*st->entries), segments,
-				       h->n_segments * sizeof(*segments), st->names,
-				       st->names_size))
+	if (h->checksum != symbol_image_checksum(h))
 		return flat_bad(error, "its checksum is wrong");
 	r = flat_segments_load(segments, h->n_segments, &st->segments);
 	if (r < 0)

@@ -35,6 +35,8 @@ int symbol_image_write(const struct symtab *st, const struct elf_image *image, i
  * size, whatever the content. -EBADMSG when it is not valid, -ENOMEM.
  */
 int symbol_image_open(int fd, struct error *error, struct symtab **ret);
+/* What the checksum should be of a block that is as long as its header says. */
+uint64_t symbol_image_checksum(const struct symbol_image_header *h);
 /* Of a table that symbol_image_open() made, else NULL. The block begins with it. */
 const struct symbol_image_header *symbol_image_header(const struct symtab *st, size_t *ret_size);
 

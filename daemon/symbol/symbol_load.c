@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "symbol/symbol_load.h"
 
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "symbol/debug_file.h"
+#include "symbol/symbol_image.h"
 #include "symbol/vdso.h"
 
 bool symbol_is_unknown(const uint8_t *build_id)
@@ -28,6 +33,43 @@ static int load_here(struct elf_image *image, const struct symbol_sources *from,
 	return r < 0 ? r : symtab_load(image, path, from->debug_dir, error, ret);
 }
 
+static bool is_trusted(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
+/* A table without full symbols is of no use any more when their file has been installed. */
+static bool is_outdated(const struct symtab *st, const char *debug_dir)
+{
+	const struct symbol_image_header *h;
+	char path[PATH_MAX];
+	size_t size;
+
+	h = symbol_image_header(st, &size);
+	return symtab_is_stripped(st) &&
+	       debug_file_path(h->build_id, h->build_id_len, debug_dir, path, sizeof(path)) >= 0 &&
+	       access(path, R_OK) == 0;
+}
+
+static int load_cached(const struct symbol_sources *from, const uint8_t *build_id,
+		       struct symtab **ret)
+{
+	struct symtab *st _cleanup_(symtab_freep) = NULL;
+	int r;
+
+	if (!from->cache || symbol_is_unknown(build_id))
+		return -ENOENT;
+	r = symbol_cache_load(from->cache, build_id, &st);
+	if (r < 0)
+		return r;
+	if (is_outdated(st, from->debug_dir))
+		return -ENOENT;
+	*ret = TAKE_PTR(st);
+	return 0;
+}
+
 static int load_by_reader(const struct symbol_sources *from, const uint8_t *build_id,
 			  const char *path, int fd, struct error *error, struct symtab **ret)
 {
@@ -40,6 +82,8 @@ static int load_by_reader(const struct symbol_sources *from, const uint8_t *buil
 		r = check_identity(build_id, id.build_id, error);
 	if (r < 0)
 		return r;
+	if (from->cache && id.build_id_len > 0 && is_trusted(fd))
+		(void)symbol_cache_store(from->cache, st);
 	*ret = TAKE_PTR(st);
 	return 0;
 }
@@ -54,6 +98,8 @@ static int load(const struct symbol_sources *from, const uint8_t *build_id, cons
 		r = vdso_open(error, &image);
 		return r < 0 ? r : load_here(image, from, build_id, path, error, ret);
 	}
+	if (load_cached(from, build_id, ret) >= 0)
+		return 0;
 	if (fd < 0) {
 		if (path[0] != '/' || symbol_is_unknown(build_id))
 			return error_set(error, ENOENT, "NoSuchFile",

@@ -100,6 +100,11 @@ void symbolizer_set_reader(struct symbolizer *s, struct reader *reader)
 	s->sources.reader = reader;
 }
 
+void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache)
+{
+	s->sources.cache = cache;
+}
+
 int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct error *error,
 			struct reader_identity *ret)
 {

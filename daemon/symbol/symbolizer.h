@@ -16,6 +16,7 @@
 #include "symbol/reader.h"
 
 struct symbolizer;
+struct symbol_cache;
 
 struct symbolizer_stats {
 	size_t files, open_fds, loaded_tables;
@@ -40,6 +41,8 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
  * never in this process (but the kernel's vDSO). Before first use.
  */
 void symbolizer_set_reader(struct symbolizer *s, struct reader *reader);
+/* Tables of the reader are kept there; borrowed likewise. NULL: nowhere. */
+void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache);
 /* The identity of an open file, for symbolizer_add_file(): see reader_identify(). Never waits for
  * symbols that are being read. */
 int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct error *error,

@@ -337,6 +337,8 @@ Test(config, defaults)
 	cr_assert_str_eq(c->socket, "/run/sonde/sonde.sock");
 	cr_assert_eq(c->ring_size, 16 << 20);
 	cr_assert_eq(c->symbol_cache, 64 << 20);
+	cr_assert_str_eq(c->cache, "/var/cache/sonde");
+	cr_assert_eq(c->cache_size, 256 << 20);
 	cr_assert_eq(c->raw_memory, 16 << 20);
 	cr_assert_str_eq(c->log_level, "info");
 	cr_assert_str_eq(c->log_format, "plain");
@@ -364,7 +366,7 @@ Test(config, errors)
 		const char *text, *message, *fix;
 	} cases[] = {
 		{"[daemon]\nsock = /a\n", ":2: [daemon] has no key \"sock\"",
-		 "its keys are: socket, ring_size, symbol_cache, raw_memory"},
+		 "its keys are: socket, ring_size, symbol_cache, cache, cache_size, raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
