@@ -13,6 +13,10 @@
 #include <asm/ptrace.h>
 #include <stdbool.h>
 
+#ifndef PF_KTHREAD
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#endif
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -44,8 +48,21 @@ struct mm_struct {
 	struct uprobes_state uprobes_state;
 };
 
+/* A function whose return is probed. */
+struct return_instance {
+	unsigned long stack;	      /* where its return address lies, */
+	unsigned long orig_ret_vaddr; /* and what that was */
+	struct return_instance *next; /* around it */
+};
+
 struct uprobe_task {
 	unsigned int depth; /* return probes whose functions have not returned */
+	struct return_instance *return_instances; /* innermost first */
+	unsigned long vaddr;			  /* of the instruction that is stepped over */
+};
+
+struct sched_entity {
+	__u64 sum_exec_runtime; /* ns on the CPU, up to the last tick or switch */
 };
 
 struct task_struct {
@@ -58,7 +75,9 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct uprobe_task *utask;
-	unsigned long sas_ss_sp; /* the stack for signal handlers, and its size */
+	struct sched_entity se;
+	unsigned long nvcsw, nivcsw; /* times it was switched out */
+	unsigned long sas_ss_sp;     /* the stack for signal handlers, and its size */
 	unsigned long sas_ss_size;
 	const struct cred *cred;
 	char comm[16];

@@ -3,66 +3,52 @@
  * CPU samples: a cpu-clock perf event on each CPU runs this, loaded once a session. The record is
  * put together in per-CPU memory, user stack first, and copied to the ring with the length it has.
  */
-#include "common.bpf.h"
+#include "unwind.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 const volatile __u32 session; /* slot */
 const volatile bool filter_targets;
 
-/* One flat array, as a record ends in an array of its own. */
-struct sample_buffer {
-	__u64 words[sizeof(struct record_sample) / sizeof(__u64) + 2 * RECORD_MAX_STACK + 2];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct sample_buffer);
-} buffers SEC(".maps");
-
-enum {
-	HEADER_WORDS = sizeof(struct record_sample) / sizeof(__u64),
-	STACK_BYTES = RECORD_MAX_STACK * sizeof(__u64),
-};
+	__type(value, struct unwind_walk);
+} walks SEC(".maps");
 
 SEC("perf_event")
 int sample_cpu(struct bpf_perf_event_data *ctx)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tgid = id >> 32, zero = 0;
-	struct sample_buffer *b;
+	struct unwind_walk *w;
 	struct record_sample *r;
-	__u64 users = 0, kernels = 0;
+	__u64 users, kernels = 0;
 	long bytes;
 
 	if (tgid == 0 || (filter_targets && !is_target(tgid, session, 0)))
 		return 0;
-	b = bpf_map_lookup_elem(&buffers, &zero);
-	if (!b)
+	w = bpf_map_lookup_elem(&walks, &zero);
+	if (!w)
 		return 0;
-	r = (struct record_sample *)b->words;
-	set_header(&r->h, RECORD_SAMPLE, 0, session);
+	users = find_user_stack(ctx, w);
+	r = (struct record_sample *)w->words;
+	set_header(&r->h, RECORD_SAMPLE, w->flags, session);
 	r->pid = tgid;
 	r->tid = (__u32)id;
 	r->time_ns = bpf_ktime_get_ns();
 	r->pad = 0;
 	bpf_get_current_comm(r->comm, sizeof(r->comm));
-	bytes = bpf_get_stack(ctx, &b->words[HEADER_WORDS], STACK_BYTES, BPF_F_USER_STACK);
-	if (bytes > 0)
-		users = (__u64)bytes / sizeof(__u64);
-	/* 127 is all ones: the mask keeps the verifier sure of the bound and loses nothing. */
-	asm volatile("%[n] &= 127" : [n] "+r"(users));
-	bytes = bpf_get_stack(ctx, &b->words[HEADER_WORDS + users], STACK_BYTES, 0);
+	bytes = bpf_get_stack(ctx, &w->words[STACK_HEADER_WORDS + users], STACK_BYTES, 0);
 	if (bytes > 0)
 		kernels = (__u64)bytes / sizeof(__u64);
-	asm volatile("%[n] &= 127" : [n] "+r"(kernels));
+	asm volatile("%[n] &= 127" : [n] "+r"(kernels)); /* as of the user stack */
 	if (users + kernels == 0)
 		count_loss(session, LOSS_STACK);
 	r->user_count = users;
 	r->kernel_count = kernels;
-	if (bpf_ringbuf_output(&ring, b,
+	if (bpf_ringbuf_output(&ring, r,
 			       sizeof(struct record_sample) + (users + kernels) * sizeof(__u64),
 			       wake_flags()))
 		count_loss(session, LOSS_RING_SAMPLE);

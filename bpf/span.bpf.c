@@ -515,12 +515,14 @@ int BPF_PROG(span_switch, bool preempt, struct task_struct *prev, struct task_st
 
 	if (o) {
 		now = bpf_ktime_get_ns();
-		o->since_ns = now;
+		note_switch(o, prev, now, true);
 	}
 	o = bpf_task_storage_get(&offcpus, next, NULL, 0);
-	if (o && o->since_ns) {
-		o->total_ns += (now ? now : bpf_ktime_get_ns()) - o->since_ns;
-		o->since_ns = 0;
+	if (o && o->off && o->switches == next->nvcsw + next->nivcsw) {
+		if (!now)
+			now = bpf_ktime_get_ns();
+		o->total_ns += now - o->at_ns;
+		note_switch(o, next, now, false);
 	}
 	return 0;
 }

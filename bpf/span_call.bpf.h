@@ -188,15 +188,50 @@ static __always_inline void copy_values(__u64 *to, const __u64 *from, __u32 byte
 	}
 }
 
+static __always_inline void note_switch(struct offcpu *o, struct task_struct *task, __u64 now,
+					bool off)
+{
+	o->at_ns = now;
+	o->runtime_ns = task->se.sum_exec_runtime;
+	o->switches = task->nvcsw + task->nivcsw;
+	o->off = off;
+}
+
+/*
+ * The kernel runs no tracing program on a CPU where a bpf(2) call has been preempted: switches go
+ * by unseen then. How often the thread was switched tells; its time on the CPU, a tick old at the
+ * worst, stands in for what was not seen.
+ */
+static __always_inline void make_up_for_unseen_switches(struct offcpu *o, struct task_struct *task)
+{
+	__u64 now, elapsed, runtime;
+
+	if (o->at_ns && !o->off && o->switches == task->nvcsw + task->nivcsw)
+		return;
+	now = bpf_ktime_get_ns();
+	elapsed = now - o->at_ns;
+	runtime = task->se.sum_exec_runtime - o->runtime_ns;
+	if (o->at_ns && elapsed > runtime)
+		o->total_ns += elapsed - runtime;
+	note_switch(o, task, now, false);
+}
+
+/* How long the current thread has been off the CPU, since its first probed call. */
 static __always_inline __u64 offcpu_now(bool create)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct offcpu *o;
 
 	if (!(wants & WANT_OFFCPU))
 		return 0;
-	o = bpf_task_storage_get(&offcpus, bpf_get_current_task_btf(), NULL,
-				 create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-	return o ? o->total_ns : 0;
+	o = bpf_task_storage_get(&offcpus, task, NULL, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	if (!o) {
+		if (create)
+			count_loss(session, LOSS_NO_MEMORY);
+		return 0;
+	}
+	make_up_for_unseen_switches(o, task);
+	return o->total_ns;
 }
 
 /* What a begun call was made with; p: for captures, as the verifier wants room behind them. */

@@ -4,6 +4,7 @@
 #define SONDE_BPF_SPAN_OUTCOME_H
 
 #include "span_end.bpf.h"
+#include "unwind.bpf.h"
 
 static __always_inline int do_emit(struct pt_regs *ctx)
 {
@@ -43,48 +44,44 @@ static __always_inline int do_hide(struct pt_regs *ctx)
 	return 0;
 }
 
-/* One flat array, as a record ends in an array of its own. */
-struct stack_record {
-	__u64 words[sizeof(struct record_stack) / sizeof(__u64) + RECORD_MAX_STACK + 1];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct stack_record);
-} stacks SEC(".maps");
+	__type(value, struct unwind_walk);
+} walks SEC(".maps");
+
+enum { STACK_RECORD_AT = STACK_HEADER_WORDS - sizeof(struct record_stack) / sizeof(__u64) };
+
+static __always_inline void emit_stack(struct pt_regs *ctx, const struct pending_call *p)
+{
+	struct unwind_walk *w = bpf_task_storage_get(&walks, bpf_get_current_task_btf(), NULL,
+						     BPF_LOCAL_STORAGE_GET_F_CREATE);
+	__u64 frames = w ? find_user_stack(ctx, w) : 0;
+	struct record_stack *r;
+
+	if (!w || !frames) {
+		count_loss(session, LOSS_STACK);
+		return;
+	}
+	r = (struct record_stack *)&w->words[STACK_RECORD_AT];
+	set_header(&r->h, RECORD_STACK, w->flags, session);
+	r->pid = p->call.span.pid;
+	r->tid = p->call.span.tid;
+	r->time_ns = p->call.span.start_ns + p->call.span.duration_ns;
+	r->user_count = frames;
+	r->pad = 0;
+	if (bpf_ringbuf_output(&ring, r, sizeof(*r) + frames * sizeof(__u64), BPF_RB_NO_WAKEUP))
+		count_loss(session, LOSS_STACK);
+}
 
 static __always_inline int do_emit_stack(struct pt_regs *ctx)
 {
 	struct pending_call *p = pending_get();
-	struct stack_record *b = bpf_task_storage_get(&stacks, bpf_get_current_task_btf(), NULL,
-						      BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct record_stack *r = (struct record_stack *)b;
-	__u64 frames = 0;
-	long bytes = 0;
 
 	if (!p)
 		return 0;
-	if (b)
-		bytes = bpf_get_stack(ctx, &b->words[sizeof(*r) / sizeof(__u64)],
-				      RECORD_MAX_STACK * sizeof(__u64), BPF_F_USER_STACK);
-	if (bytes > 0)
-		frames = (__u64)bytes / sizeof(__u64);
-	asm volatile("%[n] &= 127" : [n] "+r"(frames));
-	if (!b || !frames) {
-		count_loss(session, LOSS_STACK);
-	} else {
-		set_header(&r->h, RECORD_STACK, 0, session);
-		r->pid = p->call.span.pid;
-		r->tid = p->call.span.tid;
-		r->time_ns = p->call.span.start_ns + p->call.span.duration_ns;
-		r->user_count = frames;
-		r->pad = 0;
-		if (bpf_ringbuf_output(&ring, r, sizeof(*r) + frames * sizeof(__u64),
-				       BPF_RB_NO_WAKEUP))
-			count_loss(session, LOSS_STACK);
-	}
+	emit_stack(ctx, p);
 	emit_call(thread_to_announce(ctx, p), p);
 	return 0;
 }

@@ -183,8 +183,13 @@ struct {
 } kernel_programs SEC(".maps");
 
 struct offcpu {
-	__u64 since_ns; /* off the CPU; 0: on it */
 	__u64 total_ns;
+	/* The last switch of the thread that was seen: */
+	__u64 at_ns;
+	__u64 runtime_ns; /* its time on the CPU until then */
+	__u64 switches;	  /* how often it had been switched out */
+	__u32 off;	  /* switched out, not in */
+	__u32 pad;
 };
 
 /* Threads that have had a probed call, in sessions that ask for time off the CPU. */

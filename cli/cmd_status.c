@@ -4,6 +4,13 @@
 #include "render/text.h"
 #include "sonde/base/format.h"
 
+static void put_processes(struct strbuf *out, uint64_t n)
+{
+	char text[FORMAT_MAX];
+
+	strbuf_printf(out, "%s process%s", format_count(text, n), n == 1 ? "" : "es");
+}
+
 static void daemon_text(struct output *o, reply_t *d)
 {
 	struct strbuf *out = output_data(o);
@@ -34,11 +41,11 @@ static void daemon_text(struct output *o, reply_t *d)
 		strbuf_printf(out, " %s times\n", format_count(a, reply_u64(d, "queue_full")));
 	}
 	strbuf_puts(out, "known    ");
-	text_counted(out, reply_u64(d, "processes"), "process");
-	if (reply_u64(d, "processes") != 1) {
-		out->len--; /* processs */
-		strbuf_puts(out, "es");
-	}
+	put_processes(out, reply_u64(d, "processes"));
+	strbuf_puts(out, "\nunwind   ");
+	text_counted(out, reply_u64(d, "unwind_tables"), "table");
+	strbuf_printf(out, " (%s of BPF maps), ", format_size(a, reply_u64(d, "unwind_bytes")));
+	put_processes(out, reply_u64(d, "unwind_processes"));
 	strbuf_putc(out, '\n');
 }
 

@@ -23,6 +23,10 @@ size_t kernel_side_ring_bytes(const struct kernel_side *k);
 /* Makes the maps of an opened, not yet loaded object the shared ones. */
 int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *object);
 
+/* The maps of bpf/unwind_maps.bpf.h. */
+void kernel_side_unwind_maps(const struct kernel_side *k, int *ret_tables, int *ret_trees,
+			     int *ret_processes);
+
 /* A slot for a session, its counters at zero; -EBUSY when all RECORD_MAX_SESSIONS are taken. */
 int kernel_side_take_slot(struct kernel_side *k, uint32_t *ret_slot);
 /* Gives a slot back; no process is a target of it any more. */

@@ -36,6 +36,8 @@ static const struct key keys[] = {
 		 "can write to it."},
 	{"daemon", "cache_size", KEY_SIZE, offsetof(struct config, cache_size), "256MiB", MIB,
 	 64 * GIB, .meaning = "Disk space for them: the ones unused for longest go."},
+	{"daemon", "unwind_memory", KEY_SIZE, offsetof(struct config, unwind_memory), "256MiB", MIB,
+	 64 * GIB, .meaning = "Kernel memory for unwind tables, which user stacks are found by."},
 	{"daemon", "raw_memory", KEY_SIZE, offsetof(struct config, raw_memory), "16MiB", 64 * KIB,
 	 64 * GIB,
 	 .meaning = "Memory for the single spans of a session, packed (the newest are kept)."},

@@ -23,6 +23,7 @@ static struct stream *find_stream(struct daemon *d, const struct session *s)
 
 static void on_exit_record(struct daemon *d, const struct record_exit *r)
 {
+	unwinding_gone(d->unwinding, model_process_find(d->model, r->pid));
 	processes_exit(d->processes, r);
 	for (struct session *s = d->sessions; s; s = s->next) {
 		struct stream *t;
@@ -71,6 +72,8 @@ static void on_record(void *arg, const void *record, size_t size)
 		const struct record_fork *fork = record;
 
 		processes_fork(d->processes, fork);
+		unwinding_forked(d->unwinding, model_process_find(d->model, fork->parent_pid),
+				 model_process_find(d->model, fork->pid));
 		for (s = d->sessions; s && fork->h.flags & FORK_FOLLOWED; s = s->next)
 			session_forked(s, fork->parent_pid, fork->pid);
 		break;
@@ -83,12 +86,20 @@ static void on_record(void *arg, const void *record, size_t size)
 	case RECORD_EXIT:
 		on_exit_record(d, record);
 		break;
-	case RECORD_IMAGE:
-		processes_image(d->processes, record);
+	case RECORD_IMAGE: {
+		const struct record_image *image = record;
+
+		unwinding_gone(d->unwinding, model_process_find(d->model, image->pid));
+		processes_image(d->processes, image);
 		break;
-	case RECORD_MMAP:
-		processes_mmap(d->processes, record);
+	}
+	case RECORD_MMAP: {
+		const struct record_mmap *map = record;
+
+		processes_mmap(d->processes, map);
+		unwinding_mapped(d->unwinding, model_process_find(d->model, map->pid));
 		break;
+	}
 	}
 }
 
@@ -102,6 +113,7 @@ static void take_batches(struct daemon *d)
 		for (struct stream *t = d->streams; t; t = t->next)
 			stream_flush(d, t);
 	}
+	unwinding_refresh(d->unwinding);
 }
 
 static int on_collector(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -217,6 +229,9 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	symbolizer_set_cache(d->symbolizer, d->cache);
 	r = kernel_side_open(d->config->ring_size, &d->kernel_error, &d->kernel);
 	if (r >= 0)
+		r = unwinding_new(d->event, d->kernel, d->symbolizer, d->config->unwind_memory,
+				  &d->unwinding);
+	if (r >= 0)
 		r = collector_start(d->kernel, &d->kernel_error, &d->collector);
 	if (r >= 0) {
 		r = sd_event_add_io(d->event, NULL, collector_fd(d->collector), EPOLLIN,
@@ -235,9 +250,12 @@ int daemon_go_live(struct daemon *d, struct error *error)
 		if (error)
 			*error = d->kernel_error;
 		d->collector = collector_free(d->collector);
+		d->unwinding = unwinding_free(d->unwinding);
 		d->kernel = kernel_side_free(d->kernel);
 		return r;
 	}
+	unwinding_set_model(d->unwinding, d->model);
+	d->context.unwinding = d->unwinding;
 	d->context.kernel = d->kernel;
 	d->context.can_multi = attach_probe_multi() == 0;
 	d->context.can_session_link = d->context.can_multi && attach_probe_session() == 0;
@@ -295,6 +313,7 @@ struct daemon *daemon_free(struct daemon *d)
 		daemon_remove_session(d, d->sessions);
 	server_free(d->server);
 	collector_free(d->collector);
+	unwinding_free(d->unwinding);
 	kernel_side_free(d->kernel);
 	processes_free(d->processes);
 	symbolizer_free(d->symbolizer);
@@ -351,6 +370,8 @@ static void forget_everything(struct daemon *d)
 		model_free(model);
 		return;
 	}
+	if (d->unwinding)
+		unwinding_set_model(d->unwinding, model);
 	processes_free(d->processes);
 	span_texts_free(d->texts);
 	model_free(d->model);

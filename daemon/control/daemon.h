@@ -37,6 +37,7 @@ struct daemon {
 	struct symbol_cache *cache; /* NULL: the directory cannot be used */
 	struct symbolizer *symbolizer;
 	struct processes *processes;
+	struct unwinding *unwinding;  /* NULL: no kernel side */
 	struct kernel_side *kernel;   /* NULL: replay, or not permitted */
 	struct error kernel_error;    /* why there is no kernel side */
 	struct error recording_error; /* why the recording could not be opened */

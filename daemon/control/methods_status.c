@@ -30,8 +30,11 @@ static uint64_t own_rss_bytes(void)
 static void write_daemon(struct json_writer *w, struct daemon *d)
 {
 	struct collector_stats stats = {0};
+	struct unwinding_stats unwind = {0};
 	struct model_counts counts;
 
+	if (d->unwinding)
+		unwinding_stats(d->unwinding, &unwind);
 	if (d->collector)
 		collector_stats(d->collector, &stats);
 	model_counts(d->model, &counts);
@@ -41,7 +44,10 @@ static void write_daemon(struct json_writer *w, struct daemon *d)
 	json_u64(w, "started_us", d->started_us);
 	json_u64(w, "cpu_ns", own_cpu_ns());
 	json_u64(w, "rss_bytes", own_rss_bytes());
-	json_u64(w, "bpf_bytes", kernel_side_map_bytes());
+	json_u64(w, "bpf_bytes", kernel_side_map_bytes() + unwind.files.bytes);
+	json_u64(w, "unwind_bytes", unwind.files.bytes);
+	json_u64(w, "unwind_tables", unwind.files.tables);
+	json_u64(w, "unwind_processes", unwind.processes);
 	json_u64(w, "records", stats.records);
 	json_u64(w, "bytes", stats.bytes);
 	json_u64(w, "wakeups", stats.wakeups);

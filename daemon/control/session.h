@@ -15,6 +15,7 @@
 #include "collect/span_program.h"
 #include "control/call_plan.h"
 #include "control/processes.h"
+#include "control/unwinding.h"
 #include "control/worker.h"
 #include "model/window.h"
 #include "probe/attach.h"
@@ -58,7 +59,8 @@ struct session_context {
 	struct model *model;
 	struct processes *processes;
 	struct symbolizer *symbolizer;
-	struct worker *writer; /* packs raw spans, writes recordings */
+	struct unwinding *unwinding; /* NULL: nothing is collected here */
+	struct worker *writer;	     /* packs raw spans, writes recordings */
 	bool can_multi, can_session_link;
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
@@ -165,8 +167,10 @@ void session_add_stack(struct session *s, const struct record_stack *r);
 /* Adds to the open window. more: NULL for nothing. */
 void session_keep_span(struct session *s, const struct record_span *r,
 		       const struct span_more *more);
-/* The user's part of a stack, as far as it can be true: a stack of the model. */
-uint32_t session_user_stack(struct session *s, uint32_t process, const __u64 *ips, uint32_t n);
+/* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's.
+ */
+uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
+			    uint32_t n);
 void session_add_sample(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps

@@ -76,27 +76,35 @@ static uint32_t user_frame(struct session *s, uint32_t process, const __u64 *ips
 /*
  * How many of the user addresses, from the leaf on, can be true. A walk along frame pointers ends
  * up anywhere when a function keeps something else in the register; a caller outside all
- * executable mappings is such a case, and so is what is above it.
+ * executable mappings is such a case, and so is what is above it. Tables are trusted.
  */
-static uint32_t user_depth(struct session *s, uint32_t process, const __u64 *ips, uint32_t n)
+static uint32_t user_depth(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
+			   uint32_t n)
 {
-	for (uint32_t i = 1; i < n; i++) {
+	bool trusted = flags & STACK_TABLES && !(flags & STACK_POINTERS);
+
+	if (flags & STACK_TABLES && !(flags & STACK_WHOLE))
+		s->window.losses[LOSS_STACK]++;
+	for (uint32_t i = 1; i < n && !trusted; i++) {
 		const struct model_frame *f =
 			model_frame_get(s->context->model, user_frame(s, process, ips, i));
 
 		if (f && f->file)
 			continue;
-		s->window.losses[LOSS_STACK]++;
+		s->window.losses[LOSS_STACK] += !(flags & STACK_TABLES) || flags & STACK_WHOLE;
 		return i;
 	}
 	return n;
 }
 
-uint32_t session_user_stack(struct session *s, uint32_t process, const __u64 *ips, uint32_t n)
+uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
+			    uint32_t n)
 {
 	uint32_t stack = 0;
 
-	for (uint32_t i = user_depth(s, process, ips, n); i-- > 0;)
+	if (s->context->unwinding)
+		unwinding_want(s->context->unwinding, process);
+	for (uint32_t i = user_depth(s, process, flags, ips, n); i-- > 0;)
 		stack = model_stack(s->context->model, stack, user_frame(s, process, ips, i));
 	return stack;
 }
@@ -106,7 +114,7 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t stack = session_user_stack(s, process, r->ips, r->user_count);
+	uint32_t stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count);
 
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(

@@ -276,7 +276,7 @@ int reader_symbols(struct reader *r, int fd, const char *path, const char *debug
 }
 
 int reader_unwind(struct reader *r, int fd, const char *path, struct error *error,
-		  struct unwind_image **ret)
+		  struct reader_identity *ret_identity, struct unwind_image **ret)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
 	struct question q _cleanup_(question_donep) = {READ_UNWIND, fd, -EBADF, path, -EBADF};
@@ -287,7 +287,10 @@ int reader_unwind(struct reader *r, int fd, const char *path, struct error *erro
 	if (x < 0)
 		return x;
 	x = unwind_image_open(q.answer_fd, &why, ret);
-	return x < 0 ? check(r, &r->slow, &q, x, &why, error) : 0;
+	if (x < 0)
+		return check(r, &r->slow, &q, x, &why, error);
+	*ret_identity = q.answer.identity;
+	return 0;
 }
 
 int reader_test_confinement(struct reader *r, struct error *error)

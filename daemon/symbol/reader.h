@@ -54,7 +54,7 @@ int reader_symbols(struct reader *r, int fd, const char *path, const char *debug
 		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret);
 /* The rows to unwind by; errors of unwind_table_new() as well. unwind_image_free() it. */
 int reader_unwind(struct reader *r, int fd, const char *path, struct error *error,
-		  struct unwind_image **ret);
+		  struct reader_identity *ret_identity, struct unwind_image **ret);
 
 /* Files that the process failed at, the latest first; returns how many of at most max. */
 size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);

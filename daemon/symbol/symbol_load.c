@@ -23,16 +23,6 @@ static int check_identity(const uint8_t *wanted, const uint8_t *found, struct er
 			 "The file was replaced: it has another build-id by now.");
 }
 
-/* The kernel's own file, and where there is no reader any file. */
-static int load_here(struct elf_image *image, const struct symbol_sources *from,
-		     const uint8_t *build_id, const char *path, struct error *error,
-		     struct symtab **ret)
-{
-	int r = check_identity(build_id, elf_image_build_id(image), error);
-
-	return r < 0 ? r : symtab_load(image, path, from->debug_dir, error, ret);
-}
-
 static bool is_trusted(int fd)
 {
 	struct stat st;
@@ -70,56 +60,100 @@ static int load_cached(const struct symbol_sources *from, const uint8_t *build_i
 	return 0;
 }
 
-static int load_by_reader(const struct symbol_sources *from, const uint8_t *build_id,
-			  const char *path, int fd, struct error *error, struct symtab **ret)
-{
-	struct symtab *st _cleanup_(symtab_freep) = NULL;
-	struct reader_identity id;
-	int r;
+/* A file that is to be read: by its image in this process, or by its descriptor in another. */
+struct source {
+	struct elf_image *image; /* the kernel's own file; where there is no reader any file */
+	int fd, opened;		 /* the second is to be closed */
+};
 
-	r = reader_symbols(from->reader, fd, path, from->debug_dir, error, &id, &st);
-	if (r >= 0)
-		r = check_identity(build_id, id.build_id, error);
-	if (r < 0)
-		return r;
-	if (from->cache && id.build_id_len > 0 && is_trusted(fd))
-		(void)symbol_cache_store(from->cache, st);
-	*ret = TAKE_PTR(st);
-	return 0;
+static void source_donep(struct source *s)
+{
+	elf_image_free(s->image);
+	safe_close(s->opened);
+}
+
+static int open_source(const struct symbol_sources *from, const uint8_t *build_id, const char *path,
+		       int fd, struct error *error, struct source *ret)
+{
+	bool is_vdso = streq(path, "[vdso]");
+	int r = 0;
+
+	ret->fd = fd;
+	if (is_vdso) {
+		r = vdso_open(error, &ret->image);
+	} else if (fd < 0) {
+		if (path[0] != '/' || symbol_is_unknown(build_id))
+			return error_set(error, ENOENT, "NoSuchFile",
+					 "The file was not kept and cannot be identified.");
+		r = elf_open_file(path, error, &ret->opened);
+		ret->fd = ret->opened;
+	}
+	if (r >= 0 && !is_vdso && !from->reader)
+		r = elf_image_open(ret->fd, error, &ret->image);
+	if (r >= 0 && ret->image)
+		r = check_identity(build_id, elf_image_build_id(ret->image), error);
+	return r;
 }
 
 static int load(const struct symbol_sources *from, const uint8_t *build_id, const char *path,
 		int fd, struct error *error, struct symtab **ret)
 {
-	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	int opened _cleanup_(closep) = -EBADF, r;
+	struct source source _cleanup_(source_donep) = {.opened = -EBADF};
+	struct symtab *st _cleanup_(symtab_freep) = NULL;
+	struct reader_identity id;
+	int r;
 
-	if (streq(path, "[vdso]")) {
-		r = vdso_open(error, &image);
-		return r < 0 ? r : load_here(image, from, build_id, path, error, ret);
-	}
-	if (load_cached(from, build_id, ret) >= 0)
-		return 0;
-	if (fd < 0) {
-		if (path[0] != '/' || symbol_is_unknown(build_id))
-			return error_set(error, ENOENT, "NoSuchFile",
-					 "The file was not kept and cannot be identified.");
-		r = elf_open_file(path, error, &opened);
-		if (r < 0)
-			return r;
-		fd = opened;
-	}
-	if (from->reader)
-		return load_by_reader(from, build_id, path, fd, error, ret);
-	r = elf_image_open(fd, error, &image);
-	return r < 0 ? r : load_here(image, from, build_id, path, error, ret);
+	r = open_source(from, build_id, path, fd, error, &source);
+	if (r < 0)
+		return r;
+	if (source.image)
+		return symtab_load(source.image, path, from->debug_dir, error, ret);
+	r = reader_symbols(from->reader, source.fd, path, from->debug_dir, error, &id, &st);
+	if (r >= 0)
+		r = check_identity(build_id, id.build_id, error);
+	if (r < 0)
+		return r;
+	if (from->cache && id.build_id_len > 0 && is_trusted(source.fd))
+		(void)symbol_cache_store(from->cache, st);
+	*ret = TAKE_PTR(st);
+	return 0;
+}
+
+static int unreadable(struct error *error, int r)
+{
+	return error_set(error, -r, "BadFile", "The file cannot be read: %s.", strerror(-r));
 }
 
 int symbol_load(const struct symbol_sources *from, const uint8_t build_id[static BUILD_ID_SIZE],
 		const char *path, int fd, struct error *error, struct symtab **ret)
 {
-	int r = load(from, build_id, path, fd, error, ret);
+	int r;
 
-	return r < 0 ? error_set(error, -r, "BadFile", "The file cannot be read: %s.", strerror(-r))
-		     : 0;
+	if (load_cached(from, build_id, ret) >= 0)
+		return 0;
+	r = load(from, build_id, path, fd, error, ret);
+	return r < 0 ? unreadable(error, r) : 0;
+}
+
+int symbol_load_unwind(const struct symbol_sources *from,
+		       const uint8_t build_id[static BUILD_ID_SIZE], const char *path, int fd,
+		       struct error *error, struct unwind_image **ret)
+{
+	struct source source _cleanup_(source_donep) = {.opened = -EBADF};
+	struct unwind_image *u _cleanup_(unwind_image_freep) = NULL;
+	struct reader_identity id;
+	int r;
+
+	r = open_source(from, build_id, path, fd, error, &source);
+	if (r < 0)
+		return unreadable(error, r);
+	if (source.image)
+		return unwind_image_new(source.image, error, ret);
+	r = reader_unwind(from->reader, source.fd, path, error, &id, &u);
+	if (r >= 0)
+		r = check_identity(build_id, id.build_id, error);
+	if (r < 0)
+		return unreadable(error, r);
+	*ret = TAKE_PTR(u);
+	return 0;
 }

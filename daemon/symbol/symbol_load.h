@@ -26,4 +26,10 @@ bool symbol_is_unknown(const uint8_t *build_id);
 int symbol_load(const struct symbol_sources *from, const uint8_t build_id[static BUILD_ID_SIZE],
 		const char *path, int fd, struct error *error, struct symtab **ret);
 
+/* As above, for how to unwind through it; nothing is cached. -ENODATA, -ENOTSUP: it cannot be said.
+ */
+int symbol_load_unwind(const struct symbol_sources *from,
+		       const uint8_t build_id[static BUILD_ID_SIZE], const char *path, int fd,
+		       struct error *error, struct unwind_image **ret);
+
 #endif

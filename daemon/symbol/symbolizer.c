@@ -142,6 +142,26 @@ static void write_name(char *name, size_t size, const char *mangled)
 	snprintf(name, size, "%s", demangled ? demangled : mangled);
 }
 
+/* What is known of where a file is, to be used while the mutex is free. */
+struct place {
+	int fd; /* negative: none is kept */
+	char *path;
+};
+
+static void place_donep(struct place *p)
+{
+	safe_close(p->fd);
+	free(p->path);
+}
+
+static int copy_place(const struct symbol_file *file, struct place *ret)
+{
+	ret->path = strdup(file->path);
+	if (file->fd >= 0)
+		ret->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	return ret->path && (ret->fd < 0) == (file->fd < 0) ? 0 : -ENOMEM;
+}
+
 /*
  * Reads the table of a file, which is marked as loading, so that others wait for it. The mutex is
  * free meanwhile: a file may take seconds, and adding files must not. So the file may have moved or
@@ -150,18 +170,17 @@ static void write_name(char *name, size_t size, const char *mangled)
 static int load_table(struct symbolizer *s, struct symbol_file *file, const uint8_t *build_id,
 		      const char *path, struct symbol_file **ret)
 {
-	int fd _cleanup_(closep) = file->fd < 0 ? -EBADF : fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-	char *real_path _cleanup_(freep) = strdup(file->path);
+	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
 	struct symtab *st _cleanup_(symtab_freep) = NULL;
-	bool had_fd = file->fd >= 0;
 	struct error error = {};
-	int r = 0;
+	int r;
 
-	if (!real_path || (had_fd && fd < 0))
-		return -ENOMEM;
+	r = copy_place(file, &place);
+	if (r < 0)
+		return r;
 	file->loading = true;
 	pthread_mutex_unlock(&s->mutex);
-	(void)symbol_load(&s->sources, build_id, real_path, fd, &error, &st);
+	(void)symbol_load(&s->sources, build_id, place.path, place.fd, &error, &st);
 	pthread_mutex_lock(&s->mutex);
 	file = symbol_files_find(&s->files, build_id, path);
 	if (!file)
@@ -169,12 +188,29 @@ static int load_table(struct symbolizer *s, struct symbol_file *file, const uint
 	if (r >= 0) {
 		file->loading = false;
 		/* What failed without a descriptor may work with one that came meanwhile. */
-		if (st || had_fd || file->fd < 0)
+		if (st || place.fd >= 0 || file->fd < 0)
 			symbol_files_keep(&s->files, file, TAKE_PTR(st), error.message);
 		*ret = file;
 	}
 	pthread_cond_broadcast(&s->loaded);
 	return r;
+}
+
+int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		      const char *path, struct error *error, struct unwind_image **ret)
+{
+	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
+	struct symbol_file *file;
+	int r;
+
+	pthread_mutex_lock(&s->mutex);
+	file = symbol_files_find(&s->files, build_id, path);
+	r = file ? 0 : symbol_files_add(&s->files, build_id, path, -1, &file);
+	if (r >= 0)
+		r = copy_place(file, &place);
+	pthread_mutex_unlock(&s->mutex);
+	return r < 0 ? r
+		     : symbol_load_unwind(&s->sources, build_id, place.path, place.fd, error, ret);
 }
 
 static int find_table(struct symbolizer *s, const uint8_t *build_id, const char *path,

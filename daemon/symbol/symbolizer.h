@@ -59,6 +59,13 @@ int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct e
 int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 			const char *path, int fd);
 
+/*
+ * How to unwind through a file that was made known: see reader_unwind(). -ENOENT: it is not known,
+ * or was not kept; -ESTALE: it was replaced by another. Nothing is remembered of it.
+ */
+int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		      const char *path, struct error *error, struct unwind_image **ret);
+
 /* Forgets all files: nobody will ask for their names, and kept files take space on disk when
  * deleted. */
 void symbolizer_forget_files(struct symbolizer *s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "symbol/unwind_image.h"
 
+#include <sys/mman.h>
+
 static_assert(sizeof(struct unwind_image_header) == 56, "no holes");
 
 int unwind_image_write(const struct unwind_table *table, const struct elf_image *image, int fd)
@@ -94,6 +96,21 @@ int unwind_image_open(int fd, struct error *error, struct unwind_image **ret)
 		return r;
 	*ret = TAKE_PTR(u);
 	return 0;
+}
+
+int unwind_image_new(struct elf_image *image, struct error *error, struct unwind_image **ret)
+{
+	struct unwind_table *table _cleanup_(unwind_table_freep) = NULL;
+	int fd _cleanup_(closep) = -EBADF, r;
+
+	r = unwind_table_new(image, error, &table);
+	if (r < 0)
+		return r;
+	fd = memfd_create("sonde-unwind", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = unwind_image_write(table, image, fd);
+	return r < 0 ? r : unwind_image_open(fd, error, ret);
 }
 
 struct unwind_image *unwind_image_free(struct unwind_image *u)

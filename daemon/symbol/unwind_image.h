@@ -34,6 +34,8 @@ struct unwind_image {
 int unwind_image_write(const struct unwind_table *table, const struct elf_image *image, int fd);
 /* Maps what fd holds, which must be sealed. -EBADMSG when it is not valid, -ENOMEM. */
 int unwind_image_open(int fd, struct error *error, struct unwind_image **ret);
+/* Makes one of a file in this process: errors of unwind_table_new(). */
+int unwind_image_new(struct elf_image *image, struct error *error, struct unwind_image **ret);
 struct unwind_image *unwind_image_free(struct unwind_image *u);
 DEFINE_CLEANUP(struct unwind_image *, unwind_image_free)
 

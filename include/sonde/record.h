@@ -45,6 +45,10 @@ enum record_flags {
 	SPAN_KERNEL = 1 << 7,	 /* a call of a kernel function */
 	SPAN_VALUES = 1 << 8,	 /* values follow: RECORD_CALL only */
 	SPAN_INSTANT = 1 << 9,	 /* no call: a static probe was passed; its duration is 0 */
+	/* Of RECORD_SAMPLE and RECORD_STACK: how the user stack was found. */
+	STACK_TABLES = 1 << 10,	  /* by unwind tables; else all of it by frame pointers */
+	STACK_WHOLE = 1 << 11,	  /* up to the outermost frame; only with STACK_TABLES */
+	STACK_POINTERS = 1 << 12, /* with tables, but not every frame: some by frame pointers */
 };
 
 enum {
@@ -146,6 +150,8 @@ struct record_sample {
 	__u16 user_count;	    /* addresses of the user stack, which come first, leaf first */
 	__u16 kernel_count;	    /* addresses of the kernel stack, after them, leaf first */
 	__u32 pad;
+	/* Of callers where the call returns to; of one that a signal has interrupted, the byte
+	 * behind the place: one less is in the frame's function either way. */
 	__u64 ips[];
 };
 

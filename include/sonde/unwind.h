@@ -83,8 +83,10 @@ struct unwind_mapping {
 
 /*
  * The mappings of a process, sorted by start, in parts of which each but the last is full. Unused
- * places have the greatest start there is. Part 0 tells where the others begin.
+ * places have UNWIND_NO_START. Part 0 tells where the others begin.
  */
+#define UNWIND_NO_START (1ULL << 62) /* above every user address */
+
 enum { UNWIND_PART_MAPPINGS = 64, UNWIND_MAX_PARTS = 8, UNWIND_MAX_PROCESSES = 8192 };
 
 struct unwind_process_key {

@@ -246,17 +246,9 @@ def recordings_hold_what_passed(daemon):
     h.equal(daemon.calls("-i", path, "--where", "ret >= 0"), {}, "what was not recorded")
 
 
-def burned_for_long(daemon, *selectors):
-    got = daemon.calls(*selectors)
-    naps = got.pop("nap", 0)
-    h.check(naps <= 3, f"{naps} of 10 naps took CPU time: {selectors}")
-    h.equal(got, {"burn": 10}, f"burns of {selectors}")
-
-
 @h.test(smoke=True)
 def time_on_and_off_the_cpu(daemon):
-    """Each nap sleeps for 20 ms, each burn takes 20 ms of CPU time, however busy the machine is. What
-    a hypervisor takes away while a nap falls asleep is CPU time to the kernel, though."""
+    """Each nap sleeps for 20 ms, each burn takes 20 ms of CPU time, however busy the machine is."""
     path = h.TMP / "times.sonde"
     w = h.Workload("args")
     for name, text in (("off", "offcpu_time >= 20ms && cpu_time < 10ms"), ("on", "cpu_time >= 19ms"),
@@ -264,17 +256,17 @@ def time_on_and_off_the_cpu(daemon):
         daemon.sonde("attach", "--name", name, "-p", w.pid, "--where", text, "nap", "burn")
     w.go()
     w.finish()
-    for name in ("off", "on", "sum"):
+    for name, wanted in (("off", {"nap": 10}), ("on", {"burn": 10}), ("sum", {"nap": 10, "burn": 10})):
         daemon.sonde("detach", name)
-    naps = daemon.calls("--session", "off").get("nap", 0)
-    h.check(7 <= naps <= 10, f"{naps} of 10 naps slept")
-    burned_for_long(daemon, "--session", "on")
-    h.equal(daemon.calls("--session", "sum"), {"nap": 10, "burn": 10}, "sum")
+        got = daemon.calls("--session", name)
+        if name == "off":  # a burn that never ran is none, but a machine can be that busy
+            got.pop("burn", None)
+        h.equal(got, wanted, name)
     rows = spans(daemon, "--session", "sum")
     h.check(all(s["offcpu_ns"] >= 20_000_000 for s in rows if s["name"] == "nap"), "offcpu_ns")
     daemon.sonde("record", "--where", "offcpu_time >= 0ns", "-o", path, "nap", "burn", "--",
                  f"{h.WORKLOADS}/wl_args")
-    burned_for_long(daemon, "-i", path, "--where", "cpu_time >= 19ms")
+    h.equal(daemon.calls("-i", path, "--where", "cpu_time >= 19ms"), {"burn": 10}, "of a recording")
 
 
 @h.test(smoke=True)

@@ -366,7 +366,8 @@ Test(config, errors)
 		const char *text, *message, *fix;
 	} cases[] = {
 		{"[daemon]\nsock = /a\n", ":2: [daemon] has no key \"sock\"",
-		 "its keys are: socket, ring_size, symbol_cache, cache, cache_size, raw_memory"},
+		 "its keys are: socket, ring_size, symbol_cache, cache, cache_size, unwind_memory, "
+		 "raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},

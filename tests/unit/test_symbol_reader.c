@@ -124,6 +124,7 @@ Test(symbol_reader, symbols_are_those_read_here)
 
 Test(symbol_reader, unwind_rows_are_those_read_here)
 {
+	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_reader();
 
 	for (size_t i = 0; i < ARRAY_SIZE(real_files); i++) {
@@ -140,7 +141,7 @@ Test(symbol_reader, unwind_rows_are_those_read_here)
 		image = open_image(real_files[i]);
 		fd = open_file(real_files[i]);
 		cr_assert_eq(unwind_table_new(image, NULL, &here), 0);
-		cr_assert_eq(reader_unwind(r, fd, real_files[i], &error, &there), 0, "%s",
+		cr_assert_eq(reader_unwind(r, fd, real_files[i], &error, &id, &there), 0, "%s",
 			     error.message);
 		cr_assert_eq(here->base, there->table.base);
 		cr_assert_eq(here->functions, there->table.functions);
@@ -268,7 +269,7 @@ Test(symbol_reader, hostile_files_do_not_end_it)
 			s->sh_offset = lies[i % 4];
 		cr_assert_eq(write_fully(fd, bad, i % 3 == 2 ? size * i / 200 : size), 0);
 		(void)reader_symbols(r, fd, "bad", "/nonexistent", NULL, &id, &st);
-		(void)reader_unwind(r, fd, "bad", NULL, &u);
+		(void)reader_unwind(r, fd, "bad", NULL, &id, &u);
 		first = first ? first : reader_pid(r);
 		cr_assert_eq(reader_pid(r), first);
 	}
@@ -302,13 +303,14 @@ static const char *status_line(pid_t pid, const char *name)
 
 Test(symbol_reader, has_no_rights)
 {
+	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_reader();
 	int fd _cleanup_(closep) = open_file("/bin/true");
 	struct unwind_image *u _cleanup_(unwind_image_freep) = NULL;
 	unsigned uid;
 	pid_t pid;
 
-	cr_assert_eq(reader_unwind(r, fd, "/bin/true", NULL, &u), 0);
+	cr_assert_eq(reader_unwind(r, fd, "/bin/true", NULL, &id, &u), 0);
 	pid = reader_pid(r);
 	cr_assert_eq(strtoull(status_line(pid, "CapEff"), NULL, 16), 0);
 	cr_assert_eq(strtoull(status_line(pid, "CapPrm"), NULL, 16), 0);
@@ -359,7 +361,7 @@ Test(symbol_reader, hostile_readers)
 		/* Not asked again: the answer is there without a process. */
 		cr_assert_eq(reader_symbols(r, fd, path, NULL, &again, &id, &st), cases[i].result);
 		cr_assert_str_eq(again.message, error.message);
-		cr_assert_eq(reader_unwind(r, fd, path, NULL, &u), cases[i].result);
+		cr_assert_eq(reader_unwind(r, fd, path, NULL, &id, &u), cases[i].result);
 		cr_assert_eq(reader_failures(r, failures, READER_FAILURES_MAX), 2 * i + 2);
 		cr_assert_str_eq(failures[1].reason, error.message);
 		cr_assert_str_eq(failures[1].path, path);
@@ -368,6 +370,7 @@ Test(symbol_reader, hostile_readers)
 
 Test(symbol_reader, what_it_says_is_made_harmless)
 {
+	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_hostile();
 	struct unwind_image *u = NULL;
 	struct error error = {};
@@ -375,7 +378,7 @@ Test(symbol_reader, what_it_says_is_made_harmless)
 
 	write_file(path_of("say"), "say", 3);
 	fd = open_file(path_of("say"));
-	cr_assert_eq(reader_unwind(r, fd, "say", &error, &u), -ENOEXEC);
+	cr_assert_eq(reader_unwind(r, fd, "say", &error, &id, &u), -ENOEXEC);
 	for (const char *c = error.message; *c; c++)
 		cr_assert_eq(*c, ' ');
 	cr_assert_eq(strlen(error.message), READER_MESSAGE_MAX - 1);
@@ -383,6 +386,7 @@ Test(symbol_reader, what_it_says_is_made_harmless)
 
 Test(symbol_reader, one_that_hangs_is_killed)
 {
+	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_hostile();
 	struct unwind_image *u = NULL;
 	struct error error = {};
@@ -391,7 +395,7 @@ Test(symbol_reader, one_that_hangs_is_killed)
 	write_file(path_of("hang"), "hang", 4);
 	fd = open_file(path_of("hang"));
 	reader_set_limit(r, 50 * NSEC_PER_MSEC);
-	cr_assert_eq(reader_unwind(r, fd, "/x/hang", &error, &u), -ETIMEDOUT);
+	cr_assert_eq(reader_unwind(r, fd, "/x/hang", &error, &id, &u), -ETIMEDOUT);
 	cr_assert_str_eq(error.message,
 			 "The reader took too long and was killed while reading /x/hang.");
 	cr_assert_eq(reader_pid(r), 0);
@@ -400,6 +404,7 @@ Test(symbol_reader, one_that_hangs_is_killed)
 /* Killed between two files: the second is answered with an error, the third is read. */
 Test(symbol_reader, is_started_anew)
 {
+	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_reader();
 	int libc _cleanup_(closep) = open_file(real_files[0]);
 	int other _cleanup_(closep) = open_file("/bin/true");
@@ -408,13 +413,13 @@ Test(symbol_reader, is_started_anew)
 	struct error error = {};
 	pid_t first;
 
-	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &u), 0);
+	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &id, &u), 0);
 	unwind_image_free(u);
 	first = reader_pid(r);
 	cr_assert_eq(kill(first, SIGKILL), 0);
-	cr_assert_eq(reader_unwind(r, other, "true", &error, &u), -EPIPE);
+	cr_assert_eq(reader_unwind(r, other, "true", &error, &id, &u), -EPIPE);
 	cr_assert_str_eq(error.message, "The reader was killed by Killed while reading true.");
-	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &u), 0);
+	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &id, &u), 0);
 	unwind_image_free(u);
 	cr_assert_neq(reader_pid(r), first);
 	cr_assert_eq(reader_failures(r, &failure, 1), 1);

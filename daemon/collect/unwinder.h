@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Unwind tables and the mappings of processes in the kernel's maps, as include/sonde/unwind.h lays
+ * them out. What is to be there, and for how long, is decided elsewhere (control/unwinding.h).
+ *
+ * Tables are added and removed by one thread at a time, which may be another than the one that sets
+ * processes.
+ */
+#ifndef SONDE_COLLECT_UNWINDER_H
+#define SONDE_COLLECT_UNWINDER_H
+
+#include "kernel_side.h"
+#include "sonde/unwind.h"
+
+struct unwinder;
+
+/* The kernel side is borrowed and must outlive it. */
+int unwinder_new(const struct kernel_side *kernel, struct unwinder **ret);
+/* Takes the processes out of the kernel; tables go with the kernel side. */
+struct unwinder *unwinder_free(struct unwinder *u);
+DEFINE_CLEANUP(struct unwinder *, unwinder_free)
+
+/*
+ * Puts rows, sorted by pc, into a table of their own; takes some ms, as the kernel waits for its
+ * readers. ret_bytes: of kernel memory. -ENOSPC: all UNWIND_MAX_TABLES are taken; -EINVAL: none, or
+ * more rows than a tree can hold.
+ */
+int unwinder_add_table(struct unwinder *u, const struct unwind_row *rows, size_t n,
+		       uint32_t *ret_table, uint64_t *ret_bytes);
+/* No process may have a mapping with it any more. */
+void unwinder_remove_table(struct unwinder *u, uint32_t table);
+
+/* Replaces the mappings of a process, sorted by start. -E2BIG: too many of them, or of processes;
+ * the process then has none. */
+int unwinder_set_process(struct unwinder *u, uint32_t pid, const struct unwind_mapping *mappings,
+			 size_t n);
+void unwinder_remove_process(struct unwinder *u, uint32_t pid);
+
+#endif
