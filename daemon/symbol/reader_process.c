@@ -69,17 +69,57 @@ static int move_up(int fd)
 	return moved;
 }
 
+/* True when the process is gone, or is no child any more. */
+static bool reap(pid_t pid, int *ret_status)
+{
+	pid_t r;
+
+	do
+		r = waitpid(pid, ret_status, WNOHANG);
+	while (r < 0 && errno == EINTR);
+	return r != 0;
+}
+
+/* -EBUSY when there are as many as there may be. */
+static int reap_stuck(struct reader_process *p)
+{
+	int r = -EBUSY, status;
+
+	for (size_t i = 0; i < READER_STUCK_MAX; i++) {
+		if (p->stuck[i] > 0 && reap(p->stuck[i], &status))
+			p->stuck[i] = 0;
+		if (p->stuck[i] == 0)
+			r = 0;
+	}
+	return r;
+}
+
+static void leave_stuck(struct reader_process *p)
+{
+	for (size_t i = 0; i < READER_STUCK_MAX; i++)
+		if (p->stuck[i] == 0) {
+			p->stuck[i] = p->pid;
+			return;
+		}
+}
+
 int reader_process_stop(struct reader_process *p)
 {
-	int status = -1, r = 0;
+	uint64_t until_ns = now_monotonic_ns() + NSEC_PER_SEC;
+	int status = -1;
 
 	if (p->pid <= 0)
 		return -1;
 	p->socket = safe_close(p->socket);
-	/* One that may not be killed ends at its own alarm: nobody waits for that. */
-	r = kill(p->pid, SIGKILL);
-	while (waitpid(p->pid, &status, r < 0 ? WNOHANG : 0) < 0 && errno == EINTR)
-		;
+	/* One that may not be killed ends at its own alarm. */
+	(void)kill(p->pid, SIGKILL);
+	while (!reap(p->pid, &status)) {
+		if (now_monotonic_ns() >= until_ns) {
+			leave_stuck(p);
+			break;
+		}
+		usleep(200);
+	}
 	p->pid = 0;
 	return status;
 }
@@ -155,6 +195,11 @@ static int start(struct reader_process *p, const char *program, struct error *er
 	int pair[2], ours _cleanup_(closep) = -EBADF, theirs _cleanup_(closep) = -EBADF, r;
 	struct reader_answer greeting;
 
+	if (reap_stuck(p) < 0)
+		return error_set(
+			error, EBUSY, "Internal",
+			"The reader is not started: %d that were killed hang in the kernel.",
+			READER_STUCK_MAX);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return error_set(error, errno, "Internal", "The reader cannot be started: %s.",
 				 strerror(errno));
@@ -205,6 +250,14 @@ static int send_request(struct reader_process *p, const struct reader_request *q
 	return n < 0 ? -errno : 0;
 }
 
+/* It ended, or says something, while nobody asked: no fault of the file that is asked for next. */
+static bool is_done_with(const struct reader_process *p)
+{
+	struct pollfd idle = {.fd = p->socket, .events = POLLIN};
+
+	return poll(&idle, 1, 0) != 0;
+}
+
 int reader_process_ask(struct reader_process *p, const char *program, enum reader_kind kind,
 		       const int *fds, size_t n, uint64_t limit_ns, struct error *error,
 		       struct reader_answer *ret)
@@ -212,6 +265,8 @@ int reader_process_ask(struct reader_process *p, const char *program, enum reade
 	struct reader_request q = {.kind = kind, .n_fds = n};
 	int r;
 
+	if (p->pid > 0 && is_done_with(p))
+		reader_process_stop(p);
 	if (p->pid <= 0) {
 		r = start(p, program, error);
 		if (r < 0)

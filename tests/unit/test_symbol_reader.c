@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "reader_help.h"
 #include "symbol/symbol_image.h"
@@ -401,29 +402,26 @@ Test(symbol_reader, one_that_hangs_is_killed)
 	cr_assert_eq(reader_pid(r), 0);
 }
 
-/* Killed between two files: the second is answered with an error, the third is read. */
+/* Killed while nothing is asked, as by a machine that is out of memory: the next file is read. */
 Test(symbol_reader, is_started_anew)
 {
-	struct reader_identity id;
 	struct reader *r _cleanup_(reader_freep) = new_reader();
-	int libc _cleanup_(closep) = open_file(real_files[0]);
-	int other _cleanup_(closep) = open_file("/bin/true");
-	struct unwind_image *u = NULL;
+	int fd _cleanup_(closep) = open_file("/bin/true");
 	struct reader_failure failure;
-	struct error error = {};
+	struct reader_identity id;
+	struct unwind_image *u = NULL;
+	siginfo_t info;
 	pid_t first;
 
-	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &id, &u), 0);
+	cr_assert_eq(reader_unwind(r, fd, "true", NULL, &id, &u), 0);
 	unwind_image_free(u);
 	first = reader_pid(r);
 	cr_assert_eq(kill(first, SIGKILL), 0);
-	cr_assert_eq(reader_unwind(r, other, "true", &error, &id, &u), -EPIPE);
-	cr_assert_str_eq(error.message, "The reader was killed by Killed while reading true.");
-	cr_assert_eq(reader_unwind(r, libc, "libc", NULL, &id, &u), 0);
+	cr_assert_eq(waitid(P_PID, first, &info, WEXITED | WNOWAIT), 0);
+	cr_assert_eq(reader_unwind(r, fd, "true", NULL, &id, &u), 0);
 	unwind_image_free(u);
 	cr_assert_neq(reader_pid(r), first);
-	cr_assert_eq(reader_failures(r, &failure, 1), 1);
-	cr_assert_str_eq(failure.path, "true");
+	cr_assert_eq(reader_failures(r, &failure, 1), 0);
 }
 
 Test(symbol_reader, a_program_that_is_none)
