@@ -196,6 +196,19 @@ Test(symbol_image, lies_are_noticed)
 	}
 }
 
+Test(symbol_image, names_of_nothing)
+{
+	struct block b _cleanup_(block_donep) = symbols_of(compile("a", ""));
+	struct symbol_image_header *h;
+
+	b.data = realloc(b.data, b.size + 2);
+	memcpy(b.data + b.size, "x", 2);
+	b.size += 2;
+	h = (void *)b.data;
+	h->names_size += 2;
+	cr_assert_eq(use_sealed(&b), -EBADMSG);
+}
+
 /* Counts whose products overflow, or that fit each other but not the file. */
 Test(symbol_image, counts_are_checked)
 {
