@@ -30,8 +30,8 @@ int unwinder_add_table(struct unwinder *u, const struct unwind_row *rows, size_t
 /* No process may have a mapping with it any more. */
 void unwinder_remove_table(struct unwinder *u, uint32_t table);
 
-/* Replaces the mappings of a process, sorted by start. -E2BIG: too many of them, or of processes;
- * the process then has none. */
+/* Replaces the mappings of a process, sorted by start. -E2BIG: there are too many of them, and
+ * those before stay; other errors, such as too many processes: it has none then. */
 int unwinder_set_process(struct unwinder *u, uint32_t pid, const struct unwind_mapping *mappings,
 			 size_t n);
 void unwinder_remove_process(struct unwinder *u, uint32_t pid);

@@ -513,12 +513,17 @@ static void check_reader(struct doctor *d)
 	}
 }
 
-/* A note: it depends on each program, so there is nothing to be asked. */
-static void note_frame_pointers(struct doctor *d)
+static void check_unwinding(struct doctor *d)
 {
-	add(d, "frame_pointers", true, false,
+#if defined(__x86_64__)
+	add(d, "unwinding", true, false,
+	    text(d, "user stacks need no frame pointers, but in code without .eh_frame"),
+	    text(d, "%s", ""));
+#else
+	add(d, "unwinding", false, false,
 	    text(d, "user stacks of programs built without frame pointers are cut short"),
 	    text(d, "build them with -fno-omit-frame-pointer"));
+#endif
 }
 
 int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
@@ -544,7 +549,7 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_files(d);
 	check_libc(d);
 	check_reader(d);
-	note_frame_pointers(d);
+	check_unwinding(d);
 	d->facts = NULL;
 	if (d->failed)
 		return -ENOMEM;

@@ -170,30 +170,46 @@ static int refused_by_child(const struct reader_answer *a, struct error *error)
 			 a->message[0] ? a->message : strerror(-a->result));
 }
 
-/* Asks the process of a lane, which the caller holds. */
-static int ask(struct reader *r, struct lane *lane, struct question *q, struct error *error)
+static int ask_once(struct reader *r, struct lane *lane, struct question *q, struct error *error)
 {
 	uint64_t limit_ns = q->kind == READ_IDENTITY ? r->limit_ns / IDENTIFY_PART : r->limit_ns;
-	struct error why = {};
-	int fds[READER_FDS], x;
+	int fds[READER_FDS];
 
-	x = find_mark(r, file_key(q->fd, q->kind), error);
-	if (x < 0)
-		return x;
+	safe_close(q->answer_fd);
 	q->answer_fd = memfd_create("sonde-answer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (q->answer_fd < 0)
 		return -errno;
 	fds[READER_FD_FILE] = q->fd;
 	fds[READER_FD_ANSWER] = q->answer_fd;
 	fds[READER_FD_DEBUG] = q->debug_fd;
-	x = reader_process_ask(&lane->process, r->program, q->kind, fds,
-			       q->debug_fd >= 0 ? READER_FDS : READER_FD_DEBUG, limit_ns, &why,
-			       &q->answer);
-	/* That it cannot be started is no fault of the file. */
-	if (x == -EPIPE || x == -ETIMEDOUT || x == -EPROTO)
-		return refuse(r, q, why.message, x, error);
+	return reader_process_ask(&lane->process, r->program, q->kind, fds,
+				  q->debug_fd >= 0 ? READER_FDS : READER_FD_DEBUG, limit_ns, error,
+				  &q->answer);
+}
+
+/*
+ * Asks the process of a lane, which the caller holds; a second time when it was killed from
+ * outside, which is no fault of the file unless it happens each time.
+ */
+static int ask(struct reader *r, struct lane *lane, struct question *q, struct error *error)
+{
+	struct error why = {};
+	int x;
+
+	x = find_mark(r, file_key(q->fd, q->kind), error);
 	if (x < 0)
-		return error_set(error, -x, "Internal", "%s", why.message);
+		return x;
+	x = ask_once(r, lane, q, &why);
+	if (x == -EOWNERDEAD) {
+		why = (struct error){};
+		x = ask_once(r, lane, q, &why);
+	}
+	/* That it cannot be started is no fault of the file. */
+	if (x == -EPIPE || x == -ETIMEDOUT || x == -EPROTO || x == -EOWNERDEAD)
+		return refuse(r, q, why.message, x == -EOWNERDEAD ? -EPIPE : x, error);
+	if (x < 0)
+		return error_set(error, -x, "Internal", "%s",
+				 why.message[0] ? why.message : strerror(-x));
 	if (q->answer.result < 0)
 		return refused_by_child(&q->answer, error);
 	return q->kind == READ_IDENTITY ? 0 : seal(r, lane, q, error);

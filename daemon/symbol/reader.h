@@ -11,8 +11,9 @@
  *
  * fds are open for reading and stay the caller's. Paths are for messages only, never opened.
  * Errors, with one sentence: what reading the file gives (-ENOEXEC, -EINVAL, -EFBIG, -ENOMEM and
- * so on); -EPIPE and -ETIMEDOUT, it died or took too long; -EPROTO and -EBADMSG, it answered
- * nonsense; -EUCLEAN, it kept its answer writable; or why it cannot be started.
+ * so on); -EPIPE and -ETIMEDOUT, it died (twice, if by SIGKILL) or took too long; -EPROTO and
+ * -EBADMSG, it answered nonsense; -EUCLEAN, it kept its answer writable; or why it cannot be
+ * started.
  */
 #ifndef SONDE_SYMBOL_READER_H
 #define SONDE_SYMBOL_READER_H

@@ -147,6 +147,10 @@ static int died(struct reader_process *p, struct error *error)
 {
 	int status = reader_process_stop(p);
 
+	/* By nothing that it did itself: somebody else, or a machine that is out of memory. */
+	if (status != -1 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return error_set(error, EOWNERDEAD, "BadFile",
+				 "The reader was killed from outside.");
 	if (status != -1 && WIFSIGNALED(status))
 		return error_set(error, EPIPE, "BadFile", "The reader was killed by %s.",
 				 signal_in_words(WTERMSIG(status)));
@@ -215,8 +219,9 @@ static int start(struct reader_process *p, const char *program, struct error *er
 	p->socket = TAKE_FD(ours);
 	p->seq = 0;
 	r = receive(p, now_monotonic_ns() + START_LIMIT_NS, error, &greeting);
+	/* Whatever it was, no file has to do with it. */
 	if (r < 0)
-		return r;
+		return -ECHILD;
 	if (greeting.result < 0) {
 		reader_process_stop(p);
 		return error_set(error, -greeting.result, "Internal", "%s", greeting.message);

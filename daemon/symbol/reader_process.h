@@ -23,9 +23,10 @@ struct reader_process {
 
 /*
  * Asks, with the first n of the descriptors. An error is that of the exchange (what was asked for
- * has its own in the answer): -ETIMEDOUT, -EPIPE (it died), -EPROTO (no sense in what it says), or
- * that of starting it; the error says which, and the process is gone. A process that does not run
- * is started, which is not part of the limit. -EBUSY: READER_STUCK_MAX hang that were killed.
+ * has its own in the answer): -ETIMEDOUT, -EPIPE (it died), -EOWNERDEAD (by SIGKILL), -EPROTO (no
+ * sense in what it says), or that of starting it; the error says which, and the process is gone. A
+ * process that does not run is started, which is not part of the limit. -ECHILD: it ended before it
+ * began. -EBUSY: READER_STUCK_MAX hang that were killed.
  */
 int reader_process_ask(struct reader_process *p, const char *program, enum reader_kind kind,
 		       const int *fds, size_t n, uint64_t limit_ns, struct error *error,

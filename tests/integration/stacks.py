@@ -37,7 +37,7 @@ class Case:
 def name(function):
     """Without arguments, a symbol's version, and what compilers put behind names of parts and
     clones."""
-    return re.sub(r"\(.*|\.(cold|part|constprop|lto_priv|isra)\b.*|@@?[A-Z].*", "", function)
+    return re.sub(r"\(.*| \[clone .*|\.(cold|part|constprop|lto_priv|isra)\b.*|@@?[A-Z].*", "", function)
 
 
 def is_unnamed(function):

@@ -64,6 +64,8 @@ static inline void hostile_reader(void)
 		} else if (startswith(what, "segv")) {
 			signal(SIGSEGV, SIG_DFL); /* the sanitizer's handler exits */
 			raise(SIGSEGV);
+		} else if (startswith(what, "kill")) {
+			raise(SIGKILL);
 		} else if (startswith(what, "exit")) {
 			_exit(7);
 		} else if (startswith(what, "hang")) {

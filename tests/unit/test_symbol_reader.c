@@ -336,6 +336,7 @@ Test(symbol_reader, hostile_readers)
 		const char *reason;
 	} cases[] = {
 		{"segv", -EPIPE, "killed by a bad memory access while reading"},
+		{"kill", -EPIPE, "killed from outside while reading"},
 		{"exit", -EPIPE, "ended by itself (status 7) while reading"},
 		{"short", -EPROTO, "nonsense while reading"},
 		{"seq", -EPROTO, "nonsense while reading"},
@@ -440,6 +441,11 @@ Test(symbol_reader, a_program_that_is_none)
 	cr_assert_eq(reader_new("/nonexistent", &r), 0);
 	cr_assert_eq(reader_identify(r, fd, "true", &error, &id), -ENOENT);
 	cr_assert_not_null(strstr(error.message, "cannot be started"));
+	cr_assert_eq(reader_failures(r, &failure, 1), 0, "no fault of the file");
+	r = reader_free(r);
+	/* It ends without a word. */
+	cr_assert_eq(reader_new("/bin/true", &r), 0);
+	cr_assert_eq(reader_identify(r, fd, "true", &error, &id), -ECHILD);
 	cr_assert_eq(reader_failures(r, &failure, 1), 0, "no fault of the file");
 }
 
@@ -548,6 +554,13 @@ Test(symbol_reader, files_are_added_while_one_is_read)
 	cr_assert_eq(symbolizer_identify(s, fd, "true", NULL, &identity), 0);
 	cr_assert(!__atomic_load_n(&w.done, __ATOMIC_SEQ_CST));
 
+	/* Of SIGKILL the reader is started once more, and hangs again. */
+	cr_assert_eq(unlink(path_of("hostile.hangs")), 0);
+	cr_assert_eq(kill(atoi(pid), SIGKILL), 0);
+	free(TAKE_PTR(pid));
+	while (read_file(path_of("hostile.hangs"), 64, &pid, NULL) < 0)
+		usleep(1000);
+	cr_assert(!__atomic_load_n(&w.done, __ATOMIC_SEQ_CST));
 	cr_assert_eq(kill(atoi(pid), SIGKILL), 0);
 	for (int i = 0; i < 2; i++)
 		cr_assert_eq(pthread_join(threads[i], NULL), 0);

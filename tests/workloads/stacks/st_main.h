@@ -17,13 +17,15 @@
  *                                    it is N frames
  *   deep NAME: FUNC                  nothing but FUNC, as many frames as are kept
  *
- * Then half a second goes by in warm_up(), which belongs to no case: unwind tables of a new process
- * take a moment to arrive. Then each case runs for a second, or with --ms N for N milliseconds.
+ * Then half a second (--warm-up N: N milliseconds) goes by in warm_up(), which belongs to no case:
+ * unwind tables of a new process take a moment to arrive. Then each case runs for a second, or with
+ * --ms N for N milliseconds, of CPU time.
  * Where time is spent, it is spent between calls, so that samples are not in prologues only.
  */
 #ifndef SONDE_ST_MAIN_H
 #define SONDE_ST_MAIN_H
 
+#include <stdbool.h>
 #include "st.h"
 
 #define ST_END ";drive;main"
@@ -33,13 +35,13 @@ struct st_case {
 	void (*run)(void);
 };
 
-void warm_up(void);
+void warm_up(uint64_t ms);
 int drive(uint64_t ns, const struct st_case *cases);
 
 /* Not in calls: nothing but frame pointers may lead out of them yet. */
-WL_FUNC void warm_up(void)
+WL_FUNC void warm_up(uint64_t ms)
 {
-	uint64_t end = wl_clock(CLOCK_MONOTONIC) + 500000000;
+	uint64_t end = wl_clock(CLOCK_MONOTONIC) + ms * 1000000;
 
 	while (wl_clock(CLOCK_MONOTONIC) < end)
 		ST_SPIN();
@@ -48,18 +50,21 @@ WL_FUNC void warm_up(void)
 /* Announces the cases and warms up; the time of a case in nanoseconds. */
 static inline uint64_t st_begin(int argc, char **argv, const struct st_case *cases)
 {
-	uint64_t ms = 1000;
+	uint64_t ms = 1000, warm_up_ms = 500;
 
-	if (argc == 3 && strcmp(argv[1], "--ms") == 0) {
-		ms = (uint64_t)wl_number(argv[0], argv[2]);
-	} else if (argc != 1) {
-		fprintf(stderr, "%s: only --ms N is known\n", argv[0]);
-		_exit(2);
+	for (int i = 1; i < argc; i += 2) {
+		bool is_ms = strcmp(argv[i], "--ms") == 0;
+
+		if ((!is_ms && strcmp(argv[i], "--warm-up") != 0) || i + 1 == argc) {
+			fprintf(stderr, "%s: only --ms N and --warm-up N are known\n", argv[0]);
+			_exit(2);
+		}
+		*(is_ms ? &ms : &warm_up_ms) = (uint64_t)wl_number(argv[0], argv[i + 1]);
 	}
 	for (const struct st_case *c = cases; c->line; c++)
 		printf("%s\n", c->line);
 	fflush(stdout);
-	warm_up();
+	warm_up(warm_up_ms);
 	return ms * 1000000;
 }
 
@@ -71,9 +76,11 @@ WL_FUNC int drive(uint64_t ns, const struct st_case *cases)
 
 		if (!c->run)
 			continue;
-		end = wl_clock(CLOCK_MONOTONIC) + ns;
-		while (wl_clock(CLOCK_MONOTONIC) < end)
-			c->run();
+		/* A busy machine must not take samples away. The clock is a system call. */
+		end = wl_clock(CLOCK_PROCESS_CPUTIME_ID) + ns;
+		while (wl_clock(CLOCK_PROCESS_CPUTIME_ID) < end)
+			for (int i = 0; i < 16; i++)
+				c->run();
 	}
 	return wl_done(0);
 }
