@@ -105,4 +105,32 @@ __attribute__((constructor)) static void become_reader(int argc, char **argv)
 	_exit(0);
 }
 
+static inline int open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0, "%s", path);
+	return fd;
+}
+
+static inline struct reader *new_reader(void)
+{
+	struct reader *r = NULL;
+
+	cr_assert_eq(reader_new(NULL, &r), 0);
+	return r;
+}
+
+/* A reader whose process does what the file says. */
+static inline struct reader *new_hostile(void)
+{
+	struct reader *r = NULL;
+	char self[256] = "", *link = path_of("hostile");
+
+	cr_assert_gt(readlink("/proc/self/exe", self, sizeof(self) - 1), 0);
+	cr_assert_eq(symlink(self, link), 0);
+	cr_assert_eq(reader_new(link, &r), 0);
+	return r;
+}
+
 #endif
