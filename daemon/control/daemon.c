@@ -36,6 +36,26 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 	}
 }
 
+/* Of processes that a session was asked about by number, or has started, the first stack is near. */
+static bool is_about_stacks_of(const struct daemon *d, uint32_t pid)
+{
+	for (const struct session *s = d->sessions; s; s = s->next)
+		if (s->active && (s->sampler || s->options.stack_if) && session_has_pid(s, pid))
+			return true;
+	return false;
+}
+
+static void on_mmap_record(struct daemon *d, const struct record_mmap *r)
+{
+	uint32_t process;
+
+	processes_mmap(d->processes, r);
+	process = model_process_find(d->model, r->pid);
+	if (is_about_stacks_of(d, r->pid))
+		unwinding_want(d->unwinding, process);
+	unwinding_mapped(d->unwinding, process);
+}
+
 /* The one place where records meet the model. Everything in a batch has been checked. */
 static void on_record(void *arg, const void *record, size_t size)
 {
@@ -93,13 +113,9 @@ static void on_record(void *arg, const void *record, size_t size)
 		processes_image(d->processes, image);
 		break;
 	}
-	case RECORD_MMAP: {
-		const struct record_mmap *map = record;
-
-		processes_mmap(d->processes, map);
-		unwinding_mapped(d->unwinding, model_process_find(d->model, map->pid));
+	case RECORD_MMAP:
+		on_mmap_record(d, record);
 		break;
-	}
 	}
 }
 

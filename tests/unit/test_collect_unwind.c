@@ -87,15 +87,16 @@ static int open_table(uint32_t id, struct unwind_tree *ret_tree)
 static void check_table(struct unwinder *u, size_t n, uint32_t levels)
 {
 	struct unwind_row *rows = make_rows(n);
-	uint32_t id = 99;
-	uint64_t bytes = 0;
+	struct unwinder_table made;
 	struct unwind_tree tree;
 	int table;
 
-	cr_assert_eq(unwinder_add_table(u, rows, n, &id, &bytes), 0, "%zu rows", n);
-	table = open_table(id, &tree);
+	cr_assert_eq(unwinder_make_table(u, rows, n, &made), 0, "%zu rows", n);
+	cr_assert_eq(unwinder_add_tables(u, &made, 1), 0);
+	cr_assert_eq(made.fd, -EBADF, "its descriptor is left");
+	table = open_table(made.id, &tree);
 	cr_expect_eq(tree.levels, levels, "%zu rows: %u levels", n, tree.levels);
-	cr_expect_lt(bytes, n * sizeof(*rows) * 103 / 100 + 3 * sizeof(union unwind_node));
+	cr_expect_lt(made.bytes, n * sizeof(*rows) * 103 / 100 + 3 * sizeof(union unwind_node));
 	for (int i = 0; i < 300; i++) {
 		size_t row = i < 4 ? (i & 1 ? n - 1 : 0) : (size_t)rand() % n;
 		uint32_t after = row + 1 < n ? rows[row + 1].pc : rows[row].pc + 1000;
@@ -106,7 +107,7 @@ static void check_table(struct unwinder *u, size_t n, uint32_t levels)
 	}
 	cr_expect_gt(look_up(table, &tree, rows[0].pc - 1).pc, rows[0].pc - 1);
 	close(table);
-	unwinder_remove_table(u, id);
+	unwinder_remove_table(u, made.id);
 	free(rows);
 }
 
@@ -114,8 +115,7 @@ Test(unwinder, rows_are_found_in_trees_of_every_height)
 {
 	struct unwinder *u = open_unwinder();
 	unsigned int seed = (unsigned int)getpid();
-	uint32_t id = 99;
-	uint64_t bytes = 99;
+	struct unwinder_table none = {.id = 99};
 
 	cr_log_info("seed %u", seed);
 	srand(seed);
@@ -125,8 +125,8 @@ Test(unwinder, rows_are_found_in_trees_of_every_height)
 	check_table(u, UNWIND_LEAF_ROWS * UNWIND_FANOUT, 1);
 	check_table(u, UNWIND_LEAF_ROWS * UNWIND_FANOUT + 1, 2);
 	check_table(u, UNWIND_LEAF_ROWS * UNWIND_FANOUT * UNWIND_FANOUT + 1, 3);
-	cr_expect_eq(unwinder_add_table(u, NULL, 0, &id, &bytes), -EINVAL);
-	cr_expect_eq(id, 99);
+	cr_expect_eq(unwinder_make_table(u, NULL, 0, &none), -EINVAL);
+	cr_expect_eq(none.id, 99);
 	close_unwinder(u);
 }
 
@@ -134,16 +134,23 @@ Test(unwinder, places_of_tables_are_given_again)
 {
 	struct unwinder *u = open_unwinder();
 	struct unwind_row row = {.pc = 1, .rule = UNWIND_END};
-	uint32_t first, second, third, map, tables = (uint32_t)find_map("unwind_tables");
-	uint64_t bytes;
+	struct unwinder_table made[3] = {};
+	int tables = find_map("unwind_tables");
+	uint32_t map;
 
-	cr_assert_eq(unwinder_add_table(u, &row, 1, &first, &bytes), 0);
-	cr_assert_eq(unwinder_add_table(u, &row, 1, &second, &bytes), 0);
-	cr_assert_neq(first, second);
-	unwinder_remove_table(u, first);
-	cr_assert_eq(bpf_map_lookup_elem((int)tables, &first, &map), -ENOENT);
-	cr_assert_eq(unwinder_add_table(u, &row, 1, &third, &bytes), 0);
-	cr_assert_eq(third, first);
+	cr_assert_eq(unwinder_make_table(u, &row, 1, &made[0]), 0);
+	cr_assert_eq(unwinder_make_table(u, &row, 1, &made[1]), 0);
+	cr_assert_neq(made[0].id, made[1].id);
+	cr_assert_eq(bpf_map_lookup_elem(tables, &made[1].id, &map), -ENOENT);
+	cr_assert_eq(unwinder_add_tables(u, made, 2), 0);
+	cr_assert_eq(bpf_map_lookup_elem(tables, &made[0].id, &map), 0);
+	cr_assert_eq(bpf_map_lookup_elem(tables, &made[1].id, &map), 0);
+	unwinder_remove_table(u, made[0].id);
+	cr_assert_eq(bpf_map_lookup_elem(tables, &made[0].id, &map), -ENOENT);
+	cr_assert_eq(unwinder_make_table(u, &row, 1, &made[2]), 0);
+	cr_assert_eq(made[2].id, made[0].id);
+	cr_assert_eq(unwinder_add_tables(u, &made[2], 1), 0);
+	cr_assert_eq(unwinder_add_tables(u, NULL, 0), 0);
 	close_unwinder(u);
 }
 
