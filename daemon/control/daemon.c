@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
+#include "symbol/symbol_cache.h"
 
 enum {
 	STARTED_USEC = 2000000,
@@ -232,6 +233,16 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
+	/* From here on files of users come into play, and this process has privileges. */
+	r = reader_new(NULL, &d->reader);
+	if (r < 0)
+		return r;
+	symbolizer_set_reader(d->symbolizer, d->reader);
+	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
+	if (r < 0)
+		log_debug("symbol tables are not kept on disk: %s: %s", d->config->cache,
+			  strerror(-r));
+	symbolizer_set_cache(d->symbolizer, d->cache);
 	r = kernel_side_open(d->config->ring_size, &d->kernel_error, &d->kernel);
 	if (r >= 0)
 		r = unwinding_new(d->event, d->kernel, d->symbolizer, d->config->unwind_memory,
@@ -322,6 +333,8 @@ struct daemon *daemon_free(struct daemon *d)
 	kernel_side_free(d->kernel);
 	processes_free(d->processes);
 	symbolizer_free(d->symbolizer);
+	reader_free(d->reader);
+	symbol_cache_free(d->cache);
 	span_texts_free(d->texts);
 	model_free(d->model);
 	sd_event_unref(d->event);

@@ -474,6 +474,24 @@ static void check_libc(struct doctor *d)
 	    text(d, "%s", ok ? "" : "apt-get install libc6-dbg"));
 }
 
+static void check_reader(struct doctor *d)
+{
+	const char *error = d->facts->reader_error;
+
+	if (!error)
+		return;
+	add(d, "reader", !*error, false,
+	    text(d, "%s", *error ? error : "programs are read without privileges"),
+	    text(d, "%s", *error ? "boot a kernel built with CONFIG_SECCOMP_FILTER=y" : ""));
+	for (size_t i = 0; i < d->facts->n_unreadable; i++) {
+		const struct reader_failure *f = &d->facts->unreadable[i];
+
+		add(d, "unreadable", false, false, text(d, "%s", f->reason),
+		    text(d, "look at %s: its functions have no names until sonded is restarted",
+			 f->path));
+	}
+}
+
 static void check_unwinding(struct doctor *d)
 {
 #if defined(__x86_64__)
@@ -508,6 +526,7 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_lockdown(d);
 	check_files(d);
 	check_libc(d);
+	check_reader(d);
 	check_unwinding(d);
 	d->facts = NULL;
 	if (d->failed)

@@ -7,7 +7,6 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
-#include "symbol/elf_image.h"
 
 enum { MAX_THREAD_NAMES = 65536 };
 
@@ -117,8 +116,8 @@ static int open_at(int place)
 /* The model's file, by build-id or the content's hash, remembered by what stat says of it. */
 static uint32_t identify(struct processes *p, int place, const char *path)
 {
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
 	_cleanup_(closep) int fd = -EBADF;
+	struct reader_identity file;
 	struct stat st;
 	uint64_t key;
 	uint32_t *id;
@@ -135,11 +134,11 @@ static uint32_t identify(struct processes *p, int place, const char *path)
 	if (!is_new)
 		return *id;
 	fd = open_at(place);
-	if (fd < 0 || elf_image_open(fd, NULL, &image) < 0)
+	if (fd < 0 || symbolizer_identify(p->symbolizer, fd, path, NULL, &file) < 0)
 		*id = model_file(p->model, NULL, path, 0);
 	else
-		*id = model_file(p->model, elf_image_build_id(image), path,
-				 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
+		*id = model_file(p->model, file.build_id, path,
+				 file.build_id_len > 0 ? 0 : FILE_CONTENT_HASH);
 	return *id;
 }
 

@@ -4,7 +4,6 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
-#include "symbol/unwind_table.h"
 
 enum { PAGE = 4096 };
 
@@ -72,36 +71,17 @@ struct builds {
 	size_t n;
 };
 
-static int copy_code_segments(struct build *b, const struct elf_image *image)
-{
-	size_t n;
-	const struct elf_segment *segments = elf_image_segments(image, &n);
-
-	b->code = calloc(MAX(n, 1U), sizeof(*b->code));
-	if (!b->code)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (segments[i].executable)
-			b->code[b->n_code++] = segments[i];
-	return 0;
-}
-
 static int build(struct unwind_files *f, struct build *b, struct error *error)
 {
-	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
-	int r = symbolizer_open_file(f->symbolizer, b->build_id, b->path, error, &image);
+	_cleanup_(unwind_image_freep) struct unwind_image *u = NULL;
+	int r = symbolizer_unwind(f->symbolizer, b->build_id, b->path, error, &u);
 
 	if (r < 0)
 		return r;
-	r = copy_code_segments(b, image);
-	if (r < 0)
-		return r;
-	r = unwind_table_new(image, error, &t);
-	if (r < 0)
-		return r;
-	b->base = t->base;
-	return unwinder_make_table(f->unwinder, t->rows, t->len, &b->table);
+	b->code = TAKE_PTR(u->segments);
+	b->n_code = u->n_segments;
+	b->base = u->table.base;
+	return unwinder_make_table(f->unwinder, u->table.rows, u->table.len, &b->table);
 }
 
 /* Adds those that could be made to the kernel's. */
