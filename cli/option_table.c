@@ -86,6 +86,9 @@ const struct option_def option_defs[] = {
 	{0, "where", OPTION_TEXT, "EXPR",
 	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL, QUERY,
 	 AT(where)},
+	{0, "demangle", OPTION_CHOICE, "HOW",
+	 "functions of CPU samples: with parameters, without (default), as in the file",
+	 "full|short|none", V(report) | V(graph) | V(flame), AT(demangle)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
 
 	{'o', "output", OPTION_TEXT, "FILE", "write there instead of to standard output", NULL,

@@ -76,7 +76,7 @@ struct options {
 	bool exceptions;
 	struct texts inside, capture, redact;
 	/* how to answer */
-	const char *by, *sort, *kind, *title;
+	const char *by, *sort, *kind, *title, *demangle;
 	struct percent min_percent;
 	struct number depth;
 	/* the rest */

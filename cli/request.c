@@ -149,6 +149,8 @@ void request_query(struct json_writer *w, const struct options *o)
 		json_string(w, "kind", o->kind);
 	if (o->where)
 		json_string(w, "where", o->where);
+	if (o->demangle)
+		json_string(w, "demangle", o->demangle);
 	if (!o->all && (o->n_pids || o->comm || o->uid.set))
 		write_selectors(w, o, 0);
 	json_object_end(w);

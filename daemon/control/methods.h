@@ -43,6 +43,7 @@ struct asked {
 	struct selectors selectors;
 	uint32_t *pids;	   /* the selectors' */
 	const char *where; /* a condition on spans; NULL: none */
+	enum demangle_style demangle;
 };
 /* ret starts as all zero and is released by the caller, also on failure. */
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);

@@ -53,7 +53,7 @@ static int find_session(struct daemon *d, const char *name, struct session **ret
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
 {
 	const cJSON *query = NULL, *selectors = NULL;
-	const char *name = NULL, *kind = NULL;
+	const char *name = NULL, *kind = NULL, *demangle = NULL;
 	int r;
 
 	r = param_object(call_params(call), "query", PARAM_REQUIRED, &query, error);
@@ -63,6 +63,10 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = param_string(query, "kind", PARAM_OPTIONAL, &kind, error);
 	if (r >= 0)
 		r = param_string(query, "where", PARAM_OPTIONAL, &ret->where, error);
+	if (r >= 0)
+		r = param_string(query, "demangle", PARAM_OPTIONAL, &demangle, error);
+	if (r >= 0)
+		r = demangle_style_parse(demangle, &ret->demangle);
 	if (r >= 0)
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)

@@ -23,6 +23,7 @@ struct question {
 	enum query_kind kind;
 	enum report_by by;
 	enum report_sort sort;
+	enum demangle_style demangle;
 	bool default_sort;
 	size_t limit;
 	double min_percent;
@@ -54,13 +55,32 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 	return processes_name_frame(d->symbolizer, file, path, offset);
 }
 
+static char *name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
+{
+	struct question *q = arg;
+
+	if (file->flags & FILE_KERNEL)
+		return methods_name_frame(q->daemon, file, path, offset);
+	return processes_name_frame_as(q->daemon->symbolizer, file, path, offset, q->demangle);
+}
+
+static int name_frames(struct question *q)
+{
+	int r = 0;
+
+	if (q->demangle != DEMANGLE_SHORT)
+		r = snapshot_rename_frames(q->snapshot, processes_name_frame, q->daemon->symbolizer,
+					   name_frame, q);
+	return r < 0 ? r : snapshot_name_frames(q->snapshot, name_frame, q);
+}
+
 static void question_run(void *arg)
 {
 	struct question *q = arg;
 	struct json_writer w;
 	int r;
 
-	r = snapshot_name_frames(q->snapshot, methods_name_frame, q->daemon);
+	r = name_frames(q);
 	if (r < 0) {
 		error_set(&q->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
 		return;
@@ -251,6 +271,7 @@ static void ask(struct daemon *d, struct call *call, struct question *q)
 	q->call = call;
 	r = methods_read_query(d, call, &asked, &q->error);
 	q->kind = asked.kind;
+	q->demangle = asked.demangle;
 	if (r >= 0)
 		r = submit(d, &asked, q);
 	fail_on(q, r);

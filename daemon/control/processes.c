@@ -463,20 +463,27 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid)
 	return id;
 }
 
-char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
-			   uint64_t offset)
+char *processes_name_frame_as(struct symbolizer *symbolizer, const struct model_file *file,
+			      const char *path, uint64_t offset, enum demangle_style style)
 {
-	struct symbolizer *symbolizer = arg;
-	char name[512];
+	char name[4096];
+	/* Recordings have the short one: it is cut off where it always was. */
+	size_t size = style == DEMANGLE_SHORT ? 512 : sizeof(name);
 	uint64_t at;
 	int r;
 
 	if (file->flags & FILE_KERNEL)
-		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
+		r = symbolizer_resolve_kernel(symbolizer, offset, name, size, &at);
 	else
-		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, name, sizeof(name),
+		r = symbolizer_resolve(symbolizer, file->build_id, path, offset, style, name, size,
 				       &at);
 	return r < 0 ? NULL : strdup(name);
+}
+
+char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
+			   uint64_t offset)
+{
+	return processes_name_frame_as(arg, file, path, offset, DEMANGLE_SHORT);
 }
 
 uint32_t processes_anyone(struct processes *p)

@@ -41,6 +41,9 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
  */
 char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
 			   uint64_t offset);
+/* As above, in that style. */
+char *processes_name_frame_as(struct symbolizer *symbolizer, const struct model_file *file,
+			      const char *path, uint64_t offset, enum demangle_style style);
 
 /* A process to stand for all: statistics that the kernel keeps by function only. */
 uint32_t processes_anyone(struct processes *p);

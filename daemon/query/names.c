@@ -48,3 +48,24 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 	}
 	return 0;
 }
+
+int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *plain_arg,
+			   snapshot_resolve_t better, void *better_arg)
+{
+	for (size_t i = 0; i < s->n_frames; i++) {
+		struct snapshot_frame *f = &s->frames[i];
+		_cleanup_(freep) char *name = NULL, *old = NULL;
+
+		if (!f->function || !f->mapped || f->kind != FRAME_USER)
+			continue;
+		old = plain(plain_arg, &f->file, f->file_path, f->offset);
+		if (!old || !streq(old, f->function))
+			continue;
+		name = better(better_arg, &f->file, f->file_path, f->offset);
+		if (!name || !name[0])
+			continue;
+		free(f->function);
+		f->function = TAKE_PTR(name);
+	}
+	return 0;
+}

@@ -103,6 +103,13 @@ typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, co
  */
 int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg);
 
+/*
+ * Gives frames that have a name already, of a recording, another by `better`, but only those whose
+ * name is what `plain` says: then it was the file that they were named by, and it is still there.
+ */
+int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *plain_arg,
+			   snapshot_resolve_t better, void *better_arg);
+
 struct snapshot *snapshot_free(struct snapshot *s);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 

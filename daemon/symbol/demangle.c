@@ -76,3 +76,29 @@ char *demangle_full(const char *name)
 {
 	return demangle(name, DMGL_ANSI | DMGL_PARAMS);
 }
+
+int demangle_style_parse(const char *text, enum demangle_style *ret)
+{
+	static const char *const names[] = {
+		[DEMANGLE_SHORT] = "short", [DEMANGLE_FULL] = "full", [DEMANGLE_NONE] = "none"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (streq(text ? text : "short", names[i])) {
+			*ret = (enum demangle_style)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+char *demangle_as(const char *name, enum demangle_style style)
+{
+	switch (style) {
+	case DEMANGLE_SHORT:
+		return demangle_short(name);
+	case DEMANGLE_FULL:
+		return demangle_full(name);
+	case DEMANGLE_NONE:
+		break;
+	}
+	return NULL;
+}

@@ -16,4 +16,11 @@
 char *demangle_short(const char *name);
 char *demangle_full(const char *name);
 
+/* How a name is to be shown: as above, or as it stands in the file. */
+enum demangle_style { DEMANGLE_SHORT, DEMANGLE_FULL, DEMANGLE_NONE };
+/* "full", "short", "none"; NULL is short. -EINVAL for anything else. */
+int demangle_style_parse(const char *text, enum demangle_style *ret);
+/* NULL for DEMANGLE_NONE, else as above. */
+char *demangle_as(const char *name, enum demangle_style style);
+
 #endif

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-#include "symbol/demangle.h"
 #include "symbol/kallsyms.h"
 #include "symbol/symbol_files.h"
 
@@ -135,9 +134,9 @@ void symbolizer_forget_files(struct symbolizer *s)
 	symbol_files_clear(&s->files);
 }
 
-static void write_name(char *name, size_t size, const char *mangled)
+static void write_name(char *name, size_t size, const char *mangled, enum demangle_style style)
 {
-	char *demangled _cleanup_(freep) = demangle_short(mangled);
+	char *demangled _cleanup_(freep) = demangle_as(mangled, style);
 
 	snprintf(name, size, "%s", demangled ? demangled : mangled);
 }
@@ -234,8 +233,8 @@ static int find_table(struct symbolizer *s, const uint8_t *build_id, const char 
 }
 
 int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
-		       const char *path, uint64_t file_offset, char *name, size_t name_size,
-		       uint64_t *ret_offset_in_function)
+		       const char *path, uint64_t file_offset, enum demangle_style style,
+		       char *name, size_t name_size, uint64_t *ret_offset_in_function)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
 	const struct symtab *st;
@@ -258,7 +257,7 @@ int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD
 	r = symtab_lookup_offset(st, file_offset, &mangled, &offset);
 	if (r < 0)
 		return r;
-	write_name(name, name_size, mangled);
+	write_name(name, name_size, mangled, style);
 	*ret_offset_in_function = offset;
 	return 0;
 }

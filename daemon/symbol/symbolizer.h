@@ -13,6 +13,7 @@
 #ifndef SONDE_SYMBOL_SYMBOLIZER_H
 #define SONDE_SYMBOL_SYMBOLIZER_H
 
+#include "symbol/demangle.h"
 #include "symbol/reader.h"
 
 struct symbolizer;
@@ -71,12 +72,12 @@ int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_
 void symbolizer_forget_files(struct symbolizer *s);
 
 /*
- * The function at an offset in a file, demangled without parameters and cut off to fit. -ENOENT
+ * The function at an offset in a file, in that style and cut off to fit. -ENOENT
  * when there is none or the file cannot be had. `[vdso]` and `[uprobes]` are known as paths.
  */
 int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
-		       const char *path, uint64_t file_offset, char *name, size_t name_size,
-		       uint64_t *ret_offset_in_function);
+		       const char *path, uint64_t file_offset, enum demangle_style style,
+		       char *name, size_t name_size, uint64_t *ret_offset_in_function);
 /* As above for a kernel address; the functions of modules are named `func [module]`. */
 int symbolizer_resolve_kernel(struct symbolizer *s, uint64_t address, char *name, size_t name_size,
 			      uint64_t *ret_offset);

@@ -4,6 +4,7 @@
 import collections
 import math
 import re
+import shutil
 import sys
 import xml.etree.ElementTree
 
@@ -95,6 +96,41 @@ def kernel_and_user_frames_are_told_apart(daemon):
     for stack in reply["stacks"]:
         order = [reply["frames"][i]["kind"] for i in stack["frames"]]
         h.equal(order, sorted(order, reverse=True), "user frames first, then the kernel's")
+
+
+@h.test
+def names_are_demangled_as_asked(daemon):
+    """Of a session, of a recording, and of one whose program is not there any more."""
+    program, path = h.TMP / "st_cpp", h.TMP / "cpp.sonde"
+    shutil.copy(f"{h.WORKLOADS}/stacks/st_cpp", program)
+    daemon.sonde("record", "-F", "499", "--name", "cpp", "-o", path, "--", program, "--ms", "300",
+                 "--warm-up", "50")
+    of_file = {"full": "Leaf::visit(long)", "short": "Leaf::visit", "none": "_ZN4Leaf5visitEl"}
+    for how, name in of_file.items():
+        reply = daemon.json("flame", "-i", path, "--kind", "cpu", "--demangle", how)
+        names = {f["func"] for f in reply["frames"]}
+        h.check(name in names, f"{how}: {sorted(names)}")
+        h.check("main" in names, f"{how}: no main")
+        others = set(of_file.values()) - {name}
+        h.check(not others & names, f"{how}: {others & names}")
+        rows = daemon.json("report", "-i", path, "--kind", "cpu", "--demangle", how)["rows"]
+        keys = {r["func"] for r in rows}
+        h.check(name in keys, f"report {how}: {sorted(keys)}")
+    program.unlink()
+    reply = daemon.json("graph", "-i", path, "--kind", "cpu", "--demangle", "full")
+    h.check("Leaf::visit" in {r["func"] for r in reply["rows"]}, "the name that was recorded")
+
+
+@h.test
+def names_of_a_live_session(daemon):
+    p = h.spawn(f"{h.WORKLOADS}/stacks/st_cpp", "--ms", "1500", "--warm-up", "50",
+                stdout=h.subprocess.DEVNULL)
+    daemon.sonde("attach", "-p", p.pid, "-F", "499", "--name", "live-cpp")
+    p.wait(60)
+    daemon.sonde("detach", "live-cpp")
+    for how, name in (("full", "Leaf::visit(long)"), ("none", "_ZN4Leaf5visitEl")):
+        reply = daemon.json("graph", "--session", "live-cpp", "--kind", "cpu", "--demangle", how)
+        h.check(name in {r["func"] for r in reply["rows"]}, how)
 
 
 @h.test

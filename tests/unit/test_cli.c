@@ -188,6 +188,23 @@ Test(cli, answers_as_json)
 	check("attach --json -p 1 x", "attach.json", 0);
 }
 
+Test(cli, names_of_functions_are_asked_for_as_they_are_wanted)
+{
+	static const char *const verbs[] = {"flame", "report", "graph"};
+	char arguments[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		snprintf(arguments, sizeof(arguments), "%s --demangle full", verbs[i]);
+		RESULT r = sonde(arguments);
+
+		cr_expect_eq(r.status, 0, "%s", r.err);
+		expect_asked("\"query\":{\"demangle\":\"full\"}");
+		cr_assert_eq(truncate(log_path, 0), 0);
+	}
+	expect_error("flame --demangle long", 2, "must be one of full|short|none");
+	expect_error("spans --demangle full", 2, "spans does not take --demangle");
+}
+
 Test(cli, trace_ends_by_count_and_by_itself)
 {
 	RESULT few = sonde("trace -p 1 'f*' -n 4 --args --min-duration 1ms");

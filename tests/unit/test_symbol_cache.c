@@ -230,7 +230,7 @@ static const char *name_by(const struct source *from, const uint8_t *id, const c
 	symbolizer_set_reader(s, from->reader);
 	symbolizer_set_cache(s, from->cache);
 	cr_assert_eq(symbolizer_add_file(s, id, path, -1), 0);
-	r = symbolizer_resolve(s, id, path, at, name, sizeof(name), &offset);
+	r = symbolizer_resolve(s, id, path, at, DEMANGLE_SHORT, name, sizeof(name), &offset);
 	return r < 0 ? "" : name;
 }
 

@@ -156,7 +156,9 @@ static const char *resolve(struct symbolizer *s, const uint8_t *id, const char *
 	static char name[256];
 	uint64_t offset;
 
-	return symbolizer_resolve(s, id, path, at, name, sizeof(name), &offset) == 0 ? name : "";
+	return symbolizer_resolve(s, id, path, at, DEMANGLE_SHORT, name, sizeof(name), &offset) == 0
+		       ? name
+		       : "";
 }
 
 Test(symbol_names, resolves_deleted_and_replaced_files)
@@ -293,8 +295,8 @@ static void *work(void *data)
 	char name[64];
 
 	for (int i = 0; i < 2000; i++)
-		w->wrong += symbolizer_resolve(w->s, w->id, w->path, w->at, name, sizeof(name),
-					       &offset) < 0 ||
+		w->wrong += symbolizer_resolve(w->s, w->id, w->path, w->at, DEMANGLE_SHORT, name,
+					       sizeof(name), &offset) < 0 ||
 			    !streq(name, "main");
 	return NULL;
 }

@@ -12,7 +12,9 @@ static const char *resolve(struct symbolizer *s, const uint8_t *id, const char *
 	static char name[256];
 	uint64_t offset;
 
-	return symbolizer_resolve(s, id, path, at, name, sizeof(name), &offset) == 0 ? name : "";
+	return symbolizer_resolve(s, id, path, at, DEMANGLE_SHORT, name, sizeof(name), &offset) == 0
+		       ? name
+		       : "";
 }
 
 Test(symbol_reader_names, names_by_the_reader)
@@ -89,7 +91,7 @@ static void *wait_for_name(void *arg)
 	char name[64];
 	uint64_t offset;
 
-	symbolizer_resolve(w->s, w->id, w->path, 0, name, sizeof(name), &offset);
+	symbolizer_resolve(w->s, w->id, w->path, 0, DEMANGLE_SHORT, name, sizeof(name), &offset);
 	__atomic_store_n(&w->done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
