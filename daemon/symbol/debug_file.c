@@ -129,6 +129,20 @@ int debug_file_open(struct elf_image *image, const char *path, const char *debug
 	return open_by_link(image, path, debug_dir, ret);
 }
 
+void debug_file_supplement(struct elf_image *image, uint8_t ret[static BUILD_ID_SIZE])
+{
+	const struct elf_section *section = elf_image_find_section(image, ".gnu_debugaltlink");
+	const uint8_t *data;
+	size_t size, len;
+
+	memset(ret, 0, BUILD_ID_SIZE);
+	if (!section || elf_image_section_data(image, section, &data, &size) < 0)
+		return;
+	len = strnlen((const char *)data, size);
+	if (size == len + 1 + BUILD_ID_SIZE)
+		memcpy(ret, data + len + 1, BUILD_ID_SIZE);
+}
+
 static void stream_end(lzma_stream *stream)
 {
 	lzma_end(stream);

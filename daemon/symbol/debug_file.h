@@ -25,6 +25,11 @@ int debug_file_path(const uint8_t *build_id, size_t len, const char *debug_dir, 
 /* True when both have a build-id, and the same. */
 bool debug_file_fits(const struct elf_image *image, const struct elf_image *debug);
 /*
+ * The build-id of the file that dwz made of the debug information that this one and others have in
+ * common (.gnu_debugaltlink); zeros when there is none, or it is no build-id of 20 bytes.
+ */
+void debug_file_supplement(struct elf_image *image, uint8_t ret[static BUILD_ID_SIZE]);
+/*
  * Opens the ELF file in .gnu_debugdata. -ENOENT when there is none, -EFBIG when it is larger than
  * 64 MiB unpacked, -EBADMSG when it is damaged.
  */

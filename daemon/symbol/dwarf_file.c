@@ -50,7 +50,7 @@ struct dwarf_file *dwarf_file_free(struct dwarf_file *f)
 	return NULL;
 }
 
-static bool has_dwarf(const struct elf_image *image)
+bool dwarf_file_is_in(const struct elf_image *image)
 {
 	const struct elf_section *s = elf_image_find_section(image, ".debug_info");
 
@@ -107,9 +107,9 @@ static void add_strings(struct dwarf_file *f, Elf *elf)
 	}
 }
 
-static int open_dwarf(int fd, Elf **ret_elf, Dwarf **ret_dwarf)
+static int open_dwarf(int fd, bool mapped, Elf **ret_elf, Dwarf **ret_dwarf)
 {
-	Elf *elf = elf_begin(fd, may_be_mapped(fd) ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
+	Elf *elf = elf_begin(fd, mapped ? ELF_C_READ_MMAP : ELF_C_READ, NULL);
 
 	if (!elf)
 		return -ENODATA;
@@ -134,9 +134,10 @@ static int open_regular(const char *path)
 }
 
 /* It is an object file without segments, which an elf_image is not. */
-static int open_supplement_at(struct dwarf_file *f, const char *path, const void *id, size_t id_len)
+static int use_supplement(struct dwarf_file *f, int supplement, bool mapped, const void *id,
+			  size_t id_len)
 {
-	int fd _cleanup_(closep) = open_regular(path);
+	int fd _cleanup_(closep) = supplement;
 	Elf *elf = fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
 	const void *found = NULL;
 	bool same = elf && !f->supplement_elf &&
@@ -147,7 +148,14 @@ static int open_supplement_at(struct dwarf_file *f, const char *path, const void
 	if (!same)
 		return -ENOENT;
 	f->supplement_fd = TAKE_FD(fd);
-	return open_dwarf(f->supplement_fd, &f->supplement_elf, &f->supplement_dwarf);
+	return open_dwarf(f->supplement_fd, mapped, &f->supplement_elf, &f->supplement_dwarf);
+}
+
+static int open_supplement_at(struct dwarf_file *f, const char *path, const void *id, size_t id_len)
+{
+	int fd = open_regular(path);
+
+	return use_supplement(f, fd, fd >= 0 && may_be_mapped(fd), id, id_len);
 }
 
 /*
@@ -176,7 +184,14 @@ static int find_supplement(struct dwarf_file *f, const char *path, const char *d
 	return open_supplement_at(f, candidate, id, id_len);
 }
 
-static int open_supplement(struct dwarf_file *f, const char *path, const char *debug_dir,
+/* fd is duplicated, and mapped: so only in a process that may be killed by who cuts it short. */
+static int take_supplement(struct dwarf_file *f, int fd, const void *id, size_t id_len)
+{
+	return use_supplement(f, fd < 0 ? -EBADF : fcntl(fd, F_DUPFD_CLOEXEC, 0), true, id, id_len);
+}
+
+/* debug_dir NULL: nothing may be opened, and fd is the file, or negative. */
+static int open_supplement(struct dwarf_file *f, const char *path, const char *debug_dir, int fd,
 			   struct error *e)
 {
 	const void *id = NULL;
@@ -190,7 +205,8 @@ static int open_supplement(struct dwarf_file *f, const char *path, const char *d
 	if (id_len < 0)
 		return error_set(e, ENODATA, "BadFile", "The .gnu_debugaltlink of %s is damaged.",
 				 path);
-	r = find_supplement(f, path, debug_dir, name, id, id_len);
+	r = debug_dir ? find_supplement(f, path, debug_dir, name, id, id_len)
+		      : take_supplement(f, fd, id, id_len);
 	if (r < 0) {
 		error_set(e, ENODATA, "NotSupported",
 			  "The debug information of %s needs %.200s, which is not there.", path,
@@ -245,6 +261,38 @@ static uint64_t debug_size(const struct elf_image *image)
 	return total;
 }
 
+/* debug_dir and supplement as in open_supplement(). */
+static int use(struct dwarf_file *f, const struct elf_image *from, const char *shown,
+	       const char *debug_dir, int supplement, struct error *e)
+{
+	bool mapped;
+	int r;
+
+	if (debug_size(from) > DEBUG_SIZE_MAX)
+		return error_set(e, EFBIG, "TooMany",
+				 "The debug information of %s is larger than 4 GiB.", shown);
+	/* Sections are read when they are asked for, and the image may be gone by then. */
+	f->fd = fcntl(elf_image_fd(from), F_DUPFD_CLOEXEC, 0);
+	if (f->fd < 0)
+		return -errno;
+	mapped = !debug_dir || may_be_mapped(f->fd);
+	if (open_dwarf(f->fd, mapped, &f->elf, &f->dwarf) < 0)
+		return error_set(e, ENODATA, "BadFile",
+				 "The debug information of %s cannot be read: %s.", shown,
+				 dwarf_errmsg(-1));
+	add_strings(f, f->elf);
+	r = open_supplement(f, shown, debug_dir, supplement, e);
+	if (r < 0)
+		return r;
+	if (is_split(f->dwarf)) {
+		error_set(e, ENODATA, "NotSupported",
+			  "The debug information of %s is in separate .dwo files.", shown);
+		error_fix(e, "Build it without -gsplit-dwarf; arg0 ... arg5 work without.");
+		return -ENODATA;
+	}
+	return 0;
+}
+
 int dwarf_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct error *e, struct dwarf_file **ret)
 {
@@ -258,36 +306,36 @@ int dwarf_file_open(struct elf_image *image, const char *path, const char *debug
 	f->fd = f->supplement_fd = -EBADF;
 	if (!debug_dir)
 		debug_dir = "/usr/lib/debug";
-	if (!has_dwarf(image)) {
-		if (debug_file_open(image, path, debug_dir, &f->debug) < 0 || !has_dwarf(f->debug))
+	if (!dwarf_file_is_in(image)) {
+		if (debug_file_open(image, path, debug_dir, &f->debug) < 0 ||
+		    !dwarf_file_is_in(f->debug))
 			return none(e, shown);
 		from = f->debug;
 	}
-	if (debug_size(from) > DEBUG_SIZE_MAX)
-		return error_set(e, EFBIG, "TooMany",
-				 "The debug information of %s is larger than 4 GiB.", shown);
-	/* Sections are read when they are asked for, and the image may be gone by then. */
-	f->fd = dup(elf_image_fd(from));
-	if (f->fd < 0)
-		return -errno;
-	if (open_dwarf(f->fd, &f->elf, &f->dwarf) < 0)
-		return error_set(e, ENODATA, "BadFile",
-				 "The debug information of %s cannot be read: %s.", shown,
-				 dwarf_errmsg(-1));
-	add_strings(f, f->elf);
-	r = open_supplement(f, shown, debug_dir, e);
+	r = use(f, from, shown, debug_dir, -EBADF, e);
 	if (r < 0)
 		return r;
-	if (is_split(f->dwarf)) {
-		error_set(e, ENODATA, "NotSupported",
-			  "The debug information of %s is in separate .dwo files.", shown);
-		error_fix(e, "Build it without -gsplit-dwarf; arg0 ... arg5 work without.");
-		return -ENODATA;
-	}
 	*ret = TAKE_PTR(f);
 	return 0;
 }
 
+int dwarf_file_open_confined(const struct elf_image *image, int supplement, struct error *e,
+			     struct dwarf_file **ret)
+{
+	struct dwarf_file *f _cleanup_(dwarf_file_freep) = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = f->supplement_fd = -EBADF;
+	if (!dwarf_file_is_in(image))
+		return none(e, "The file");
+	r = use(f, image, "The file", NULL, supplement, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(f);
+	return 0;
+}
 Dwarf *dwarf_file_dwarf(const struct dwarf_file *f)
 {
 	return f->dwarf;

@@ -16,6 +16,15 @@ struct dwarf_file;
 /* path and debug_dir as in debug_file_open(). -ENODATA when there is none that can be read. */
 int dwarf_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct error *e, struct dwarf_file **ret);
+/*
+ * As above, of what is in the image itself and without opening any file: for the reader process.
+ * supplement: the supplementary file where there is one, else negative; it stays the caller's.
+ * Whoever cuts the files short kills this process.
+ */
+int dwarf_file_open_confined(const struct elf_image *image, int supplement, struct error *e,
+			     struct dwarf_file **ret);
+/* Whether the image itself has debug information. */
+bool dwarf_file_is_in(const struct elf_image *image);
 struct dwarf_file *dwarf_file_free(struct dwarf_file *f);
 DEFINE_CLEANUP(struct dwarf_file *, dwarf_file_free)
 

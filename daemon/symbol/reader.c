@@ -10,6 +10,7 @@
 #include "sonde/base/format.h"
 #include "sonde/base/table.h"
 #include "symbol/debug_file.h"
+#include "symbol/dwarf_file.h"
 #include "symbol/reader_process.h"
 #include "symbol/symbol_image.h"
 
@@ -30,7 +31,7 @@ struct mark {
 struct reader {
 	char *program;
 	uint64_t limit_ns;
-	struct lane quick, slow;
+	struct lane quick, slow, lines;
 	pthread_mutex_t marks_mutex;
 	struct mark marks[READER_FAILURES_MAX]; /* a ring */
 	size_t n_marks;				/* made so far */
@@ -55,6 +56,7 @@ int reader_new(const char *program, struct reader **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&r->quick.mutex, NULL);
 	pthread_mutex_init(&r->slow.mutex, NULL);
+	pthread_mutex_init(&r->lines.mutex, NULL);
 	pthread_mutex_init(&r->marks_mutex, NULL);
 	r->limit_ns = LIMIT_NS;
 	r->program = strdup(program ? program : "/proc/self/exe");
@@ -70,8 +72,10 @@ struct reader *reader_free(struct reader *r)
 		return NULL;
 	reader_process_stop(&r->quick.process);
 	reader_process_stop(&r->slow.process);
+	reader_process_stop(&r->lines.process);
 	pthread_mutex_destroy(&r->quick.mutex);
 	pthread_mutex_destroy(&r->slow.mutex);
+	pthread_mutex_destroy(&r->lines.mutex);
 	pthread_mutex_destroy(&r->marks_mutex);
 	free(r->program);
 	free(r);
@@ -82,6 +86,7 @@ void reader_set_limit(struct reader *r, uint64_t limit_ns)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
 	pthread_mutex_t *both _cleanup_(unlockp) _unused_ = lock(&r->quick.mutex);
+	pthread_mutex_t *all _cleanup_(unlockp) _unused_ = lock(&r->lines.mutex);
 
 	r->limit_ns = limit_ns;
 }
@@ -138,7 +143,24 @@ struct question {
 	const char *path;
 	int answer_fd; /* made by ask(), the caller's to close */
 	struct reader_answer answer;
+	/* READ_LINES alone. The first is to be closed, if there is one. */
+	int supplement_fd;
+	const uint64_t *offsets;
+	size_t n_offsets;
 };
+
+/* Where something is asked about fd, and about nothing else. */
+static struct question question_of(enum reader_kind kind, int fd, const char *path)
+{
+	return (struct question){
+		.kind = kind,
+		.fd = fd,
+		.path = path,
+		.debug_fd = -EBADF,
+		.answer_fd = -EBADF,
+		.supplement_fd = -EBADF,
+	};
+}
 
 static int refuse(struct reader *r, struct question *q, const char *reason, int result,
 		  struct error *error)
@@ -173,18 +195,24 @@ static int refused_by_child(const struct reader_answer *a, struct error *error)
 static int ask_once(struct reader *r, struct lane *lane, struct question *q, struct error *error)
 {
 	uint64_t limit_ns = q->kind == READ_IDENTITY ? r->limit_ns / IDENTIFY_PART : r->limit_ns;
-	int fds[READER_FDS];
+	int fds[READER_FDS], x;
 
 	safe_close(q->answer_fd);
 	q->answer_fd = memfd_create("sonde-answer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (q->answer_fd < 0)
 		return -errno;
+	x = write_fully(q->answer_fd, q->offsets, q->n_offsets * sizeof(*q->offsets));
+	if (x < 0)
+		return x;
 	fds[READER_FD_FILE] = q->fd;
 	fds[READER_FD_ANSWER] = q->answer_fd;
 	fds[READER_FD_DEBUG] = q->debug_fd;
+	fds[READER_FD_SUPPLEMENT] = q->supplement_fd;
 	return reader_process_ask(&lane->process, r->program, q->kind, fds,
-				  q->debug_fd >= 0 ? READER_FDS : READER_FD_DEBUG, limit_ns, error,
-				  &q->answer);
+				  q->debug_fd < 0	 ? READER_FD_DEBUG
+				  : q->supplement_fd < 0 ? READER_FD_SUPPLEMENT
+							 : READER_FDS,
+				  limit_ns, error, &q->answer);
 }
 
 /*
@@ -218,6 +246,7 @@ static int ask(struct reader *r, struct lane *lane, struct question *q, struct e
 static void question_donep(struct question *q)
 {
 	safe_close(q->debug_fd);
+	safe_close(q->supplement_fd);
 	safe_close(q->answer_fd);
 }
 
@@ -237,7 +266,7 @@ int reader_identify(struct reader *r, int fd, const char *path, struct error *er
 		    struct reader_identity *ret)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->quick.mutex);
-	struct question q _cleanup_(question_donep) = {READ_IDENTITY, fd, -EBADF, path, -EBADF};
+	struct question q _cleanup_(question_donep) = question_of(READ_IDENTITY, fd, path);
 	int x = ask(r, &r->quick, &q, error);
 
 	if (x >= 0)
@@ -251,29 +280,36 @@ void reader_identity_of(const struct elf_image *image, struct reader_identity *r
 		.build_id_len = elf_image_build_id_len(image),
 		.flags = (elf_image_is_stripped(image) ? READER_FILE_STRIPPED : 0) |
 			 (elf_image_is_x86_64(image) ? READER_FILE_X86_64 : 0) |
-			 (elf_image_has_eh_frame(image) ? READER_FILE_EH_FRAME : 0),
+			 (elf_image_has_eh_frame(image) ? READER_FILE_EH_FRAME : 0) |
+			 (dwarf_file_is_in(image) ? READER_FILE_DWARF : 0),
 	};
 	memcpy(ret->build_id, elf_image_build_id(image), BUILD_ID_SIZE);
 }
 
-static int open_debug_file(const struct reader_identity *id, const char *debug_dir)
+static int open_by_id(const uint8_t *id, size_t len, const char *debug_dir)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	if (!(id->flags & READER_FILE_STRIPPED) ||
-	    debug_file_path(id->build_id, id->build_id_len, debug_dir, path, sizeof(path)) < 0 ||
+	if (debug_file_path(id, len, debug_dir, path, sizeof(path)) < 0 ||
 	    elf_open_file(path, NULL, &fd) < 0)
 		return -EBADF;
 	return fd;
+}
+
+static int open_debug_file(const struct reader_identity *id, const char *debug_dir)
+{
+	if (!(id->flags & READER_FILE_STRIPPED))
+		return -EBADF;
+	return open_by_id(id->build_id, id->build_id_len, debug_dir);
 }
 
 int reader_symbols(struct reader *r, int fd, const char *path, const char *debug_dir,
 		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
-	struct question id _cleanup_(question_donep) = {READ_IDENTITY, fd, -EBADF, path, -EBADF};
-	struct question q _cleanup_(question_donep) = {READ_SYMBOLS, fd, -EBADF, path, -EBADF};
+	struct question id _cleanup_(question_donep) = question_of(READ_IDENTITY, fd, path);
+	struct question q _cleanup_(question_donep) = question_of(READ_SYMBOLS, fd, path);
 	struct error why = {};
 	int x;
 
@@ -295,7 +331,7 @@ int reader_unwind(struct reader *r, int fd, const char *path, struct error *erro
 		  struct reader_identity *ret_identity, struct unwind_image **ret)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
-	struct question q _cleanup_(question_donep) = {READ_UNWIND, fd, -EBADF, path, -EBADF};
+	struct question q _cleanup_(question_donep) = question_of(READ_UNWIND, fd, path);
 	struct error why = {};
 	int x;
 
@@ -306,6 +342,59 @@ int reader_unwind(struct reader *r, int fd, const char *path, struct error *erro
 	if (x < 0)
 		return check(r, &r->slow, &q, x, &why, error);
 	*ret_identity = q.answer.identity;
+	return 0;
+}
+
+/* The file that has the debug information, and what goes with it. Both in the same process. */
+static int find_dwarf(struct reader *r, struct question *q, const char *debug_dir,
+		      struct error *error)
+{
+	static const uint8_t none[BUILD_ID_SIZE];
+	struct question id _cleanup_(question_donep) = question_of(READ_IDENTITY, q->fd, q->path);
+	struct reader_identity *found = &id.answer.identity;
+	int x = ask(r, &r->lines, &id, error);
+
+	if (x >= 0 && !(found->flags & READER_FILE_DWARF)) {
+		q->debug_fd = open_by_id(found->build_id, found->build_id_len, debug_dir);
+		if (q->debug_fd < 0)
+			return error_set(error, ENODATA, "NotSupported",
+					 "It has no debug information.");
+		id.fd = q->debug_fd;
+		x = ask(r, &r->lines, &id, error);
+	}
+	if (x < 0)
+		return x;
+	if (memcmp(found->supplement, none, sizeof(none)) != 0)
+		q->supplement_fd = open_by_id(found->supplement, sizeof(none), debug_dir);
+	if (q->supplement_fd >= 0 && q->debug_fd < 0)
+		q->debug_fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 0);
+	return 0;
+}
+
+int reader_lines(struct reader *r, int fd, const char *path, const char *debug_dir,
+		 const uint64_t *offsets, size_t n, struct error *error,
+		 struct reader_identity *ret_identity, struct line_image **ret)
+{
+	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->lines.mutex);
+	struct question q _cleanup_(question_donep) = question_of(READ_LINES, fd, path);
+	struct line_image *image _cleanup_(line_image_freep) = NULL;
+	struct error why = {};
+	int x;
+
+	q.offsets = offsets;
+	q.n_offsets = n;
+	x = n > LINE_ADDRESSES_MAX ? -EINVAL : find_dwarf(r, &q, debug_dir, error);
+	if (x >= 0)
+		x = ask(r, &r->lines, &q, error);
+	if (x < 0)
+		return x;
+	x = line_image_open(q.answer_fd, &why, &image);
+	if (x >= 0 && image->n_addresses != n)
+		x = -EBADMSG;
+	if (x < 0)
+		return check(r, &r->lines, &q, x, &why, error);
+	*ret_identity = q.answer.identity;
+	*ret = TAKE_PTR(image);
 	return 0;
 }
 

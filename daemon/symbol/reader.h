@@ -5,9 +5,9 @@
  * again. A file at which it dies or takes too long is marked: it is refused from then on, and the
  * reason is kept for the doctor.
  *
- * The process is started when it is first needed, and again after it was killed. There are two, as
- * naming a file must not wait until another one's symbols are read. Any thread may call any
- * function; each process is asked one thing at a time.
+ * The process is started when it is first needed, and again after it was killed. There are three,
+ * as naming a file must not wait until another one's symbols or debug information are read. Any
+ * thread may call any function; each process is asked one thing at a time.
  *
  * fds are open for reading and stay the caller's. Paths are for messages only, never opened.
  * Errors, with one sentence: what reading the file gives (-ENOEXEC, -EINVAL, -EFBIG, -ENOMEM and
@@ -18,6 +18,7 @@
 #ifndef SONDE_SYMBOL_READER_H
 #define SONDE_SYMBOL_READER_H
 
+#include "symbol/line_image.h"
 #include "symbol/reader_protocol.h"
 #include "symbol/symtab.h"
 #include "symbol/unwind_image.h"
@@ -56,6 +57,15 @@ int reader_symbols(struct reader *r, int fd, const char *path, const char *debug
 /* The rows to unwind by; errors of unwind_table_new() as well. unwind_image_free() it. */
 int reader_unwind(struct reader *r, int fd, const char *path, struct error *error,
 		  struct reader_identity *ret_identity, struct unwind_image **ret);
+
+/*
+ * Functions, inlined ones too, files and lines at n file offsets (at most LINE_ADDRESSES_MAX), of
+ * the separate debug file where the file itself has no debug information, in a third process: the
+ * others must not wait for it. -ENODATA: there is none. line_image_free() it.
+ */
+int reader_lines(struct reader *r, int fd, const char *path, const char *debug_dir,
+		 const uint64_t *offsets, size_t n, struct error *error,
+		 struct reader_identity *ret_identity, struct line_image **ret);
 
 /* Files that the process failed at, the latest first; returns how many of at most max. */
 size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);

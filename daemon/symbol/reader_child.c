@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "symbol/debug_file.h"
+#include "symbol/lines.h"
 #include "symbol/reader.h"
 #include "symbol/reader_confine.h"
 #include "symbol/symbol_image.h"
@@ -84,6 +85,53 @@ static int write_symbols(struct elf_image *image, int debug_fd, int fd, struct e
 	return r < 0 ? r : symbol_image_write(st, image, fd);
 }
 
+/* The offsets that the answer's file has; it is empty then. */
+static int take_offsets(int fd, uint64_t **ret, size_t *ret_n)
+{
+	uint64_t *offsets _cleanup_(freep) = NULL;
+	off_t end = lseek(fd, 0, SEEK_END);
+	size_t size = (size_t)MAX(end, 0), done = 0;
+
+	if (end < 0 || size > LINE_ADDRESSES_MAX * sizeof(*offsets))
+		return -EINVAL;
+	offsets = malloc(size + 1);
+	if (!offsets)
+		return -ENOMEM;
+	while (done < size) {
+		ssize_t n = pread(fd, (uint8_t *)offsets + done, size - done, (off_t)done);
+
+		if (n <= 0)
+			return n < 0 ? -errno : -EINVAL;
+		done += (size_t)n;
+	}
+	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
+		return -errno;
+	*ret = TAKE_PTR(offsets);
+	*ret_n = size / sizeof(*offsets);
+	return 0;
+}
+
+static int write_lines(struct elf_image *image, const int fds[static READER_FDS],
+		       struct error *error)
+{
+	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+	struct dwarf_file *dwarf _cleanup_(dwarf_file_freep) = NULL;
+	uint64_t *offsets _cleanup_(freep) = NULL;
+	size_t n = 0;
+	int r;
+
+	r = take_offsets(fds[READER_FD_ANSWER], &offsets, &n);
+	if (r >= 0 && fds[READER_FD_DEBUG] >= 0)
+		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
+	if (r < 0)
+		return r;
+	if (debug && !debug_file_fits(image, debug))
+		return -ENODATA;
+	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
+				     &dwarf);
+	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER]);
+}
+
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
 		 struct error *error, struct reader_answer *a)
 {
@@ -99,12 +147,16 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	reader_identity_of(image, &a->identity);
 	switch (q->kind) {
 	case READ_IDENTITY:
+		debug_file_supplement(image, a->identity.supplement);
 		return 0;
 	case READ_SYMBOLS:
 		r = write_symbols(image, fds[READER_FD_DEBUG], fds[READER_FD_ANSWER], error);
 		break;
 	case READ_UNWIND:
 		r = write_unwind(image, fds[READER_FD_ANSWER], error);
+		break;
+	case READ_LINES:
+		r = write_lines(image, fds, error);
 		break;
 	default:
 		return -EINVAL;
@@ -127,7 +179,7 @@ static void say(struct reader_answer *a, const struct error *error)
 
 static int serve_next(void)
 {
-	int fds[READER_FDS] _cleanup_(close_all) = {-EBADF, -EBADF, -EBADF};
+	int fds[READER_FDS] _cleanup_(close_all) = {-EBADF, -EBADF, -EBADF, -EBADF};
 	struct reader_request q = {};
 	struct error error = {};
 	struct reader_answer a = {};

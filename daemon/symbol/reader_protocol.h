@@ -40,14 +40,16 @@ enum reader_kind {
 	READ_SYMBOLS = 2,   /* the answer's file becomes a symbol image */
 	READ_UNWIND = 3,    /* the answer's file becomes an unwind image */
 	READ_FORBIDDEN = 4, /* open a file: a test of the confinement, which kills the child */
+	READ_LINES = 5,	    /* the answer's file has offsets (uint64_t), and becomes a line image */
 };
 
-/* In this order; the last one is optional. */
+/* In this order; the last two are optional, and the last one comes with the one before alone. */
 enum reader_fd {
-	READER_FD_FILE = 0,   /* the ELF file, open for reading */
-	READER_FD_ANSWER = 1, /* an empty memfd to write to */
-	READER_FD_DEBUG = 2,  /* its separate debug file */
-	READER_FDS = 3,
+	READER_FD_FILE = 0,	  /* the ELF file, open for reading */
+	READER_FD_ANSWER = 1,	  /* a memfd to write to, empty but for READ_LINES */
+	READER_FD_DEBUG = 2,	  /* its separate debug file */
+	READER_FD_SUPPLEMENT = 3, /* what dwz made of that one and others */
+	READER_FDS = 4,
 };
 
 struct reader_request {
@@ -60,12 +62,14 @@ enum reader_file_flags {
 	READER_FILE_STRIPPED = 1 << 0, /* of a full symbol table, the debug file disregarded */
 	READER_FILE_X86_64 = 1 << 1,
 	READER_FILE_EH_FRAME = 1 << 2,
+	READER_FILE_DWARF = 1 << 3, /* itself */
 };
 
 struct reader_identity {
 	uint8_t build_id[BUILD_ID_SIZE]; /* zero padded; a hash of the content where len is 0 */
 	uint32_t build_id_len;
-	uint32_t flags; /* enum reader_file_flags */
+	uint32_t flags;			   /* enum reader_file_flags */
+	uint8_t supplement[BUILD_ID_SIZE]; /* the build-id of that file; zeros: there is none */
 };
 
 struct reader_answer {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "symbol/debug_file.h"
+#include "symbol/lines.h"
 #include "symbol/symbol_image.h"
 #include "symbol/vdso.h"
 
@@ -155,5 +156,32 @@ int symbol_load_unwind(const struct symbol_sources *from,
 	if (r < 0)
 		return unreadable(error, r);
 	*ret = TAKE_PTR(u);
+	return 0;
+}
+
+int symbol_load_lines(const struct symbol_sources *from,
+		      const uint8_t build_id[static BUILD_ID_SIZE], const char *path, int fd,
+		      const uint64_t *offsets, size_t n, struct error *error,
+		      struct line_image **ret)
+{
+	struct source source _cleanup_(source_donep) = {.opened = -EBADF};
+	struct line_image *image _cleanup_(line_image_freep) = NULL;
+	struct reader_identity id;
+	int r;
+
+	if (path[0] != '/')
+		return error_set(error, ENODATA, "NotSupported", "It has no debug information.");
+	r = open_source(from, build_id, path, fd, error, &source);
+	if (r < 0)
+		return unreadable(error, r);
+	if (source.image)
+		return lines_new(source.image, path, from->debug_dir, offsets, n, error, ret);
+	r = reader_lines(from->reader, source.fd, path, from->debug_dir, offsets, n, error, &id,
+			 &image);
+	if (r >= 0)
+		r = check_identity(build_id, id.build_id, error);
+	if (r < 0)
+		return unreadable(error, r);
+	*ret = TAKE_PTR(image);
 	return 0;
 }

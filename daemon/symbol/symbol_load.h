@@ -32,4 +32,11 @@ int symbol_load_unwind(const struct symbol_sources *from,
 		       const uint8_t build_id[static BUILD_ID_SIZE], const char *path, int fd,
 		       struct error *error, struct unwind_image **ret);
 
+/* As above, what debug information says of n offsets: see reader_lines(). -ENODATA: there is none.
+ */
+int symbol_load_lines(const struct symbol_sources *from,
+		      const uint8_t build_id[static BUILD_ID_SIZE], const char *path, int fd,
+		      const uint64_t *offsets, size_t n, struct error *error,
+		      struct line_image **ret);
+
 #endif

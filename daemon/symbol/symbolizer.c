@@ -195,21 +195,36 @@ static int load_table(struct symbolizer *s, struct symbol_file *file, const uint
 	return r;
 }
 
+static int find_place(struct symbolizer *s, const uint8_t *build_id, const char *path,
+		      struct place *ret)
+{
+	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
+	struct symbol_file *file = symbol_files_find(&s->files, build_id, path);
+	int r = file ? 0 : symbol_files_add(&s->files, build_id, path, -1, &file);
+
+	return r < 0 ? r : copy_place(file, ret);
+}
+
 int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 		      const char *path, struct error *error, struct unwind_image **ret)
 {
 	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
-	struct symbol_file *file;
-	int r;
+	int r = find_place(s, build_id, path, &place);
 
-	pthread_mutex_lock(&s->mutex);
-	file = symbol_files_find(&s->files, build_id, path);
-	r = file ? 0 : symbol_files_add(&s->files, build_id, path, -1, &file);
-	if (r >= 0)
-		r = copy_place(file, &place);
-	pthread_mutex_unlock(&s->mutex);
 	return r < 0 ? r
 		     : symbol_load_unwind(&s->sources, build_id, place.path, place.fd, error, ret);
+}
+
+int symbolizer_lines(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		     const char *path, const uint64_t *offsets, size_t n, struct error *error,
+		     struct line_image **ret)
+{
+	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
+	int r = find_place(s, build_id, path, &place);
+
+	return r < 0 ? r
+		     : symbol_load_lines(&s->sources, build_id, place.path, place.fd, offsets, n,
+					 error, ret);
 }
 
 static int find_table(struct symbolizer *s, const uint8_t *build_id, const char *path,

@@ -67,6 +67,11 @@ int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUIL
 int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 		      const char *path, struct error *error, struct unwind_image **ret);
 
+/* What debug information says of n offsets in such a file: see reader_lines(). */
+int symbolizer_lines(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		     const char *path, const uint64_t *offsets, size_t n, struct error *error,
+		     struct line_image **ret);
+
 /* Forgets all files: nobody will ask for their names, and kept files take space on disk when
  * deleted. */
 void symbolizer_forget_files(struct symbolizer *s);

@@ -61,6 +61,7 @@ static inline void hostile_reader(void)
 		(void)!pread(fds[0], what, sizeof(what) - 1, 0);
 		if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
 			/* Nothing more: an answer without content. */
+			a.identity.flags = READER_FILE_DWARF;
 		} else if (startswith(what, "segv")) {
 			signal(SIGSEGV, SIG_DFL); /* the sanitizer's handler exits */
 			raise(SIGSEGV);
