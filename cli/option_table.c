@@ -89,6 +89,9 @@ const struct option_def option_defs[] = {
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
 	 "full|short|none", V(report) | V(graph) | V(flame), AT(demangle)},
+	{0, "no-inline", OPTION_FLAG, NULL,
+	 "no frames of their own for inlined functions of CPU samples", NULL,
+	 V(report) | V(graph) | V(flame), AT(no_inline)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
 
 	{'o', "output", OPTION_TEXT, "FILE", "write there instead of to standard output", NULL,

@@ -77,6 +77,7 @@ struct options {
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle;
+	bool no_inline;
 	struct percent min_percent;
 	struct number depth;
 	/* the rest */

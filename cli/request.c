@@ -151,6 +151,8 @@ void request_query(struct json_writer *w, const struct options *o)
 		json_string(w, "where", o->where);
 	if (o->demangle)
 		json_string(w, "demangle", o->demangle);
+	if (o->no_inline)
+		json_bool(w, "inlined", false);
 	if (!o->all && (o->n_pids || o->comm || o->uid.set))
 		write_selectors(w, o, 0);
 	json_object_end(w);

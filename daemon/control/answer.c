@@ -113,6 +113,8 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 		json_string(w, "func", row->func ? row->func : "");
 		json_string(w, "binary", base_name(row->binary));
 		json_string(w, "kind", kind_name(row->kind));
+		if (row->inlined)
+			json_bool(w, "inlined", true);
 		put_int(w, "calls", row->calls);
 		put_int(w, "errors", row->errors);
 		put_int(w, "total_ns", row->total_ns);
@@ -155,6 +157,12 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 		json_string(w, "func", frame_function(f));
 		json_string(w, "binary", frame_binary(f));
 		json_string(w, "kind", kind_name(f->kind));
+		if (f->inlined)
+			json_bool(w, "inlined", true);
+		if (f->source)
+			json_string(w, "file", f->source);
+		if (f->line)
+			put_int(w, "line", f->line);
 		json_object_end(w);
 	}
 	json_array_end(w);

@@ -36,7 +36,8 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 	}
 }
 
-/* Of processes that a session was asked about by number, or has started, the first stack is near. */
+/* Of processes that a session was asked about by number, or has started, the first stack is near.
+ */
 static bool is_about_stacks_of(const struct daemon *d, uint32_t pid)
 {
 	for (const struct session *s = d->sessions; s; s = s->next)
@@ -190,6 +191,9 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	if (r < 0)
 		return r;
 	symbolizer_set_limits(d->symbolizer, config->symbol_cache, 0, 0);
+	r = frame_lines_new(d->symbolizer, &d->lines);
+	if (r < 0)
+		return r;
 	r = processes_new(d->model, d->symbolizer, &d->processes);
 	if (r < 0)
 		return r;
@@ -332,6 +336,7 @@ struct daemon *daemon_free(struct daemon *d)
 	unwinding_free(d->unwinding);
 	kernel_side_free(d->kernel);
 	processes_free(d->processes);
+	frame_lines_free(d->lines);
 	symbolizer_free(d->symbolizer);
 	reader_free(d->reader);
 	symbol_cache_free(d->cache);

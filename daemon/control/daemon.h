@@ -8,6 +8,7 @@
 
 #include "collect/collector.h"
 #include "control/config.h"
+#include "control/frame_lines.h"
 #include "control/server.h"
 #include "control/session.h"
 #include "control/span_text.h"
@@ -36,6 +37,7 @@ struct daemon {
 	struct reader *reader;	    /* what the symbolizer reads files with; live only */
 	struct symbol_cache *cache; /* NULL: the directory cannot be used */
 	struct symbolizer *symbolizer;
+	struct frame_lines *lines; /* the asker's */
 	struct processes *processes;
 	struct unwinding *unwinding;  /* NULL: no kernel side */
 	struct kernel_side *kernel;   /* NULL: replay, or not permitted */

@@ -44,6 +44,7 @@ struct asked {
 	uint32_t *pids;	   /* the selectors' */
 	const char *where; /* a condition on spans; NULL: none */
 	enum demangle_style demangle;
+	bool no_inlined;
 };
 /* ret starts as all zero and is released by the caller, also on failure. */
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);

@@ -54,6 +54,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 {
 	const cJSON *query = NULL, *selectors = NULL;
 	const char *name = NULL, *kind = NULL, *demangle = NULL;
+	bool inlined = true;
 	int r;
 
 	r = param_object(call_params(call), "query", PARAM_REQUIRED, &query, error);
@@ -68,6 +69,8 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	if (r >= 0)
 		r = demangle_style_parse(demangle, &ret->demangle);
 	if (r >= 0)
+		r = param_bool(query, "inlined", PARAM_OPTIONAL, &inlined, error);
+	if (r >= 0)
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)
 		r = read_selectors(selectors, ret, error);
@@ -75,6 +78,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = find_session(d, name, &ret->session, error);
 	if (r < 0)
 		return r;
+	ret->no_inlined = !inlined;
 	ret->kind = kind ? (streq(kind, "cpu") ? QUERY_CPU : QUERY_SPAN)
 		    : ret->session->options.n_specs > 0 ? QUERY_SPAN
 							: QUERY_CPU;

@@ -24,6 +24,7 @@ struct question {
 	enum report_by by;
 	enum report_sort sort;
 	enum demangle_style demangle;
+	bool no_inlined;
 	bool default_sort;
 	size_t limit;
 	double min_percent;
@@ -66,9 +67,16 @@ static char *name_frame(void *arg, const struct model_file *file, const char *pa
 
 static int name_frames(struct question *q)
 {
+	struct daemon *d = q->daemon;
+	struct source_lines lines;
 	int r = 0;
 
-	if (q->demangle != DEMANGLE_SHORT)
+	if (q->kind == QUERY_CPU && !q->no_inlined) {
+		lines = frame_lines_begin(d->lines, q->demangle);
+		/* A recording's frames all have names: those of the files they came from. */
+		r = snapshot_add_inlined(q->snapshot, d->recording != NULL, &lines);
+	}
+	if (r >= 0 && q->demangle != DEMANGLE_SHORT)
 		r = snapshot_rename_frames(q->snapshot, processes_name_frame, q->daemon->symbolizer,
 					   name_frame, q);
 	return r < 0 ? r : snapshot_name_frames(q->snapshot, name_frame, q);
@@ -272,6 +280,7 @@ static void ask(struct daemon *d, struct call *call, struct question *q)
 	r = methods_read_query(d, call, &asked, &q->error);
 	q->kind = asked.kind;
 	q->demangle = asked.demangle;
+	q->no_inlined = asked.no_inlined;
 	if (r >= 0)
 		r = submit(d, &asked, q);
 	fail_on(q, r);

@@ -98,7 +98,9 @@ static int compare_nodes(const void *pa, const void *pb, void *arg)
 	r = strcmp(ga->name, gb->name);
 	if (r == 0)
 		r = strcmp(ga->binary, gb->binary);
-	return r ? r : (int)ga->kind - (int)gb->kind;
+	if (r == 0)
+		r = (int)ga->kind - (int)gb->kind;
+	return r ? r : ga->inlined - gb->inlined;
 }
 
 /* Chooses the nodes to show and puts siblings side by side. */
@@ -144,6 +146,7 @@ static struct graph_row make_row(struct builder *b, uint32_t node)
 		.func = group->name,
 		.binary = group->binary,
 		.kind = (enum frame_kind)group->kind,
+		.inlined = group->inlined,
 		.self_ns = sum->self,
 		.total_ns = sum->total,
 	};

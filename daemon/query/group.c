@@ -3,14 +3,15 @@
 
 static uint64_t group_hash(const struct group *g)
 {
-	uint64_t h = hash_bytes(g->name, strlen(g->name), g->kind);
+	uint64_t h = hash_bytes(g->name, strlen(g->name), g->kind << 1 | g->inlined);
 
 	return hash_bytes(g->binary, strlen(g->binary), h);
 }
 
 static bool group_equal(const struct group *a, const struct group *b)
 {
-	return a->kind == b->kind && streq(a->name, b->name) && streq(a->binary, b->binary);
+	return a->kind == b->kind && a->inlined == b->inlined && streq(a->name, b->name) &&
+	       streq(a->binary, b->binary);
 }
 
 int groups_put(struct groups *g, const struct group *group, uint32_t *ret_id)
@@ -45,7 +46,7 @@ void groups_release(struct groups *g)
 }
 
 int groups_of_frames(struct groups *g, const struct snapshot *s, enum query_kind kind,
-		     uint32_t **ret_of)
+		     bool tell_inlined, uint32_t **ret_of)
 {
 	_cleanup_(freep) uint32_t *of = calloc(s->n_frames + 1, sizeof(*of));
 
@@ -53,7 +54,8 @@ int groups_of_frames(struct groups *g, const struct snapshot *s, enum query_kind
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n_frames; i++) {
 		const struct snapshot_frame *f = &s->frames[i];
-		struct group group = {frame_function(f), frame_binary(f), f->kind};
+		struct group group = {frame_function(f), frame_binary(f), f->kind,
+				      tell_inlined && f->inlined};
 		int r;
 
 		of[i] = NO_GROUP;

@@ -64,6 +64,7 @@ struct graph_row {
 				       total, largest first */
 	const char *func, *binary;
 	enum frame_kind kind;
+	bool inlined; /* into its parent */
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns, samples,
 		self_samples;
 };
@@ -94,7 +95,8 @@ struct stack_row {
 };
 
 struct stacks {
-	const struct snapshot_frame **frames; /* distinct by (function, file, kind) */
+	/* Distinct by (function, file, kind, inlined); each stands for the first line of all. */
+	const struct snapshot_frame **frames;
 	size_t n_frames;
 	struct stack_row *rows; /* merged by (process, thread, frames) */
 	size_t n_rows;

@@ -109,7 +109,7 @@ static int make_groups(struct builder *b, enum query_kind kind)
 {
 	switch (b->by) {
 	case BY_FUNC:
-		return groups_of_frames(&b->groups, b->s, kind, &b->of);
+		return groups_of_frames(&b->groups, b->s, kind, false, &b->of);
 	case BY_PROBE:
 		return kind == QUERY_SPAN ? group_specs(b) : -EINVAL;
 	case BY_COMM:

@@ -352,8 +352,10 @@ struct snapshot *snapshot_free(struct snapshot *s)
 {
 	if (!s)
 		return NULL;
-	for (size_t i = 0; i < s->n_frames; i++)
+	for (size_t i = 0; i < s->n_frames; i++) {
 		free(s->frames[i].function);
+		free(s->frames[i].source);
+	}
 	for (size_t i = 0; i < s->n_stats; i++)
 		hist_release(&s->stats[i].stat.hist);
 	for (size_t i = 0; i < s->n_strings; i++)

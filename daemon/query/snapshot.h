@@ -37,7 +37,10 @@ struct snapshot_frame {
 	uint64_t offset;
 	char *function; /* owned; NULL until snapshot_name_frames() */
 	enum frame_kind kind;
-	bool mapped; /* file and offset are valid: the address lay in a known mapping */
+	bool mapped;   /* file and offset are valid: the address lay in a known mapping */
+	bool inlined;  /* into the frame below it, which is of the same address */
+	uint32_t line; /* in source; 0: not known */
+	char *source;  /* owned; NULL: not known */
 };
 
 struct snapshot_stack {

@@ -114,21 +114,32 @@ static int fill_frames(struct builder *b)
 	return 0;
 }
 
-/* Each group is shown by its first frame, which its number is that of. */
+/* Of several lines of a function the first one is shown. */
+static bool is_before(const struct snapshot_frame *a, const struct snapshot_frame *b)
+{
+	return a->line && (!b->line || a->line < b->line);
+}
+
+/* Groups are numbered as their first frames come. */
 static int fill_groups(struct builder *b, enum query_kind kind)
 {
 	_cleanup_(freep) uint32_t *group_of = NULL;
 	struct stacks *st = b->stacks;
-	int r = groups_of_frames(&b->tree.groups, b->s, kind, &group_of);
+	int r = groups_of_frames(&b->tree.groups, b->s, kind, true, &group_of);
 
 	if (r < 0)
 		return r;
 	st->frames = calloc(b->tree.groups.n + 1, sizeof(*st->frames));
 	if (!st->frames)
 		return -ENOMEM;
-	for (size_t i = 0; i < b->s->n_frames; i++)
+	for (size_t i = 0; i < b->s->n_frames; i++) {
+		const struct snapshot_frame *f = &b->s->frames[i];
+
 		if (group_of[i] == st->n_frames)
-			st->frames[st->n_frames++] = &b->s->frames[i];
+			st->frames[st->n_frames++] = f;
+		else if (group_of[i] != NO_GROUP && is_before(f, st->frames[group_of[i]]))
+			st->frames[group_of[i]] = f;
+	}
 	return 0;
 }
 

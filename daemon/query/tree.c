@@ -33,7 +33,7 @@ int call_tree_make(struct call_tree *t, const struct snapshot *s, enum query_kin
 {
 	_cleanup_(freep) uint32_t *group_of = NULL;
 	_cleanup_(table_release) struct table index = {};
-	int r = groups_of_frames(&t->groups, s, kind, &group_of);
+	int r = groups_of_frames(&t->groups, s, kind, true, &group_of);
 
 	if (r < 0)
 		return r;

@@ -52,6 +52,14 @@ def parse(text):
     return cases
 
 
+def parse_inlined(text):
+    """The cases that have lines of inlined frames, with the chains of these."""
+    cases = {}
+    for case, chain in re.findall(r"^inlined (\S+): (\S+)$", text, re.M):
+        cases.setdefault(case, Case("stack", case)).chains.append(chain.split(";"))
+    return cases
+
+
 def own_depth(frames):
     """How many frames of the leaf's binary there are on top."""
     binary = frames[0][1]

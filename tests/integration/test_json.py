@@ -12,8 +12,9 @@ import harness as h
 
 FREE_MAPS = {"args"}
 STREAMS = {"trace", "spans"}
-# Members of a span that not every one has.
+# Members that not every span has, and not every frame.
 OPTIONAL = {"call", "result", "offcpu_ns", "exception", "stack"}
+OF_FRAMES = {"inlined", "file", "line"}
 
 
 def shape(value, key=None):
@@ -33,7 +34,8 @@ def merge(shapes):
         keys = set().union(*shapes)
         if "*" in keys:
             return next(s for s in shapes if s)
-        h.check(all(set(s) | OPTIONAL == keys | OPTIONAL for s in shapes),
+        optional = OPTIONAL | OF_FRAMES
+        h.check(all(set(s) | optional == keys | optional for s in shapes),
                 f"members differ: {sorted(keys)}")
         return {k: merge([s[k] for s in shapes if k in s]) for k in sorted(keys)}
     if all(isinstance(s, list) for s in shapes):

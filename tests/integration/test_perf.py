@@ -57,7 +57,7 @@ def the_ten_hottest_functions_agree(daemon):
     perf.wait(30)
     daemon.sonde("detach", "perf")
     theirs = perf_samples(data, p.pid)
-    reply = daemon.json("report", "--session", "perf", "--kind", "cpu")
+    reply = daemon.json("report", "--session", "perf", "--kind", "cpu", "--no-inline")
     ours = collections.Counter()
     for row in reply["rows"]:
         ours[plain(row["func"])] += row["self_samples"]

@@ -17,9 +17,9 @@ MAX_STRAY = 0.03
 FEW = 15  # strays of the loader and the end of a process, whose number does not grow
 
 
-def seen(daemon, path):
+def seen(daemon, path, *options):
     """User frames of the recording's stacks, from the leaf on, as stacks.py has them."""
-    reply = daemon.json("flame", "-i", path, "--kind", "cpu")
+    reply = daemon.json("flame", "-i", path, "--kind", "cpu", *options)
     frames = reply["frames"]
     for stack in reply["stacks"]:
         mine = [frames[i] for i in reversed(stack["frames"]) if frames[i]["kind"] == "user"]
@@ -44,7 +44,7 @@ def planted_stacks(daemon, program, ms=MS, probes=()):
                        "--warm-up", WARM_UP_MS).out
     cases = stacks.parse(out)
     h.check(cases, f"{program} announced no case: {out!r}")
-    verdicts, strays = stacks.judge(cases, list(seen(daemon, path)))
+    verdicts, strays = stacks.judge(cases, list(seen(daemon, path, "--no-inline")))
     wrong = []
     for case, (good, bad) in verdicts.items():
         n = good + stacks.total(bad)
@@ -108,6 +108,47 @@ def frames_of_every_shape(daemon):
 @h.test
 def frames_by_clang(daemon):
     planted_stacks(daemon, "st_clang")
+
+
+def inlined_stacks(daemon, program):
+    binary, path = f"{h.WORKLOADS}/stacks/{program}", h.TMP / f"{program}-inlined.sonde"
+    if not os.path.exists(binary):
+        raise h.Skip(f"{binary} is not built")
+    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", MS,
+                       "--warm-up", WARM_UP_MS).out
+    cases = stacks.parse_inlined(out)
+    h.check(cases, f"{program} announced no case of inlined functions: {out!r}")
+    verdicts, _ = stacks.judge(cases, list(seen(daemon, path)))
+    for case, (good, bad) in verdicts.items():
+        n = good + stacks.total(bad)
+        h.check(n >= MIN_SAMPLES, f"{program}: {case}: {n} samples only")
+        h.check(good >= MIN_GOOD * n,
+                f"{program}: {case}: {good} of {n} right, wrong are {worst(bad)}")
+    frames = daemon.json("flame", "-i", path, "--kind", "cpu")["frames"]
+    for f in (f for f in frames if f["func"].startswith("inline_")):
+        h.equal(f.get("inlined", False), f["func"] in ("inline_one", "inline_two", "inline_three"),
+                f["func"])
+        h.equal(os.path.basename(f["file"]), "st_frames.c", f["func"])
+        h.check(f["line"] > 0, f)
+    rows = daemon.json("graph", "-i", path, "--kind", "cpu")["rows"]
+    by_id = {r["id"]: r for r in rows}
+    two = next(r for r in rows if r["func"] == "inline_two")
+    h.equal((two["inlined"], by_id[two["parent"]]["func"]), (True, "inline_one"), "graph")
+    keys = {r["func"] for r in daemon.json("report", "-i", path, "--kind", "cpu")["rows"]}
+    h.check("inline_three" in keys, "report")
+    keys = {r["func"] for r in daemon.json("report", "-i", path, "--kind", "cpu",
+                                           "--no-inline")["rows"]}
+    h.check("inline_three" not in keys, "report --no-inline")
+
+
+@h.test
+def inlined_functions(daemon):
+    inlined_stacks(daemon, "st_frames")
+
+
+@h.test
+def inlined_functions_by_clang(daemon):
+    inlined_stacks(daemon, "st_clang")
 
 
 @h.test

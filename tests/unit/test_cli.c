@@ -201,6 +201,10 @@ Test(cli, names_of_functions_are_asked_for_as_they_are_wanted)
 		expect_asked("\"query\":{\"demangle\":\"full\"}");
 		cr_assert_eq(truncate(log_path, 0), 0);
 	}
+	RESULT plain = sonde("graph --no-inline");
+
+	cr_expect_eq(plain.status, 0, "%s", plain.err);
+	expect_asked("\"query\":{\"inlined\":false}");
 	expect_error("flame --demangle long", 2, "must be one of full|short|none");
 	expect_error("spans --demangle full", 2, "spans does not take --demangle");
 }

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inlined functions in stacks, reports and graphs. */
+#include <criterion/criterion.h>
+
+#include "query/inlined.h"
+#include "query/query.h"
+
+TestSuite(query_inlined, .timeout = 60);
+
+enum { DEEP = 'd', PLAIN = 'p', UNKNOWN = 'u', OTHER = 'o' };
+
+struct asked {
+	size_t batches, offsets;
+	int result;
+};
+
+static int prepare(void *arg, const struct model_file *file, const char *path,
+		   const uint64_t *offsets, size_t n)
+{
+	struct asked *asked = arg;
+
+	cr_assert(path[0] == '/' && file->build_id[0]);
+	asked->batches++;
+	asked->offsets += n;
+	for (size_t i = 1; i < n; i++)
+		cr_assert_leq(offsets[i - 1], offsets[i]);
+	return asked->result;
+}
+
+/* At DEEP d2 is inlined into d1 and that into d, at PLAIN there is the function alone. */
+static int get(void *arg, const struct model_file *file, uint64_t offset, size_t depth,
+	       struct source_line *ret)
+{
+	size_t n = offset == DEEP ? 3 : offset == PLAIN ? 1 : 0;
+	char name[] = {(char)offset, (char)('2' - depth), '\0'};
+
+	cr_assert(arg && file);
+	if (depth >= n)
+		return 0;
+	if (depth + 1 == n)
+		name[1] = '\0';
+	*ret = (struct source_line){strdup(name), strdup("/src/a.c"), (uint32_t)(10 + depth)};
+	return 1;
+}
+
+static uint32_t stack_of(struct model *m, const uint32_t *files, const char *offsets)
+{
+	uint32_t stack = 0;
+
+	for (size_t i = 0; offsets[i]; i++)
+		stack = model_stack(m, stack, model_frame(m, files[i], offsets[i]));
+	return stack;
+}
+
+/* main(p) calls DEEP calls PLAIN; DEEP alone; UNKNOWN calls DEEP; all in one file, and in others.
+ */
+static struct snapshot *take(struct asked *asked, bool named_too)
+{
+	_cleanup_(model_freep) struct model *m = NULL;
+	struct window w = {};
+	const struct window *windows[] = {&w};
+	const struct source_lines lines = {prepare, get, asked};
+	struct snapshot *s = NULL;
+	const uint8_t id[BUILD_ID_LEN] = {1};
+	uint32_t a, anon, source, process, stacks[4];
+
+	cr_assert_eq(model_new(&m), 0);
+	a = model_file(m, id, "/a", 0);
+	anon = model_file(m, NULL, "//anon", FILE_SPECIAL);
+	source = model_file(m, NULL, "/x.py", 1 << 3);
+	process = model_process(m, 1, 1);
+	stacks[0] = stack_of(m, (uint32_t[]){a, a, a}, "pdp");
+	stacks[1] = stack_of(m, (uint32_t[]){a, a}, "pd");
+	stacks[2] = stack_of(m, (uint32_t[]){a, a}, "ud");
+	stacks[3] = stack_of(m, (uint32_t[]){anon, source, a}, "ddo");
+	model_frame_get(m, model_frame(m, a, OTHER))->function = model_string(m, "named");
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++) {
+		const struct sample_row row = {.process = process, .stack = stacks[i]};
+
+		cr_assert_eq(window_add_sample(&w, row.process, row.thread, row.stack, i + 1), 0);
+	}
+	cr_assert_eq(snapshot_take(m, windows, 1, NULL, 10, &s), 0);
+	window_release(&w);
+	cr_assert_eq(snapshot_add_inlined(s, named_too, &lines), asked->result);
+	cr_assert_eq(snapshot_name_frames(s, NULL, NULL), 0);
+	return s;
+}
+
+/* "f>g+>h:3 …": the frames of each stack from the root on, + for inlined ones, and its samples. */
+static const char *text_of(const struct snapshot *s)
+{
+	static char text[4096];
+	_cleanup_(stacks_freep) struct stacks *st = NULL;
+	size_t len = 0;
+
+	cr_assert_eq(query_stacks(s, QUERY_CPU, &st), 0);
+	for (size_t i = 0; i < st->n_rows; i++) {
+		for (size_t k = 0; k < st->rows[i].n_frames; k++) {
+			const struct snapshot_frame *f = st->frames[st->rows[i].frames[k]];
+
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s",
+						k   ? ">"
+						: i ? " "
+						    : "",
+						f->function, f->inlined ? "+" : "");
+			cr_expect(!f->inlined || (streq(f->source, "/src/a.c") && f->line));
+		}
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ":%llu",
+					(unsigned long long)st->rows[i].value);
+	}
+	return text;
+}
+
+Test(query_inlined, become_frames_of_stacks)
+{
+	struct asked asked = {};
+	_cleanup_(snapshot_freep) struct snapshot *s = take(&asked, false);
+
+	cr_expect_str_eq(text_of(s),
+			 "[a+0x70]>[a+0x64]>d1+>d2+>[a+0x70]:1 [a+0x70]>[a+0x64]>d1+>d2+:2 "
+			 "[a+0x75]>[a+0x64]>d1+>d2+:3 [anon+0x64]>[x.py+0x64]>named:4");
+	cr_expect_eq(asked.batches, 1);
+	cr_expect_eq(asked.offsets, 3, "those of the file that have no name");
+}
+
+Test(query_inlined, frames_of_recordings_keep_their_names)
+{
+	struct asked asked = {};
+	_cleanup_(snapshot_freep) struct snapshot *s = take(&asked, true);
+
+	cr_expect_not_null(strstr(text_of(s), ">named:4"));
+	cr_expect_eq(asked.offsets, 4);
+}
+
+Test(query_inlined, out_of_memory)
+{
+	struct asked asked = {.result = -ENOMEM};
+	_cleanup_(snapshot_freep) struct snapshot *s = take(&asked, false);
+
+	cr_expect_null(strstr(text_of(s), "d1+"));
+}
+
+Test(query_inlined, graph_and_report)
+{
+	struct asked asked = {};
+	_cleanup_(snapshot_freep) struct snapshot *s = take(&asked, false);
+	_cleanup_(report_freep) struct report *r = NULL;
+	_cleanup_(graph_freep) struct graph *g = NULL;
+	size_t n = 0;
+
+	cr_assert_eq(query_report(s, QUERY_CPU, BY_FUNC, SORT_SELF, 0, &r), 0);
+	cr_assert_str_eq(r->rows[0].key, "d2");
+	cr_expect_eq(r->rows[0].self_samples, 5);
+	cr_expect_eq(r->rows[0].samples, 6);
+	cr_assert_eq(query_graph(s, QUERY_CPU, 0, 0, &g), 0);
+	for (size_t i = 0; i < g->n_rows; i++) {
+		cr_expect_eq(g->rows[i].inlined,
+			     g->rows[i].func[0] == 'd' && g->rows[i].func[1] != '\0');
+		n += g->rows[i].inlined;
+	}
+	cr_expect_eq(n, 4);
+}
