@@ -155,6 +155,38 @@ Test(symbol_lines, separate_debug_file)
 	}
 }
 
+/* dwz keeps what several files have in common in one more: the reader is handed it by its build-id.
+ */
+Test(symbol_lines, dwz_supplement)
+{
+	struct reader *r _cleanup_(reader_freep) = new_reader();
+	char *path = compile_inlined("a", "-include map");
+	struct reader_identity id = {};
+	uint64_t offsets[4096];
+
+	if (access("/usr/bin/dwz", X_OK) < 0)
+		cr_skip_test("dwz is not installed");
+	(void)compile_inlined("b", "-include map -O1");
+	run("cd %s && dwz -m common a b && readelf -SW a | grep -q debugaltlink", dir);
+	run("cd %s && id=$(readelf -n common | sed -n 's/.*Build ID: //p') && "
+	    "d=debug/.build-id/$(echo $id | cut -c1-2) && mkdir -p $d && "
+	    "mv common $d/$(echo $id | cut -c3-).debug",
+	    dir);
+	size_t n = offsets_of(path, "_Z3topi", offsets);
+	int fd _cleanup_(closep) = open_file(path);
+
+	for (int there = 0; there < 2; there++) {
+		struct line_image *image _cleanup_(line_image_freep) = NULL;
+		struct error error = {};
+		int x = reader_lines(r, fd, path, path_of(there ? "debug" : "nothing"), offsets, n,
+				     &error, &id, &image);
+
+		cr_assert_eq(x, there ? 0 : -ENODATA, "%d: %s", x, error.message);
+		if (image)
+			expect_planted(image);
+	}
+}
+
 /* What `addr2line -a -i -f` says of an address, as chain() has it; moves on to the next address. */
 static const char *chain_of_addr2line(FILE *f)
 {
