@@ -232,16 +232,24 @@ static int on_started(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+/* Before files of users come into play: this process has privileges, or its user's files. */
+static int use_reader(struct daemon *d)
+{
+	int r = reader_new(NULL, &d->reader);
+
+	if (r >= 0)
+		symbolizer_set_reader(d->symbolizer, d->reader);
+	return r;
+}
+
 int daemon_go_live(struct daemon *d, struct error *error)
 {
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
-	/* From here on files of users come into play, and this process has privileges. */
-	r = reader_new(NULL, &d->reader);
+	r = use_reader(d);
 	if (r < 0)
 		return r;
-	symbolizer_set_reader(d->symbolizer, d->reader);
 	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
 	if (r < 0)
 		log_debug("symbol tables are not kept on disk: %s: %s", d->config->cache,
@@ -290,7 +298,9 @@ int daemon_open_recording(struct daemon *d, const char *path, struct error *erro
 	int r;
 
 	d->recording = path;
-	r = session_from_recording(&d->context, path, &d->recording_error, &s);
+	r = use_reader(d);
+	if (r >= 0)
+		r = session_from_recording(&d->context, path, &d->recording_error, &s);
 	if (r < 0) {
 		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path,
 			  strerror(-r));

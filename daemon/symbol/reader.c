@@ -3,14 +3,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 
-#include "sonde/base/format.h"
-#include "sonde/base/table.h"
 #include "symbol/debug_file.h"
 #include "symbol/dwarf_file.h"
+#include "symbol/reader_marks.h"
 #include "symbol/reader_process.h"
 #include "symbol/symbol_image.h"
 
@@ -22,19 +19,11 @@ struct lane {
 	struct reader_process process;
 };
 
-struct mark {
-	uint64_t file; /* see file_key() */
-	int result;
-	struct reader_failure failure;
-};
-
 struct reader {
 	char *program;
 	uint64_t limit_ns;
 	struct lane quick, slow, lines;
-	pthread_mutex_t marks_mutex;
-	struct mark marks[READER_FAILURES_MAX]; /* a ring */
-	size_t n_marks;				/* made so far */
+	struct reader_marks marks;
 };
 
 static void unlockp(pthread_mutex_t **mutex)
@@ -57,7 +46,7 @@ int reader_new(const char *program, struct reader **ret)
 	pthread_mutex_init(&r->quick.mutex, NULL);
 	pthread_mutex_init(&r->slow.mutex, NULL);
 	pthread_mutex_init(&r->lines.mutex, NULL);
-	pthread_mutex_init(&r->marks_mutex, NULL);
+	reader_marks_init(&r->marks);
 	r->limit_ns = LIMIT_NS;
 	r->program = strdup(program ? program : "/proc/self/exe");
 	if (!r->program)
@@ -76,7 +65,7 @@ struct reader *reader_free(struct reader *r)
 	pthread_mutex_destroy(&r->quick.mutex);
 	pthread_mutex_destroy(&r->slow.mutex);
 	pthread_mutex_destroy(&r->lines.mutex);
-	pthread_mutex_destroy(&r->marks_mutex);
+	reader_marks_release(&r->marks);
 	free(r->program);
 	free(r);
 	return NULL;
@@ -89,52 +78,6 @@ void reader_set_limit(struct reader *r, uint64_t limit_ns)
 	pthread_mutex_t *all _cleanup_(unlockp) _unused_ = lock(&r->lines.mutex);
 
 	r->limit_ns = limit_ns;
-}
-
-/* What stat says of a file, as it is now, and what it was read for. */
-static uint64_t file_key(int fd, enum reader_kind kind)
-{
-	struct stat st;
-	uint64_t key;
-
-	if (fstat(fd, &st) < 0)
-		return 0;
-	key = hash_mix(hash_mix(kind, st.st_dev), st.st_ino);
-	key = hash_mix(hash_mix(key, (uint64_t)st.st_size), (uint64_t)st.st_mtim.tv_sec);
-	return hash_mix(key, (uint64_t)st.st_mtim.tv_nsec);
-}
-
-static int find_mark(struct reader *r, uint64_t file, struct error *error)
-{
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->marks_mutex);
-
-	for (size_t i = 0; i < MIN(r->n_marks, READER_FAILURES_MAX); i++)
-		if (r->marks[i].file == file && r->marks[i].result < 0)
-			return error_set(error, -r->marks[i].result, "BadFile", "%s",
-					 r->marks[i].failure.reason);
-	return 0;
-}
-
-static void mark(struct reader *r, uint64_t file, const char *path, const char *reason, int result)
-{
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->marks_mutex);
-	struct mark *m = &r->marks[r->n_marks++ % READER_FAILURES_MAX];
-	size_t len = strlen(path), size = sizeof(m->failure.path);
-
-	*m = (struct mark){.file = file, .result = result};
-	m->failure.time_us = now_epoch_us();
-	snprintf(m->failure.path, size, "%s", len < size ? path : path + len - size + 1);
-	snprintf(m->failure.reason, sizeof(m->failure.reason), "%s", reason);
-}
-
-size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max)
-{
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->marks_mutex);
-	size_t n = MIN(MIN(r->n_marks, READER_FAILURES_MAX), max);
-
-	for (size_t i = 0; i < n; i++)
-		ret[i] = r->marks[(r->n_marks - 1 - i) % READER_FAILURES_MAX].failure;
-	return n;
 }
 
 struct question {
@@ -170,7 +113,7 @@ static int refuse(struct reader *r, struct question *q, const char *reason, int 
 	/* "The reader was killed by this." becomes "… by this while reading PATH." */
 	snprintf(text, sizeof(text), "%.*s while reading %s.", (int)strcspn(reason, "."), reason,
 		 q->path);
-	mark(r, file_key(q->fd, q->kind), q->path, text, result);
+	reader_marks_add(&r->marks, q->fd, q->kind, q->path, text, result);
 	return error_set(error, -result, "BadFile", "%s", text);
 }
 
@@ -224,7 +167,7 @@ static int ask(struct reader *r, struct lane *lane, struct question *q, struct e
 	struct error why = {};
 	int x;
 
-	x = find_mark(r, file_key(q->fd, q->kind), error);
+	x = reader_marks_find(&r->marks, q->fd, q->kind, error);
 	if (x < 0)
 		return x;
 	x = ask_once(r, lane, q, &why);
@@ -396,6 +339,11 @@ int reader_lines(struct reader *r, int fd, const char *path, const char *debug_d
 	*ret_identity = q.answer.identity;
 	*ret = TAKE_PTR(image);
 	return 0;
+}
+
+size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max)
+{
+	return reader_marks_list(&r->marks, ret, max);
 }
 
 int reader_test_confinement(struct reader *r, struct error *error)
