@@ -59,6 +59,13 @@ static void on_record(void *arg, const void *record, size_t size)
 		if (s)
 			session_add_stack(s, record);
 		break;
+	case RECORD_PYTHON:
+		if (s)
+			session_add_python(s, record);
+		break;
+	case RECORD_PYTHON_CODE:
+		python_add_code(unwinding_python(d->unwinding), record);
+		break;
 	case RECORD_PATH:
 		if (s)
 			session_add_path(s, record);

@@ -78,6 +78,7 @@ struct session_ahead {
 	struct thrown throws[AHEAD_THROWS]; /* by thread */
 	uint32_t stack, stack_tid;
 	uint64_t stack_ns;
+	struct python_ahead *python; /* NULL: there were none yet */
 };
 
 struct session_calls;
@@ -167,10 +168,13 @@ void session_add_stack(struct session *s, const struct record_stack *r);
 /* Adds to the open window. more: NULL for nothing. */
 void session_keep_span(struct session *s, const struct record_span *r,
 		       const struct span_more *more);
-/* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's.
- */
+/* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's;
+ * python: its Python frames, NULL: none. */
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n);
+			    uint32_t n, const struct record_python *python);
+void session_add_python(struct session *s, const struct record_python *r);
+/* The Python frames that were sent for the record of that thread and time, or NULL. */
+const struct record_python *session_take_python(struct session *s, uint32_t tid, uint64_t time_ns);
 void session_add_sample(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps

@@ -16,7 +16,8 @@ struct unwind_file {
 	uint64_t bytes, base;
 	struct elf_segment *code; /* the executable segments */
 	size_t n_code;
-	uint64_t used; /* tick of the last use */
+	struct python_file *python; /* NULL: there is no CPython in it */
+	uint64_t used;		    /* tick of the last use */
 };
 
 struct unwind_files {
@@ -58,6 +59,7 @@ struct unwind_files *unwind_files_free(struct unwind_files *f)
 	for (size_t i = 0; i < f->len; i++) {
 		free(f->items[i].path);
 		free(f->items[i].code);
+		free(f->items[i].python);
 	}
 	free(f->items);
 	table_release(&f->index);
@@ -77,6 +79,7 @@ struct build {
 	uint64_t bytes, base;
 	struct elf_segment *code;
 	size_t n_code;
+	struct python_file python;
 };
 
 static int copy_code_segments(struct build *b, const struct elf_image *image)
@@ -104,6 +107,7 @@ static int build(struct build *b, struct error *error)
 	r = copy_code_segments(b, image);
 	if (r < 0)
 		return r;
+	python_file_read(image, &b->python);
 	r = unwind_table_new(image, error, &t);
 	if (r < 0)
 		return r;
@@ -194,6 +198,10 @@ static void build_done(void *arg, bool cancelled)
 		free(file->code);
 		file->code = TAKE_PTR(b->code);
 		file->n_code = b->n_code;
+		if (b->python.found && !file->python)
+			file->python = malloc(sizeof(*file->python));
+		if (b->python.found && file->python)
+			*file->python = b->python;
 		file->base = b->base;
 		file->table = b->table;
 		file->bytes = b->bytes;
@@ -284,27 +292,54 @@ enum unwind_file_state unwind_files_state(const struct unwind_files *f, uint32_t
 	return file == 0 || file > f->len ? UNWIND_FILE_NONE : f->items[file - 1].state;
 }
 
+/* The segment that a mapping shows, or NULL. */
+static const struct elf_segment *find_segment(const struct unwind_file *f,
+					      const struct model_mapping *mapping)
+{
+	for (size_t i = 0; i < f->n_code; i++) {
+		const struct elf_segment *s = &f->code[i];
+
+		/* Mappings begin with the page that the segment begins in. */
+		if (mapping->offset >= s->offset / PAGE * PAGE &&
+		    mapping->offset < s->offset + s->file_size)
+			return s;
+	}
+	return NULL;
+}
+
+static uint64_t bias_of(const struct elf_segment *s, const struct model_mapping *mapping)
+{
+	return mapping->start - (mapping->offset - s->offset + s->vaddr);
+}
+
+const struct python_file *unwind_files_python(const struct unwind_files *f, uint32_t file,
+					      const struct model_mapping *mapping,
+					      uint64_t *ret_bias)
+{
+	const struct unwind_file *u = file && file <= f->len ? &f->items[file - 1] : NULL;
+	const struct elf_segment *s = u && u->python ? find_segment(u, mapping) : NULL;
+
+	if (!s)
+		return NULL;
+	*ret_bias = bias_of(s, mapping);
+	return u->python;
+}
+
 bool unwind_files_place(const struct unwind_files *f, uint32_t file,
 			const struct model_mapping *mapping, struct unwind_mapping *ret)
 {
 	const struct unwind_file *u = &f->items[file - 1];
+	const struct elf_segment *s = find_segment(u, mapping);
 
-	for (size_t i = 0; i < u->n_code; i++) {
-		const struct elf_segment *s = &u->code[i];
-
-		/* Mappings begin with the page that the segment begins in. */
-		if (mapping->offset < s->offset / PAGE * PAGE ||
-		    mapping->offset >= s->offset + s->file_size)
-			continue;
-		*ret = (struct unwind_mapping){
-			.start = mapping->start,
-			.end = mapping->end,
-			.base = mapping->start - (mapping->offset - s->offset + s->vaddr) + u->base,
-			.table = u->table,
-		};
-		return true;
-	}
-	return false;
+	if (!s)
+		return false;
+	*ret = (struct unwind_mapping){
+		.start = mapping->start,
+		.end = mapping->end,
+		.base = bias_of(s, mapping) + u->base,
+		.table = u->table,
+	};
+	return true;
 }
 
 void unwind_files_use(struct unwind_files *f, uint32_t file)

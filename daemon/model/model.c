@@ -57,11 +57,13 @@ uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, 
 		return 0;
 	if (build_id)
 		memcpy(file.build_id, build_id, BUILD_ID_LEN);
-	key = hash_bytes(file.build_id, BUILD_ID_LEN, file.path);
+	key = hash_bytes(file.build_id, BUILD_ID_LEN,
+			 file.path ^ (uint64_t)(flags & FILE_PYTHON) << 32);
 	while ((slot = table_get(&m->file_index, key))) {
 		const struct model_file *have = &m->files[*slot];
 
 		if (have->path == file.path &&
+		    (have->flags & FILE_PYTHON) == (flags & FILE_PYTHON) &&
 		    memcmp(have->build_id, file.build_id, BUILD_ID_LEN) == 0)
 			return *slot;
 		key = hash_mix(key, 1);
@@ -81,9 +83,10 @@ const struct model_file *model_file_get(const struct model *m, uint32_t id)
 	return id && id <= m->n_files ? &m->files[id] : NULL;
 }
 
-uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
+static uint32_t find_frame(struct model *m, uint32_t file, uint64_t offset, bool named,
+			   uint32_t function)
 {
-	uint64_t key = hash_mix(hash_mix(0, file), offset);
+	uint64_t key = hash_mix(hash_mix(named ? function : 0, file), offset);
 	uint32_t *slot;
 
 	if (file > m->n_files)
@@ -91,7 +94,8 @@ uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
 	while ((slot = table_get(&m->frame_index, key))) {
 		const struct model_frame *have = &m->frames[*slot];
 
-		if (have->offset == offset && have->file == file)
+		if (have->offset == offset && have->file == file &&
+		    (!named || have->function == function))
 			return *slot;
 		key = hash_mix(key, 1);
 	}
@@ -101,8 +105,19 @@ uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
 	if (!slot)
 		return 0;
 	*slot = ++m->n_frames;
-	m->frames[m->n_frames] = (struct model_frame){.file = file, .offset = offset};
+	m->frames[m->n_frames] =
+		(struct model_frame){.file = file, .offset = offset, .function = function};
 	return m->n_frames;
+}
+
+uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
+{
+	return find_frame(m, file, offset, false, 0);
+}
+
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
+{
+	return find_frame(m, file, offset, true, function);
 }
 
 struct model_frame *model_frame_get(struct model *m, uint32_t id)

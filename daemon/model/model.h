@@ -19,6 +19,7 @@ enum file_flags {
 	FILE_KERNEL = 1 << 0,  /* the one kernel file, FILE_ID_KERNEL: offsets are addresses */
 	FILE_SPECIAL = 1 << 1, /* [vdso], [uprobes], anonymous memory: offsets are from its start */
 	FILE_CONTENT_HASH = 1 << 2, /* no build-id: build_id holds a hash of the content */
+	FILE_PYTHON = 1 << 3, /* source of Python functions: offsets are lines, 0 when not known */
 };
 
 enum {
@@ -92,7 +93,8 @@ uint32_t model_string(struct model *m, const char *s);
 uint32_t model_stringn(struct model *m, const char *s, size_t len);
 const char *model_string_get(const struct model *m, uint32_t id); /* "" for 0 or an unknown id */
 
-/* Finds or adds the file of that build-id and path; build_id NULL means none is known. */
+/* Finds or adds the file of that build-id and path; build_id NULL means none is known. Source
+ * files (FILE_PYTHON) and mapped files are never the same. */
 uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, uint32_t flags);
 const struct model_file *model_file_get(const struct model *m, uint32_t id);
 
@@ -132,6 +134,8 @@ void model_process_forget_mappings(struct model *m, uint32_t process);
 uint32_t model_frame_at(struct model *m, uint32_t process, uint64_t address);
 
 uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset);
+/* A frame whose name is part of what it is: of the functions on one line each has its own. */
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
 struct model_frame *model_frame_get(struct model *m, uint32_t id);
 const struct model_frame *model_frame_peek(const struct model *m, uint32_t id);
 

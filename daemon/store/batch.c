@@ -12,6 +12,9 @@ struct store_batch *store_batch_free(struct store_batch *b)
 		free(b->strings[i]);
 	for (uint32_t i = 0; b->files && i < b->last.files - b->first.files; i++)
 		free(b->files[i].path);
+	for (uint32_t i = 0; b->functions && i < b->last.frames - b->first.frames; i++)
+		free(b->functions[i]);
+	free(b->functions);
 	free(b->strings);
 	free(b->files);
 	free(b->processes);
@@ -85,6 +88,25 @@ static int copy_texts(struct store_batch *b, const struct model *m)
 	return 0;
 }
 
+static int copy_functions(struct store_batch *b, const struct model *m)
+{
+	uint32_t n = b->last.frames - b->first.frames;
+
+	b->functions = calloc((size_t)n + 1, sizeof(*b->functions));
+	if (!b->functions)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t function = model_frame_peek(m, b->first.frames + 1 + i)->function;
+
+		if (!function)
+			continue;
+		b->functions[i] = strdup(model_string_get(m, function));
+		if (!b->functions[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* New ones, and live or lately ended ones, whose row may have changed: the writer compares. */
 static int copy_processes(struct store_batch *b, const struct model *m, uint64_t since_ns)
 {
@@ -139,6 +161,8 @@ int store_batch_new(const struct model *m, struct window *w, struct store_marks 
 	r = copy_texts(b, m);
 	if (r >= 0)
 		r = copy_processes(b, m, w->start_ns);
+	if (r >= 0)
+		r = copy_functions(b, m);
 	if (r < 0 || (r = COPY_NEW(b, m, frames, model_frame_peek)) < 0 ||
 	    (r = COPY_NEW(b, m, stacks, model_stack_get)) < 0 ||
 	    (r = COPY_NEW(b, m, probes, model_probe_get)) < 0 ||

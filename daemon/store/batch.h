@@ -22,6 +22,7 @@ struct store_batch {
 	struct batch_process *processes; /* the new ones and those that may have changed */
 	size_t n_processes, processes_cap;
 	struct model_frame *frames;
+	char **functions; /* of each frame, where the model has its name; else NULL */
 	struct model_stack *stacks;
 	struct model_probe *probes;
 	struct model_path *paths;

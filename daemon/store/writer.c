@@ -272,12 +272,14 @@ static int name_frames(struct store_writer *w, const struct store_batch *b, stor
 
 	if (!names)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n && resolve; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct model_frame *frame = &b->frames[i];
 		const struct batch_file *f = &w->files[frame->file];
 		_cleanup_(freep) char *name = NULL;
 
-		if (frame->file)
+		if (b->functions[i])
+			name = TAKE_PTR(b->functions[i]);
+		else if (frame->file && resolve)
 			name = resolve(arg, &f->file, f->path, frame->offset);
 		if (!name || !*name)
 			continue;
