@@ -20,7 +20,6 @@ enum {
 	STRING_KIND = 2,
 	STRING_COMPACT = 1 << 5,
 	STRING_ASCII = 1 << 6,
-	STRING_WIDE_BYTES = 16, /* of what PyCompactUnicodeObject adds */
 };
 
 struct python_walk {
@@ -29,6 +28,7 @@ struct python_walk {
 	__u64 frame;
 	__u32 n_chains, chain, native_id, n;
 	__u32 alone, whole;
+	__u64 texts[PYTHON_TEXTS_BYTES / sizeof(__u64)];
 	__u64 raw[PYTHON_RAW_BYTES / sizeof(__u64)]; /* the frame */
 	/* struct record_python with its frames, and one more that a bounded index may reach. */
 	__u64 words[PYTHON_HEADER_WORDS + 2 * (RECORD_MAX_PYTHON + 1)];
@@ -153,9 +153,7 @@ static __always_inline __u16 read_text(const struct python_offsets *o, __u64 str
 	kind = state >> STRING_KIND & 7;
 	if (!(state & STRING_COMPACT) || (kind != 1 && kind != 2 && kind != 4))
 		return 0;
-	string += o->string_size;
-	if (!(state & STRING_ASCII))
-		string += STRING_WIDE_BYTES;
+	string += state & STRING_ASCII ? o->string_ascii : o->string_wide;
 	bytes = length * kind;
 	if (bytes > most) {
 		string += tail ? bytes - most : 0;
@@ -169,14 +167,13 @@ static __always_inline __u16 read_text(const struct python_offsets *o, __u64 str
 }
 
 /* How many bytes of the table of lines are in the record. */
-static __always_inline __u16 read_lines(const struct python_offsets *o, __u64 code,
+static __always_inline __u16 read_lines(const struct python_offsets *o, __u64 lines,
 					struct record_python_code *r)
 {
-	__u64 lines = 0, length = 0, bytes;
+	__u64 length = 0, bytes;
 
 	r->lines_size = 0;
-	if (python_read(&lines, sizeof(lines), code + o->code_lines) ||
-	    python_read(&length, sizeof(length), lines + o->bytes_length) ||
+	if (python_read(&length, sizeof(length), lines + o->bytes_length) ||
 	    length > PYTHON_MAX_TEXT)
 		return 0;
 	bytes = length < RECORD_PYTHON_LINES_LEN ? length : RECORD_PYTHON_LINES_LEN;
@@ -192,7 +189,7 @@ static __always_inline long send_code(struct python_context *c, __u64 code,
 {
 	const struct python_offsets *o = &c->process->offsets;
 	struct record_python_code *r = &c->walk->code;
-	__u64 file = 0, bytes;
+	__u64 bytes;
 
 	set_header(&r->h, RECORD_PYTHON_CODE, 0, 0);
 	r->pid = bpf_get_current_pid_tgid() >> 32;
@@ -201,9 +198,9 @@ static __always_inline long send_code(struct python_context *c, __u64 code,
 	r->first_line = check->first_line;
 	r->name_len =
 		read_text(o, check->name, r->name, RECORD_PYTHON_NAME_LEN, false, &r->name_kind);
-	python_read(&file, sizeof(file), code + o->code_file);
-	r->file_len = read_text(o, file, r->file, RECORD_PYTHON_FILE_LEN, true, &r->file_kind);
-	bytes = read_lines(o, code, r);
+	r->file_len =
+		read_text(o, check->file, r->file, RECORD_PYTHON_FILE_LEN, true, &r->file_kind);
+	bytes = read_lines(o, check->lines, r);
 	r->lines_len = bytes;
 	asm volatile("%[n] &= %[mask]" : [n] "+r"(bytes) : [mask] "i"(RECORD_PYTHON_LINES_LEN | 3));
 	return bpf_ringbuf_output(&ring, r, offsetof(struct record_python_code, lines) + bytes,
@@ -216,12 +213,17 @@ static __always_inline void announce_code(struct python_context *c, __u64 code)
 	const struct python_offsets *o = &c->process->offsets;
 	struct python_code_key key = {.code = code, .program = c->process->program};
 	struct python_code_check now = {}, *known;
+	struct python_walk *w = c->walk;
 
-	if (python_read(&now.name, sizeof(now.name), code + o->code_name) ||
+	if (python_read(w->texts, sizeof(w->texts), code + o->code_file) ||
 	    python_read(&now.first_line, sizeof(now.first_line), code + o->code_first_line))
 		return;
+	now.file = w->texts[0];
+	now.name = w->texts[(__u32)(o->code_name - o->code_file) / 8 & 3];
+	now.lines = w->texts[(__u32)(o->code_lines - o->code_file) / 8 & 3];
 	known = bpf_map_lookup_elem(&python_codes, &key);
-	if (known && known->name == now.name && known->first_line == now.first_line)
+	if (known && known->name == now.name && known->file == now.file &&
+	    known->lines == now.lines && known->first_line == now.first_line)
 		return;
 	if (send_code(c, code, &now) == 0)
 		bpf_map_update_elem(&python_codes, &key, &now, BPF_ANY);

@@ -3,7 +3,7 @@
 
 enum { MINOR_KNOWN_FROM = 11, MINOR_PUBLISHED_FROM = 13, MINOR_LAST = 14 };
 enum { COOKIE_BYTES = 8, VERSION_AT = 1, FREE_THREADED_AT = 2, RUNTIME_SIZE_AT = 3 };
-enum { WIDEST_RUNTIME = 16 << 20, SHIM_BEFORE_3_14 = 3 };
+enum { WIDEST_RUNTIME = 16 << 20, FIRST_SHIM_OWNER = 3 };
 
 static const struct python_offsets python_3_11 = {
 	.interpreter_next = 0,
@@ -25,7 +25,8 @@ static const struct python_offsets python_3_11 = {
 	.code_instructions = 184,
 	.string_length = 16,
 	.string_state = 32,
-	.string_size = 48,
+	.string_ascii = 48,
+	.string_wide = 72,
 	.bytes_length = 16,
 	.bytes_data = 32,
 };
@@ -42,7 +43,7 @@ static const struct python_offsets python_3_12 = {
 	.frame_instruction = 56,
 	.frame_owner = 70,
 	.frame_entry = PYTHON_NONE,
-	.shim_owner = SHIM_BEFORE_3_14,
+	.shim_owner = FIRST_SHIM_OWNER,
 	.code_file = 112,
 	.code_name = 128,
 	.code_lines = 136,
@@ -50,7 +51,8 @@ static const struct python_offsets python_3_12 = {
 	.code_instructions = 192,
 	.string_length = 16,
 	.string_state = 32,
-	.string_size = 40,
+	.string_ascii = 40,
+	.string_wide = 56,
 	.bytes_length = 16,
 	.bytes_data = 32,
 };
@@ -82,7 +84,7 @@ static const struct {
 	FIELD(code_first_line, 39, 44),	 FIELD(code_instructions, 43, 48),
 	FIELD(bytes_length, 65, 75),	 FIELD(bytes_data, 66, 76),
 	FIELD(string_state, 68, 78),	 FIELD(string_length, 69, 79),
-	FIELD(string_size, 70, 80),
+	FIELD(string_ascii, 70, 80),
 };
 enum { INTERPRETERS_FIELD = 5, PUBLISHED_WORDS = 81 };
 
@@ -108,6 +110,12 @@ bool python_offsets_published(const uint8_t *start, size_t size, uint32_t *ret_v
 	return true;
 }
 
+static bool is_among_texts(const struct python_offsets *o, uint16_t field)
+{
+	return field >= o->code_file && (field - o->code_file) % sizeof(uint64_t) == 0 &&
+	       field - o->code_file < PYTHON_TEXTS_BYTES;
+}
+
 /* What the kernel side takes for granted. */
 static bool is_possible(const struct python_offsets *o)
 {
@@ -116,7 +124,8 @@ static bool is_possible(const struct python_offsets *o)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (words[i] % sizeof(uint64_t) || words[i] > PYTHON_FRAME_BYTES - sizeof(uint64_t))
 			return false;
-	return o->frame_owner < PYTHON_FRAME_BYTES;
+	return o->frame_owner < PYTHON_FRAME_BYTES && is_among_texts(o, o->code_name) &&
+	       is_among_texts(o, o->code_lines);
 }
 
 static int read_published(uint32_t minor, const uint8_t *start, struct python_offsets *ret,
@@ -124,7 +133,7 @@ static int read_published(uint32_t minor, const uint8_t *start, struct python_of
 {
 	struct python_offsets o = {.cframe_frame = PYTHON_NONE,
 				   .frame_entry = PYTHON_NONE,
-				   .shim_owner = SHIM_BEFORE_3_14};
+				   .shim_owner = FIRST_SHIM_OWNER};
 	uint64_t interpreters = word(start, INTERPRETERS_FIELD);
 
 	for (size_t i = 0; i < ARRAY_SIZE(published); i++) {
@@ -135,6 +144,10 @@ static int read_published(uint32_t minor, const uint8_t *start, struct python_of
 			return -EBADMSG;
 		memcpy((uint8_t *)&o + published[i].field, &narrow, sizeof(narrow));
 	}
+	/* Not published: a length and a pointer are in between. */
+	if (o.string_ascii >= PYTHON_NONE - 2 * sizeof(uint64_t))
+		return -EBADMSG;
+	o.string_wide = (uint16_t)(o.string_ascii + 2 * sizeof(uint64_t));
 	if (!is_possible(&o) || interpreters >= WIDEST_RUNTIME ||
 	    interpreters >= word(start, RUNTIME_SIZE_AT))
 		return -EBADMSG;

@@ -20,7 +20,9 @@ enum {
 	PYTHON_MAX_CODES = 16384,
 	PYTHON_MAX_CHAINS = 4,	 /* interpreters that a thread is in at a time */
 	PYTHON_FRAME_BYTES = 80, /* of a frame, read at once; no field lies behind */
-	PYTHON_NONE = 0xffff,	 /* as an offset: there is no such field */
+	/* Of a code object, from code_file on: code_name and code_lines are in it. */
+	PYTHON_TEXTS_BYTES = 32,
+	PYTHON_NONE = 0xffff, /* as an offset: there is no such field */
 };
 
 /* In bytes from the start of the structure named first. */
@@ -34,7 +36,8 @@ struct python_offsets {
 	__u16 frame_entry; /* 3.11 only */
 	__u16 shim_owner;  /* owners from this on are shims'; PYTHON_NONE in 3.11 */
 	__u16 code_file, code_name, code_lines, code_first_line, code_instructions;
-	__u16 string_length, string_state, string_size;
+	__u16 string_length, string_state;
+	__u16 string_ascii, string_wide; /* where characters begin */
 	__u16 bytes_length, bytes_data;
 };
 
@@ -42,6 +45,7 @@ struct python_process {
 	__u64 interpreters; /* address of the pointer to the first */
 	__u32 program;	    /* for the records: a pid may run one program after another */
 	struct python_offsets offsets;
+	__u16 pad[3];
 };
 
 /* What has been announced by RECORD_PYTHON_CODE. */
@@ -50,9 +54,12 @@ struct python_code_key {
 	__u32 program, pad;
 };
 
-/* If these differ, another code object is at the same address. */
+/*
+ * If these differ, another code object is at the same address. That of a module is freed once it
+ * has run; all of them have the same name and first line.
+ */
 struct python_code_check {
-	__u64 name; /* address of it */
+	__u64 name, file, lines; /* addresses of them */
 	__u32 first_line, pad;
 };
 
@@ -63,8 +70,8 @@ struct python_thread {
 };
 
 #ifndef __bpf__
-static_assert(sizeof(struct python_offsets) == 44, "no padding");
-static_assert(sizeof(struct python_process) == 56, "no padding");
+static_assert(sizeof(struct python_offsets) == 46, "no padding");
+static_assert(sizeof(struct python_process) == 64, "no padding");
 #endif
 
 #endif

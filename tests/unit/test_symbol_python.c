@@ -59,7 +59,8 @@ static void check_published(uint32_t version, const uint8_t *at)
 	cr_expect_eq(o.code_instructions, 120);
 	cr_expect_eq(o.string_length, 128);
 	cr_expect_eq(o.string_state, 136);
-	cr_expect_eq(o.string_size, 144);
+	cr_expect_eq(o.string_ascii, 144);
+	cr_expect_eq(o.string_wide, 160);
 	cr_expect_eq(o.bytes_length, 152);
 	cr_expect_eq(o.bytes_data, 160);
 	cr_expect_eq(o.cframe_frame, PYTHON_NONE);
@@ -107,6 +108,15 @@ Test(symbol_python, hostile_offsets)
 		cr_expect_eq(FIND(p, sizeof(p)), -EBADMSG, "word %u is not aligned", word);
 		p.words[word] = 80;
 		cr_expect_eq(FIND(p, sizeof(p)), -EBADMSG, "word %u is behind the frame", word);
+	}
+	for (uint8_t word = 37; word < 39; word++) { /* texts of a code object */
+		p = good;
+		p.words[word] = p.words[35] + 32;
+		cr_expect_eq(FIND(p, sizeof(p)), -EBADMSG, "word %u is too far behind", word);
+		p.words[word] = p.words[35] - 8;
+		cr_expect_eq(FIND(p, sizeof(p)), -EBADMSG, "word %u is before", word);
+		p.words[word] = p.words[35] + 4;
+		cr_expect_eq(FIND(p, sizeof(p)), -EBADMSG, "word %u is not aligned", word);
 	}
 	p = good;
 	p.words[33] = 80;
