@@ -495,6 +495,16 @@ static void check_libc(struct doctor *d)
 	    text(d, "%s", ok ? "" : "apt-get install libc6-dbg"));
 }
 
+/* Only when something is wrong: most machines have nothing of it to ask. */
+static void check_python(struct doctor *d)
+{
+	if (d->facts->python_pid)
+		add(d, "python_frames", false, false,
+		    text(d, "process %u has native frames only: %s", d->facts->python_pid,
+			 d->facts->python_failure),
+		    text(d, "%s", ""));
+}
+
 /* A note: it depends on each program, so there is nothing to be asked. */
 static void note_frame_pointers(struct doctor *d)
 {
@@ -525,6 +535,7 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_lockdown(d);
 	check_files(d);
 	check_libc(d);
+	check_python(d);
 	note_frame_pointers(d);
 	d->facts = NULL;
 	if (d->failed)

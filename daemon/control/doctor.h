@@ -15,6 +15,9 @@ struct doctor_facts {
 	bool ring_buffer, task_storage, tp_btf;
 	bool multi_uprobe, session_link;
 	int kprobe, kprobe_multi, fentry; /* on kernel functions: 0, or -errno why not */
+	/* A process whose Python frames cannot be read, and why; 0: there is none. */
+	uint32_t python_pid;
+	const char *python_failure;
 	/* Stands in front of /proc and /sys; NULL for the machine's own. For tests. */
 	const char *root;
 };

@@ -93,10 +93,12 @@ void method_doctor(struct daemon *d, struct call *call)
 	struct kernel_support support;
 	struct doctor_facts facts;
 	struct error error = {0};
+	struct python_stats python = {0};
 	struct json_writer w;
 	int r;
 
-	(void)d;
+	if (d->unwinding)
+		python_stats(unwinding_python(d->unwinding), &python);
 	kernel_support_probe(&support);
 	facts = (struct doctor_facts){
 		.bpf_load = support.load == 0,
@@ -109,6 +111,8 @@ void method_doctor(struct daemon *d, struct call *call)
 		.kprobe = attach_probe_kprobe(),
 		.kprobe_multi = attach_probe_kprobe_multi(),
 		.fentry = attach_probe_fentry(),
+		.python_pid = python.failed_pid,
+		.python_failure = python.failure,
 	};
 	r = doctor_run(&facts, &doctor);
 	if (r < 0) {

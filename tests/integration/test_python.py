@@ -122,7 +122,7 @@ def check_planted(daemon, python):
     h.check(not wrong, f"{python}: " + " | ".join(wrong))
     # What is left is the warm-up, and the interpreter's own start and end.
     wanted = len(cases) * MS * FREQUENCY / 1000
-    h.check(claimed > 0.9 * wanted, f"{claimed} samples of cases, of some {wanted:.0f}")
+    h.check(claimed > (0.5 if SLOW else 0.9) * wanted, f"{claimed} samples of cases, of some {wanted:.0f}")
 
 
 @h.test(smoke=True, own_daemon=True)
@@ -208,6 +208,49 @@ def a_running_process_is_asked(daemon):
         h.check((name, "live.py") in funcs, f"{name} is not among {funcs}")
     daemon.sonde("detach", "live")
     h.stop(p)
+
+
+@h.test
+def stacks_of_spans_have_them(daemon):
+    (h.TMP / "span.py").write_text(
+        "import os, sys, time\ndef inner():\n    os.getppid()\ndef outer():\n    inner()\n"
+        "print('ready', flush=True)\nsys.stdin.readline()\nfor i in range(220):\n    outer()\n"
+        "    time.sleep(0.01 if i < 200 else 0)\n")
+    p = h.spawn(DEBIAN, h.TMP / "span.py", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True)
+    h.equal(p.stdout.readline(), "ready\n", "the program's word")
+    trace = daemon.start("trace", "-p", p.pid, "--stack-if", "true", "--json", "--name", "spans",
+                         "libc:getppid")
+    h.wait_until(lambda: trace.poll() is not None or daemon.active("spans"), "session spans")
+    p.communicate("\n", timeout=h.PATIENCE)
+    spans = h.finish(trace).lines
+    h.equal(len(spans), 220, "calls of getppid")
+    # The first ones come before it is known how to unwind the program.
+    for span in spans[200:]:
+        stack = span["stack"]
+        h.equal(stack[0], "getppid [libc.so.6]", "the leaf")
+        h.equal([f for f in stack if "span.py" in f],
+                ["inner [span.py:3]", "outer [span.py:5]", "<module> [span.py:9]"], "its callers")
+        h.check(stack.index("inner [span.py:3]") > 1, f"nothing native before inner: {stack}")
+
+
+@h.test
+def programs_that_lie(daemon):
+    """Whatever a process publishes, samples of it come, and the daemon goes on."""
+    program = f"{h.WORKLOADS}/hostile/hx_python"
+    if not os.path.exists(program):
+        raise h.Skip(f"{program} is not built")
+    for what in ("cycle", "texts", "threads", "refused", "nowhere"):
+        path = h.TMP / f"lie-{what}.sonde"
+        daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", program, what, 4 * MS)
+        stacks = list(stacks_of(path))
+        h.check(sum(n for _, n in stacks) > MIN_SAMPLES, f"{what}: too few samples")
+        python = sum(n for frames, n in stacks if any(line is not None for _, line in frames))
+        h.equal(python > 0, what not in ("refused", "nowhere"), f"{what}: {python} Python stacks")
+        h.check(all(len(frames) <= 127 * 2 for frames, _ in stacks), f"{what}: endless stacks")
+    checks = {c["name"]: c for c in daemon.json("doctor")["checks"]}
+    h.check(not checks["python_frames"]["ok"], "the doctor finds nothing wrong")
+    h.contains(checks["python_frames"]["detail"], "native frames only", "what it says")
 
 
 h.main()
