@@ -104,7 +104,7 @@ int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *objec
 	const struct bpf_map *shared[] = {
 		k->skel->maps.ring,	      k->skel->maps.losses,
 		k->skel->maps.targets,	      k->skel->maps.unwind_tables,
-		k->skel->maps.unwind_trees,   k->skel->maps.unwind_processes,
+		k->skel->maps.unwind_trees,   k->skel->maps.unwind_mappings,
 		k->skel->maps.python_codes,   k->skel->maps.python_processes,
 		k->skel->maps.python_threads,
 	};
@@ -128,7 +128,7 @@ void kernel_side_unwind_maps(const struct kernel_side *k, int *ret_tables, int *
 {
 	*ret_tables = bpf_map__fd(k->skel->maps.unwind_tables);
 	*ret_trees = bpf_map__fd(k->skel->maps.unwind_trees);
-	*ret_processes = bpf_map__fd(k->skel->maps.unwind_processes);
+	*ret_processes = bpf_map__fd(k->skel->maps.unwind_mappings);
 }
 
 int kernel_side_set_python(struct kernel_side *k, uint32_t pid,

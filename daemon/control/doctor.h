@@ -7,6 +7,7 @@
 #define SONDE_CONTROL_DOCTOR_H
 
 #include "sonde/base/json.h"
+#include "symbol/reader.h"
 
 /* What was tried with bpf(2): true when it worked. */
 struct doctor_facts {
@@ -18,6 +19,11 @@ struct doctor_facts {
 	/* A process whose Python frames cannot be read, and why; 0: there is none. */
 	uint32_t python_pid;
 	const char *python_failure;
+	/* The process that reads programs: why there is none that is confined, "" when there is
+	 * one; NULL: it was not tried. And the files that it failed at. */
+	const char *reader_error;
+	const struct reader_failure *unreadable;
+	size_t n_unreadable;
 	/* Stands in front of /proc and /sys; NULL for the machine's own. For tests. */
 	const char *root;
 };

@@ -88,6 +88,11 @@ void python_file_read(struct elf_image *image, struct python_file *ret)
 	*ret = f;
 }
 
+bool python_file_valid(const struct python_file *f)
+{
+	return f->found <= 1 && f->n_eval <= PYTHON_MAX_EVAL && (!f->found || f->n_eval > 0);
+}
+
 bool python_file_evaluates(const struct python_file *f, uint64_t offset)
 {
 	for (uint32_t i = 0; i < f->n_eval; i++)
