@@ -142,8 +142,11 @@ static void try_to_place(struct python *p, struct target *t)
 	}
 	if (r >= 0)
 		r = place(p, t, &process);
-	if (r >= 0)
+	if (r >= 0) {
+		if (p->stats.failed_pid == t->pid)
+			p->stats.failed_pid = 0;
 		return;
+	}
 	t->retry_ns = now_monotonic_ns() + t->wait_ns;
 	t->wait_ns = MIN(t->wait_ns * 2, LONGEST_WAIT_NS);
 	if (r == -ENOTSUP || r == -EBADMSG)
