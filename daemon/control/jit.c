@@ -8,7 +8,7 @@
 #include "symbol/perf_map.h"
 
 enum {
-	MAX_PENDING = 4096, /* frames of a process that wait for a name */
+	MAX_PENDING = 65536, /* frames of a process that wait for a name */
 	MAX_TARGETS = 4096,
 	READ_STEP = 1 << 20,  /* bytes of a file at a time */
 	READ_LAST = 64 << 20, /* when the process is gone, at once */
@@ -27,7 +27,9 @@ struct pending {
 };
 
 struct target {
-	uint32_t process, pid; /* process 0: the place is free */
+	uint32_t process, pid;	/* process 0: the place is free */
+	struct jit_owner owner; /* known when has_owner */
+	bool has_owner;
 	struct perf_map *map;
 	struct jitdump *dump;
 	bool map_refused, dump_refused;
@@ -65,6 +67,8 @@ int jit_new(struct model *model, struct jit **ret)
 static void release_target(struct jit *j, struct target *t)
 {
 	j->bytes -= t->bytes;
+	if (t->has_owner)
+		jit_owner_close(&t->owner);
 	perf_map_free(t->map);
 	jitdump_free(t->dump);
 	free(t->pending);
@@ -141,22 +145,38 @@ static void say_refused(const struct target *t, const char *what, const char *re
 	log_info("the %s of process %u is not read: %s", what, t->pid, reason);
 }
 
+/* Again and again, as a process may change its user and its root; as long as it is there. */
+static void know_owner(struct target *t)
+{
+	struct jit_owner owner;
+
+	if (jit_owner_open(t->pid, &owner) < 0)
+		return;
+	if (t->has_owner)
+		jit_owner_close(&t->owner);
+	t->owner = owner;
+	t->has_owner = true;
+}
+
 static void open_map(struct target *t)
 {
 	const char *reason = NULL;
 
 	if (t->map_refused || (t->map && !perf_map_is_unlinked(t->map)))
 		return;
+	know_owner(t);
+	if (!t->has_owner)
+		return;
 	if (t->map) {
 		struct perf_map *other = NULL;
 
-		if (perf_map_open(t->pid, &other, &reason) < 0)
+		if (perf_map_open(&t->owner, &other, &reason) < 0)
 			return;
 		perf_map_free(t->map);
 		t->map = other;
 		return;
 	}
-	if (perf_map_open(t->pid, &t->map, &reason) < 0 && reason) {
+	if (perf_map_open(&t->owner, &t->map, &reason) < 0 && reason) {
 		t->map_refused = true;
 		say_refused(t, "perf map", reason);
 	}
@@ -167,12 +187,13 @@ static void open_dump(struct jit *j, struct target *t)
 	const struct model_process *p = model_process_peek(j->model, t->process);
 	const char *reason = NULL;
 
-	for (size_t i = 0; p && i < p->n_mappings && !t->dump && !t->dump_refused; i++) {
+	for (size_t i = 0; p && t->has_owner && i < p->n_mappings && !t->dump && !t->dump_refused;
+	     i++) {
 		const struct model_file *f = model_file_get(j->model, p->mappings[i].file);
 
 		if (!f || !jitdump_is_path(model_string_get(j->model, f->path)))
 			continue;
-		if (jitdump_open(t->pid, p->mappings[i].start, p->mappings[i].end, &t->dump,
+		if (jitdump_open(&t->owner, p->mappings[i].start, p->mappings[i].end, &t->dump,
 				 &reason) < 0 &&
 		    reason) {
 			t->dump_refused = true;
@@ -181,8 +202,8 @@ static void open_dump(struct jit *j, struct target *t)
 	}
 }
 
-/* Reads what is new. */
-static void read_new(struct jit *j, struct target *t, size_t max)
+/* Reads what is new. True when there may be names that were not there before. */
+static bool read_new(struct jit *j, struct target *t, size_t max)
 {
 	size_t before = t->bytes;
 
@@ -195,6 +216,7 @@ static void read_new(struct jit *j, struct target *t, size_t max)
 	}
 	t->bytes = (t->map ? perf_map_bytes(t->map) : 0) + (t->dump ? jitdump_bytes(t->dump) : 0);
 	j->bytes += t->bytes - before;
+	return t->bytes != before;
 }
 
 /* recent: what the perf map says now can be right for that time. */
@@ -243,20 +265,35 @@ static void name_pending(struct jit *j, struct target *t, uint64_t now)
 
 static void look(struct jit *j, struct target *t, uint64_t now)
 {
+	bool is_new;
+
 	if (now < t->next_ns)
 		return;
 	open_map(t);
 	open_dump(j, t);
 	t->looks += !t->map && !t->dump;
 	t->next_ns = now + (t->looks > EAGER_LOOKS ? SELDOM_NS : LOOK_NS);
-	read_new(j, t, READ_STEP);
-	if (t->n_pending)
+	is_new = read_new(j, t, READ_STEP);
+	if (t->n_pending && (is_new || (!t->dump && t->pending[0].until_ns < now)))
 		name_pending(j, t, now);
 }
 
 /*
- * The frame of what has no name (yet). Its file is that memory of that one process, unlike the one
- * of the mapping, which is all processes': it may get a name.
+ * Where names may come with times, what has none is another frame after a while, as it may get
+ * another name: the less soon the more of them there are.
+ */
+static uint64_t spell_of(const struct target *t, uint64_t time_ns)
+{
+	if (!t->dump || t->n_pending >= MAX_PENDING)
+		return 0;
+	if (t->n_pending < MAX_PENDING / 4)
+		return time_ns / (20 * NSEC_PER_MSEC);
+	return time_ns / (t->n_pending < MAX_PENDING / 2 ? NSEC_PER_SEC / 5 : 2 * NSEC_PER_SEC);
+}
+
+/*
+ * The frame of what has no name (yet). Its file is that memory of that one process (for a spell),
+ * unlike the one of the mapping, which is all processes': it may get a name.
  */
 static uint32_t unnamed_frame(struct jit *j, struct target *t, const struct model_mapping *map,
 			      uint64_t address, uint64_t now)
@@ -264,9 +301,11 @@ static uint32_t unnamed_frame(struct jit *j, struct target *t, const struct mode
 	const struct model_file *f = model_file_get(j->model, map->file);
 	uint8_t id[BUILD_ID_LEN] = {0};
 	uint32_t file, frame;
+	uint64_t spell = spell_of(t, j->time_ns);
 	bool is_new = false;
 
 	memcpy(id, &t->process, sizeof(t->process));
+	memcpy(id + sizeof(t->process), &spell, sizeof(spell));
 	file = model_file(j->model, id, model_string_get(j->model, f->path), FILE_SPECIAL);
 	frame = file ? model_frame(j->model, file, address - map->start + map->offset) : 0;
 	if (!frame || t->n_pending >= MAX_PENDING || !table_put(&t->waited, frame, &is_new) ||
@@ -343,7 +382,7 @@ void jit_gone(struct jit *j, uint32_t process)
 	if (!t)
 		return;
 	open_map(t);
-	read_new(j, t, READ_LAST);
+	(void)read_new(j, t, READ_LAST);
 	name_pending(j, t, now_monotonic_ns());
 	slot = table_get(&j->by_process, process);
 	if (slot)

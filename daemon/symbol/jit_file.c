@@ -5,7 +5,12 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
-int jit_owner_read(uint32_t pid, struct jit_owner *ret)
+void jit_owner_close(struct jit_owner *o)
+{
+	o->root = safe_close(o->root);
+}
+
+int jit_owner_open(uint32_t pid, struct jit_owner *ret)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct jit_owner owner = {.pid = pid, .inner_pid = pid};
@@ -26,6 +31,10 @@ int jit_owner_read(uint32_t pid, struct jit_owner *ret)
 			end--;
 		owner.inner_pid = (uint32_t)strtoul(end, NULL, 10);
 	}
+	snprintf(path, sizeof(path), "/proc/%u/root", pid);
+	owner.root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (owner.root < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
 	*ret = owner;
 	return 0;
 }
@@ -62,14 +71,9 @@ int jit_file_open(const struct jit_owner *owner, const char *path, const char **
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	_cleanup_(closep) int root = -EBADF, fd = -EBADF;
-	char of_process[64];
+	_cleanup_(closep) int fd = -EBADF;
 
-	snprintf(of_process, sizeof(of_process), "/proc/%u/root", owner->pid);
-	root = open(of_process, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+	fd = (int)syscall(SYS_openat2, owner->root, path, &how, sizeof(how));
 	if (fd < 0) {
 		if (errno != ENOENT)
 			*ret_reason = "it cannot be opened";

@@ -9,14 +9,16 @@
 #include <sys/stat.h>
 #include "sonde/base/util.h"
 
-/* How a process is known to itself and what its files belong to. */
+/* How a process is known to itself, where its files are and whose. Serves when it is gone, too. */
 struct jit_owner {
 	uint32_t pid, inner_pid; /* ours; in the innermost of its namespaces */
 	uint32_t uid;		 /* effective */
+	int root;		 /* its root directory */
 };
 
-/* From /proc/PID/status; -ESRCH when it is gone. */
-int jit_owner_read(uint32_t pid, struct jit_owner *ret);
+/* -ESRCH when there is no such process (any more). */
+int jit_owner_open(uint32_t pid, struct jit_owner *ret);
+void jit_owner_close(struct jit_owner *o);
 
 /*
  * A descriptor for reading, or -errno with *ret_reason set (a sentence's end, static) unless the

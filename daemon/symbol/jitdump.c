@@ -72,19 +72,16 @@ int jitdump_new(struct jitdump **ret)
 	return 0;
 }
 
-int jitdump_open(uint32_t pid, uint64_t start, uint64_t end, struct jitdump **ret,
+int jitdump_open(const struct jit_owner *owner, uint64_t start, uint64_t end, struct jitdump **ret,
 		 const char **ret_reason)
 {
 	_cleanup_(jitdump_freep) struct jitdump *j = NULL;
 	const char *reason = NULL;
-	struct jit_owner owner;
-	int r = jit_owner_read(pid, &owner);
+	int r = jitdump_new(&j);
 
-	if (r >= 0)
-		r = jitdump_new(&j);
 	if (r < 0)
 		return r;
-	j->stream.fd = jit_file_open_mapped(&owner, start, end, &reason);
+	j->stream.fd = jit_file_open_mapped(owner, start, end, &reason);
 	if (j->stream.fd < 0) {
 		if (ret_reason)
 			*ret_reason = reason;

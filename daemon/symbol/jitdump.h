@@ -26,7 +26,7 @@ struct jitdump_place {
 /* Whether a path is that of such a file: jit-NUMBER.dump. */
 bool jitdump_is_path(const char *path);
 /* The file that a process has mapped at [start, end); errors as of perf_map_open(). */
-int jitdump_open(uint32_t pid, uint64_t start, uint64_t end, struct jitdump **ret,
+int jitdump_open(const struct jit_owner *owner, uint64_t start, uint64_t end, struct jitdump **ret,
 		 const char **ret_reason);
 /* One without a file, for jitdump_feed(). */
 int jitdump_new(struct jitdump **ret);

@@ -23,20 +23,17 @@ int perf_map_new(struct perf_map **ret)
 	return 0;
 }
 
-int perf_map_open(uint32_t pid, struct perf_map **ret, const char **ret_reason)
+int perf_map_open(const struct jit_owner *owner, struct perf_map **ret, const char **ret_reason)
 {
 	_cleanup_(perf_map_freep) struct perf_map *m = NULL;
 	const char *reason = NULL;
-	struct jit_owner owner;
 	char path[64];
-	int r = jit_owner_read(pid, &owner);
+	int r = perf_map_new(&m);
 
-	if (r >= 0)
-		r = perf_map_new(&m);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "tmp/perf-%u.map", owner.inner_pid);
-	m->stream.fd = jit_file_open(&owner, path, &reason);
+	snprintf(path, sizeof(path), "tmp/perf-%u.map", owner->inner_pid);
+	m->stream.fd = jit_file_open(owner, path, &reason);
 	if (m->stream.fd < 0) {
 		if (ret_reason)
 			*ret_reason = reason;

@@ -20,9 +20,9 @@ struct perf_map;
 
 /*
  * The map of a process, as its mount namespace has it; nothing is read yet. -ENOENT: there is
- * none. -ESRCH: no such process. Other errors: refused, with the reason unless NULL.
+ * none. Other errors: refused, with the reason unless NULL.
  */
-int perf_map_open(uint32_t pid, struct perf_map **ret, const char **ret_reason);
+int perf_map_open(const struct jit_owner *owner, struct perf_map **ret, const char **ret_reason);
 /* One without a file, for perf_map_feed(). */
 int perf_map_new(struct perf_map **ret);
 struct perf_map *perf_map_free(struct perf_map *m);

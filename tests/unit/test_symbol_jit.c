@@ -11,6 +11,18 @@
 static char path[64];
 static struct perf_map *map;
 
+static int open_map_of(pid_t pid, const char **ret_reason)
+{
+	struct jit_owner owner;
+	int r = jit_owner_open((uint32_t)pid, &owner);
+
+	if (r < 0)
+		return r;
+	r = perf_map_open(&owner, &map, ret_reason);
+	jit_owner_close(&owner);
+	return r;
+}
+
 static void setup(void)
 {
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
@@ -37,7 +49,7 @@ static void write_map(const char *text, const char *mode)
 static void open_map(const char *text)
 {
 	write_map(text, "w");
-	cr_assert_eq(perf_map_open((uint32_t)getpid(), &map, NULL), 0);
+	cr_assert_eq(open_map_of(getpid(), NULL), 0);
 	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
 }
 
@@ -148,7 +160,7 @@ Test(jit_map, what_is_not_read_at_once_is_read_later)
 	for (unsigned int i = 0; i < 100000; i++)
 		fprintf(f, "%x 10 name_%u\n", i * 16, i);
 	fclose(f);
-	cr_assert_eq(perf_map_open((uint32_t)getpid(), &map, NULL), 0);
+	cr_assert_eq(open_map_of(getpid(), NULL), 0);
 	cr_assert_eq(perf_map_refresh(map, 1), 1);
 	check(0, "name_0");
 	check(99999 * 16, NULL);
@@ -165,7 +177,7 @@ Test(jit_map, bounds_hold, .timeout = 60)
 	for (unsigned int i = 0; i < 2 * PERF_MAP_MAX_ENTRIES; i++)
 		fprintf(f, "%x 40 n\n", 0x7fffffff - i * 8);
 	fclose(f);
-	cr_assert_eq(perf_map_open((uint32_t)getpid(), &map, NULL), 0);
+	cr_assert_eq(open_map_of(getpid(), NULL), 0);
 	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
 	cr_assert_eq(perf_map_entries(map), PERF_MAP_MAX_ENTRIES);
 	check(0x7fffffff, "n");
@@ -177,7 +189,7 @@ static const char *refusal(int error)
 {
 	const char *reason = NULL;
 
-	cr_assert_eq(perf_map_open((uint32_t)getpid(), &map, &reason), error);
+	cr_assert_eq(open_map_of(getpid(), &reason), error);
 	cr_assert_null(map);
 	return reason ? reason : "";
 }
@@ -199,7 +211,7 @@ Test(jit_map, other_files_are_refused)
 	cr_assert_eq(mkdir(path, 0700), 0);
 	cr_assert_str_eq(refusal(-EINVAL), "it is no regular file");
 	rmdir(path);
-	cr_assert_eq(perf_map_open(0x7fffffff, &map, NULL), -ESRCH);
+	cr_assert_eq(open_map_of(0x7fffffff, NULL), -ESRCH);
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
 	write_map("1000 10 a\n", "w");
@@ -207,9 +219,10 @@ Test(jit_map, other_files_are_refused)
 	cr_assert_str_eq(refusal(-EPERM), "it belongs to another user than the process");
 }
 
-/* Of another process than the one that reads, and when it has gone. */
-Test(jit_map, another_process)
+/* Of another process than the one that reads, when it has gone. */
+Test(jit_map, a_process_that_is_gone)
 {
+	struct jit_owner owner;
 	int gate[2];
 	pid_t pid;
 
@@ -222,11 +235,13 @@ Test(jit_map, another_process)
 		_exit(read(gate[0], &c, 1) < 0);
 	}
 	close(gate[0]);
-	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
-	write_map("1000 10 a\n", "w");
-	cr_assert_eq(perf_map_open((uint32_t)pid, &map, NULL), 0);
+	cr_assert_eq(jit_owner_open((uint32_t)pid, &owner), 0);
 	close(gate[1]);
 	waitpid(pid, NULL, 0);
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", pid);
+	write_map("1000 10 a\n", "w");
+	cr_assert_eq(perf_map_open(&owner, &map, NULL), 0);
+	jit_owner_close(&owner);
 	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
 	check(0x1000, "a");
 }

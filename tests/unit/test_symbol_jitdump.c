@@ -282,6 +282,7 @@ Test(jitdump, hostile)
 Test(jitdump, the_mapped_file_is_read_as_it_grows)
 {
 	struct jitdump *mapped = NULL;
+	struct jit_owner owner;
 	char path[64];
 	void *mark;
 	int fd;
@@ -296,9 +297,10 @@ Test(jitdump, the_mapped_file_is_read_as_it_grows)
 	cr_assert_neq(mark, MAP_FAILED);
 	/* Where its path leads does not matter. */
 	unlink(path);
-	if (jitdump_open((uint32_t)getpid(), (uintptr_t)mark, (uintptr_t)mark + 4096, &mapped,
-			 NULL) == -EPERM)
+	cr_assert_eq(jit_owner_open((uint32_t)getpid(), &owner), 0);
+	if (jitdump_open(&owner, (uintptr_t)mark, (uintptr_t)mark + 4096, &mapped, NULL) == -EPERM)
 		cr_skip_test("map_files may not be read");
+	jit_owner_close(&owner);
 	jitdump_free(dump);
 	dump = mapped;
 	cr_assert_eq(jitdump_refresh(dump, SIZE_MAX), 0);
