@@ -10,9 +10,9 @@
 enum {
 	MAX_PENDING = 65536, /* frames of a process that wait for a name */
 	MAX_TARGETS = 4096,
-	READ_STEP = 1 << 20,  /* bytes of a file at a time */
-	READ_LAST = 64 << 20, /* when the process is gone, at once */
-	EAGER_LOOKS = 100,    /* for a map that is not there; then less often */
+	READ_STEP = 1 << 20, /* bytes of a file at a time */
+	READ_LAST = 8 << 20, /* when the process is gone, at once */
+	EAGER_LOOKS = 100,   /* for a map that is not there; then less often */
 };
 
 #define LOOK_NS	  (100 * NSEC_PER_MSEC)
@@ -161,6 +161,7 @@ static void know_owner(struct target *t)
 static void open_map(struct target *t)
 {
 	const char *reason = NULL;
+	int r;
 
 	if (t->map_refused || (t->map && !perf_map_is_unlinked(t->map)))
 		return;
@@ -176,7 +177,9 @@ static void open_map(struct target *t)
 		t->map = other;
 		return;
 	}
-	if (perf_map_open(&t->owner, &t->map, &reason) < 0 && reason) {
+	r = perf_map_open(&t->owner, &t->map, &reason);
+	/* What another process has left may be overwritten yet. */
+	if (r < 0 && r != -ESTALE && reason) {
 		t->map_refused = true;
 		say_refused(t, "perf map", reason);
 	}

@@ -4,6 +4,30 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+#include <time.h>
+
+/* When a process began: field 22 of its stat, in clock ticks since the system was started. */
+static int read_start(uint32_t pid, int64_t *ret_s)
+{
+	_cleanup_(freep) char *text = NULL;
+	struct timespec up, now;
+	char path[64], *at;
+	long long ticks;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	if (read_file(path, 4096, &text, NULL) < 0)
+		return -ESRCH;
+	at = strrchr(text, ')');
+	if (!at || sscanf(at + 1,
+			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			  "%*d %*d %lld",
+			  &ticks) != 1)
+		return -EBADMSG;
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	clock_gettime(CLOCK_REALTIME, &now);
+	*ret_s = now.tv_sec - up.tv_sec + ticks / sysconf(_SC_CLK_TCK) - 1;
+	return 0;
+}
 
 void jit_owner_close(struct jit_owner *o)
 {
@@ -15,7 +39,10 @@ int jit_owner_open(uint32_t pid, struct jit_owner *ret)
 	_cleanup_(freep) char *text = NULL;
 	struct jit_owner owner = {.pid = pid, .inner_pid = pid};
 	char path[64], *uids, *pids;
+	int r = read_start(pid, &owner.started_s);
 
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "/proc/%u/status", pid);
 	if (read_file(path, 65536, &text, NULL) < 0)
 		return -ESRCH;
@@ -72,12 +99,17 @@ int jit_file_open(const struct jit_owner *owner, const char *path, const char **
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW,
 			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 	_cleanup_(closep) int fd = -EBADF;
+	struct stat st;
 
 	fd = (int)syscall(SYS_openat2, owner->root, path, &how, sizeof(how));
 	if (fd < 0) {
 		if (errno != ENOENT)
 			*ret_reason = "it cannot be opened";
 		return -errno;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_mtim.tv_sec < owner->started_s) {
+		*ret_reason = "it is older than the process";
+		return -ESTALE;
 	}
 	return check(owner, fd, ret_reason);
 }

@@ -14,6 +14,7 @@ struct jit_owner {
 	uint32_t pid, inner_pid; /* ours; in the innermost of its namespaces */
 	uint32_t uid;		 /* effective */
 	int root;		 /* its root directory */
+	int64_t started_s;	 /* seconds since the epoch, rounded down */
 };
 
 /* -ESRCH when there is no such process (any more). */
@@ -22,8 +23,9 @@ void jit_owner_close(struct jit_owner *o);
 
 /*
  * A descriptor for reading, or -errno with *ret_reason set (a sentence's end, static) unless the
- * file is just not there (-ENOENT). path is as the process sees it; symbolic links on the way stay
- * below its root.
+ * file is just not there (-ENOENT). -ESTALE: what is there was last written before the process
+ * began, by one that had its number before. path is as the process sees it; symbolic links on the
+ * way stay below its root.
  */
 int jit_file_open(const struct jit_owner *owner, const char *path, const char **ret_reason);
 /* The same for what the process has mapped at [start, end), wherever its path leads now. */

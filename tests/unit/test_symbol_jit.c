@@ -2,6 +2,7 @@
 /* Perf maps: what is read of them and what is refused. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base_random.h"
@@ -212,6 +213,10 @@ Test(jit_map, other_files_are_refused)
 	cr_assert_str_eq(refusal(-EINVAL), "it is no regular file");
 	rmdir(path);
 	cr_assert_eq(open_map_of(0x7fffffff, NULL), -ESRCH);
+	/* Left by a process that had the number before. */
+	write_map("1000 10 a\n", "w");
+	cr_assert_eq(utimensat(AT_FDCWD, path, (struct timespec[]){{1000}, {1000}}, 0), 0);
+	cr_assert_str_eq(refusal(-ESTALE), "it is older than the process");
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
 	write_map("1000 10 a\n", "w");
