@@ -73,9 +73,12 @@ static uint32_t user_frame(struct session *s, uint32_t process, const __u64 *ips
 	struct model *m = s->context->model;
 	uint64_t address = ips[i] - (i > 0);
 	const struct model_mapping *map = model_mapping_at(m, process, address);
-	uint32_t jit = map ? jit_frame(s->context->jit, map, address) : 0;
+	uint32_t frame;
 
-	return jit ? jit : model_frame_at(m, process, address);
+	if (!map)
+		return model_frame(m, 0, address);
+	frame = jit_frame(s->context->jit, map, address);
+	return frame ? frame : model_frame(m, map->file, address - map->start + map->offset);
 }
 
 /*
