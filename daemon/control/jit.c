@@ -12,6 +12,7 @@ enum {
 	MAX_TARGETS = 4096,
 	READ_STEP = 1 << 20, /* bytes of a file at a time */
 	READ_LAST = 8 << 20, /* when the process is gone, at once */
+	MAX_SAID = 100,	     /* refusals in the log */
 	EAGER_LOOKS = 100,   /* for a map that is not there; then less often */
 };
 
@@ -49,6 +50,7 @@ struct jit {
 	uint32_t file;		 /* "[jit]" */
 	size_t bytes;		 /* of all maps */
 	uint64_t next_ns;
+	uint32_t said;
 	uint32_t process; /* whose stack is looked at */
 	uint64_t time_ns;
 };
@@ -140,9 +142,11 @@ static struct target *want_target(struct jit *j, uint32_t process)
 	return t ? t : add_target(j, process);
 }
 
-static void say_refused(const struct target *t, const char *what, const char *reason)
+/* Not for ever: processes that come and go could fill the log. */
+static void say_refused(struct jit *j, const struct target *t, const char *what, const char *reason)
 {
-	log_info("the %s of process %u is not read: %s", what, t->pid, reason);
+	if (j->said++ < MAX_SAID)
+		log_info("the %s of process %u is not read: %s", what, t->pid, reason);
 }
 
 /* Again and again, as a process may change its user and its root; as long as it is there. */
@@ -158,7 +162,7 @@ static void know_owner(struct target *t)
 	t->has_owner = true;
 }
 
-static void open_map(struct target *t)
+static void open_map(struct jit *j, struct target *t)
 {
 	const char *reason = NULL;
 	int r;
@@ -181,7 +185,7 @@ static void open_map(struct target *t)
 	/* What another process has left may be overwritten yet. */
 	if (r < 0 && r != -ESTALE && reason) {
 		t->map_refused = true;
-		say_refused(t, "perf map", reason);
+		say_refused(j, t, "perf map", reason);
 	}
 }
 
@@ -200,7 +204,7 @@ static void open_dump(struct jit *j, struct target *t)
 				 &reason) < 0 &&
 		    reason) {
 			t->dump_refused = true;
-			say_refused(t, "jitdump", reason);
+			say_refused(j, t, "jitdump", reason);
 		}
 	}
 }
@@ -214,7 +218,7 @@ static bool read_new(struct jit *j, struct target *t, size_t max)
 		(void)perf_map_refresh(t->map, max);
 	if (j->bytes < MAX_BYTES && t->dump && !t->dump_refused &&
 	    jitdump_refresh(t->dump, max) == -EBADMSG) {
-		say_refused(t, "jitdump", "it is damaged from some place on");
+		say_refused(j, t, "jitdump", "it is damaged from some place on");
 		t->dump_refused = true;
 	}
 	t->bytes = (t->map ? perf_map_bytes(t->map) : 0) + (t->dump ? jitdump_bytes(t->dump) : 0);
@@ -272,7 +276,7 @@ static void look(struct jit *j, struct target *t, uint64_t now)
 
 	if (now < t->next_ns)
 		return;
-	open_map(t);
+	open_map(j, t);
 	open_dump(j, t);
 	t->looks += !t->map && !t->dump;
 	t->next_ns = now + (t->looks > EAGER_LOOKS ? SELDOM_NS : LOOK_NS);
@@ -384,7 +388,7 @@ void jit_gone(struct jit *j, uint32_t process)
 
 	if (!t)
 		return;
-	open_map(t);
+	open_map(j, t);
 	(void)read_new(j, t, READ_LAST);
 	name_pending(j, t, now_monotonic_ns());
 	slot = table_get(&j->by_process, process);

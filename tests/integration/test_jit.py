@@ -150,6 +150,30 @@ def another_pid_and_mount_namespace(daemon):
 
 
 @h.test
+def two_processes_at_the_same_addresses(daemon):
+    script = h.TMP / "fixed"
+    script.write_text(f"#!/bin/sh\nexec {h.need('setarch')} -R {WL} \"$@\"\n")
+    script.chmod(0o755)
+    one, two = [h.Workload("jit", "--ms", MS, mode, path=script) for mode in ("map", "append")]
+    for w in (one, two):
+        h.at_end(remove_map, w.pid)
+    daemon.sonde("attach", "-p", one.pid, "-p", two.pid, "-F", FREQUENCY, "--name", "same")
+    for w in (one, two):
+        w.go()
+    for w in (one, two):
+        w.finish()
+    starts = {open(f"/tmp/perf-{w.pid}.map", encoding="ascii").read().split()[0]
+              for w in (one, two)}
+    if len(starts) > 1:
+        raise h.Skip("addresses cannot be made the same here")
+    planted(list(user_stacks(daemon, "--session", "same", "-p", one.pid)))
+    leaf, _ = of(list(user_stacks(daemon, "--session", "same", "-p", two.pid)), "jit_leaf")
+    h.check(not any({"inner", "JS:~outer a.js:1"} & set(names) for names, _ in leaf),
+            f"names of the other process: {leaf[:3]}")
+    daemon.sonde("detach", "same")
+
+
+@h.test
 def a_map_that_is_not_the_process_own_is_refused(daemon):
     w = h.Workload("jit", "--ms", 2 * MS, "none")
     path = f"/tmp/perf-{w.pid}.map"
