@@ -58,7 +58,8 @@ struct return_instance {
 struct uprobe_task {
 	unsigned int depth; /* return probes whose functions have not returned */
 	struct return_instance *return_instances; /* innermost first */
-	unsigned long vaddr;			  /* of the instruction that is stepped over */
+	unsigned long vaddr;			  /* of the instruction that is stepped over, */
+	unsigned long xol_vaddr;		  /* and of its copy */
 };
 
 struct sched_entity {

@@ -34,6 +34,7 @@ struct unwind_walk {
 /* The registers a walk begins with. */
 struct unwind_start {
 	__u64 pc, sp, bp;
+	__u64 trapped; /* the thread is in the kernel, by an exception or an interrupt */
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -43,7 +44,7 @@ struct unwind_start {
  * return address the handler has taken), and the words of a trampoline's page.
  */
 enum { SIGNAL_RBP = 120, SIGNAL_RSP = 160, SIGNAL_RIP = 168 };
-enum { TRAMPOLINE_BYTES = 128, XOL_BYTES = 4096, MAX_RETURNS_PASSED = 16 };
+enum { TRAMPOLINE_BYTES = 128, XOL_BYTES = 4096, MAX_RETURNS_PASSED = 16, BREAKPOINT = 0xcc };
 enum { USER_CS_64 = 0x33, USER_ADDRESS_BITS = 47 };
 
 struct unwind_context {
@@ -52,8 +53,9 @@ struct unwind_context {
 };
 
 /*
- * n when key <= pc, else 0, of numbers below 2^63. A branch would double the verifier's work; and the
- * compiler must not see that sums of these are disjoint bits, as 6.1 knows no bounds of an `or`.
+ * n when key <= pc, else 0, of numbers below 2^63. A branch would double the verifier's work; and
+ * the compiler must not see that sums of these are disjoint bits, as 6.1 knows no bounds of an
+ * `or`.
  */
 static __always_inline __u64 if_not_above(__u64 key, __u64 pc, __u64 n)
 {
@@ -78,7 +80,7 @@ static __always_inline struct unwind_process *find_part(const struct unwind_cont
 		return c->first;
 	for (__u32 i = 1; i < UNWIND_MAX_PARTS; i++)
 		key.part += if_not_above(c->first->part_start[i], pc, 1);
-	return bpf_map_lookup_elem(&unwind_processes, &key);
+	return bpf_map_lookup_elem(&unwind_mappings, &key);
 }
 
 /* Whether the pc is in a mapping with a table: which is then in the walk. */
@@ -282,15 +284,15 @@ static long unwind_frame(__u32 i, struct unwind_context *c)
 }
 
 /*
- * The kernel's own pages for probes: in the trampoline, the function has returned already; in a
- * copy of an instruction, the thread is where the instruction is.
+ * The kernel's own page for probes: in the trampoline, the function has returned already; in a copy
+ * of an instruction, the thread is before or behind the instruction.
  */
 static __always_inline void leave_probe_page(struct unwind_walk *w, struct uprobe_task *utask)
 {
 	struct return_instance *r = (struct return_instance *)w->returns;
 
 	if (w->pc - w->trampoline >= TRAMPOLINE_BYTES) {
-		w->pc = BPF_CORE_READ(utask, vaddr);
+		w->pc += BPF_CORE_READ(utask, vaddr) - BPF_CORE_READ(utask, xol_vaddr);
 	} else if (r) {
 		w->pc = BPF_CORE_READ(r, orig_ret_vaddr);
 		w->sp = BPF_CORE_READ(r, stack) + 8;
@@ -298,7 +300,18 @@ static __always_inline void leave_probe_page(struct unwind_walk *w, struct uprob
 	}
 }
 
-static __always_inline void look_for_return_probes(struct unwind_walk *w, struct task_struct *task)
+/* Behind a breakpoint, until the kernel gets to it: the instruction there has not been executed. */
+static __always_inline void leave_breakpoint(struct unwind_walk *w)
+{
+	__u8 byte = 0;
+
+	bpf_probe_read_user(&byte, sizeof(byte), (void *)(w->pc - 1));
+	if (byte == BREAKPOINT)
+		w->pc--;
+}
+
+static __always_inline void look_for_probes(struct unwind_walk *w, struct task_struct *task,
+					    bool trapped)
 {
 	struct uprobe_task *utask = BPF_CORE_READ(task, utask);
 
@@ -306,6 +319,8 @@ static __always_inline void look_for_return_probes(struct unwind_walk *w, struct
 	w->returns = 0;
 	if (!utask)
 		return;
+	if (trapped)
+		leave_breakpoint(w);
 	w->trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 	if (!w->trampoline)
 		return;
@@ -326,6 +341,7 @@ static __always_inline bool unwind_start_of_task(struct unwind_start *ret)
 	ret->pc = regs->rip;
 	ret->sp = regs->rsp;
 	ret->bp = regs->rbp;
+	ret->trapped = (__s64)regs->orig_rax < 0;
 	return regs->cs == USER_CS_64;
 }
 
@@ -341,6 +357,7 @@ static __always_inline bool unwind_start_of(void *ctx, struct unwind_start *ret)
 	ret->pc = CONTEXT_REGISTER(ctx, rip);
 	ret->sp = CONTEXT_REGISTER(ctx, rsp);
 	ret->bp = CONTEXT_REGISTER(ctx, rbp);
+	ret->trapped = false;
 	return CONTEXT_REGISTER(ctx, cs) == USER_CS_64;
 }
 
@@ -353,7 +370,7 @@ static __always_inline __u32 unwind_user(struct unwind_walk *w, const struct unw
 	struct unwind_process_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
 	struct unwind_context c = {.walk = w};
 
-	c.first = bpf_map_lookup_elem(&unwind_processes, &key);
+	c.first = bpf_map_lookup_elem(&unwind_mappings, &key);
 	if (!c.first)
 		return 0;
 	w->pc = from->pc;
@@ -364,7 +381,7 @@ static __always_inline __u32 unwind_user(struct unwind_walk *w, const struct unw
 	w->flags = STACK_TABLES;
 	w->n = 0;
 	w->pid = key.pid;
-	look_for_return_probes(w, (struct task_struct *)bpf_get_current_task_btf());
+	look_for_probes(w, (struct task_struct *)bpf_get_current_task_btf(), from->trapped);
 	bpf_loop(RECORD_MAX_STACK, unwind_frame, &c, 0);
 	return w->n;
 }

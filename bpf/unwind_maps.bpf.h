@@ -36,6 +36,6 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct unwind_process_key);
 	__type(value, struct unwind_process);
-} unwind_processes SEC(".maps");
+} unwind_mappings SEC(".maps");
 
 #endif

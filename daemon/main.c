@@ -7,6 +7,7 @@
 #include "control/config.h"
 #include "control/daemon.h"
 #include "sonde/base/log.h"
+#include "symbol/reader_child.h"
 
 enum { MAX_CONNECTIONS = 8 };
 
@@ -199,6 +200,9 @@ int main(int argc, char **argv)
 	sigset_t mask;
 	int status;
 
+	/* Not for people: how the daemon starts the process that reads users' files. */
+	if (reader_child_is_meant(argc, argv))
+		_exit(reader_child_run());
 	if (parse_arguments(argc, argv, &a, &print_config, &status) == 0)
 		return status;
 	if (config_load(a.config, &config, &error) < 0) {

@@ -67,6 +67,25 @@ int read_file(const char *path, size_t max, char **ret_text, size_t *ret_size)
 	return read_fd(fd, max, ret_text, ret_size);
 }
 
+int write_fully(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 static int digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -104,7 +104,7 @@ int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *objec
 	const struct bpf_map *shared[] = {
 		k->skel->maps.ring,	    k->skel->maps.losses,
 		k->skel->maps.targets,	    k->skel->maps.unwind_tables,
-		k->skel->maps.unwind_trees, k->skel->maps.unwind_processes,
+		k->skel->maps.unwind_trees, k->skel->maps.unwind_mappings,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
@@ -126,7 +126,7 @@ void kernel_side_unwind_maps(const struct kernel_side *k, int *ret_tables, int *
 {
 	*ret_tables = bpf_map__fd(k->skel->maps.unwind_tables);
 	*ret_trees = bpf_map__fd(k->skel->maps.unwind_trees);
-	*ret_processes = bpf_map__fd(k->skel->maps.unwind_processes);
+	*ret_processes = bpf_map__fd(k->skel->maps.unwind_mappings);
 }
 
 int kernel_side_take_slot(struct kernel_side *k, uint32_t *ret_slot)

@@ -32,16 +32,8 @@ struct mmap2 {
 	struct perf_event_header header;
 	uint32_t pid, tid;
 	uint64_t address, length, file_offset;
-	union {
-		struct {
-			uint8_t build_id_size, pad[3];
-			uint8_t build_id[20];
-		};
-		struct {
-			uint32_t major, minor;
-			uint64_t inode, generation;
-		};
-	};
+	uint32_t major, minor;
+	uint64_t inode, generation;
 	uint32_t prot, flags;
 	char filename[];
 };
@@ -61,7 +53,6 @@ static int open_cpu(struct mmap_events *m, int cpu)
 		.sample_id_all = 1,
 		.mmap = 1,
 		.mmap2 = 1,
-		.build_id = 1,
 		.comm = 1,
 		.comm_exec = 1,
 		.watermark = 1,
@@ -160,11 +151,8 @@ static int convert(struct mmap_events *m, const struct mmap2 *e, size_t size,
 	r->address = e->address;
 	r->length = e->length;
 	r->file_offset = e->file_offset;
-	if (e->header.misc & PERF_RECORD_MISC_MMAP_BUILD_ID &&
-	    e->build_id_size <= RECORD_BUILD_ID_LEN) {
-		r->h.flags |= MMAP_BUILD_ID;
-		memcpy(r->build_id, e->build_id, e->build_id_size);
-	}
+	/* Whatever header.misc says: see the header. */
+	r->inode = e->inode;
 	r->path_len = (uint32_t)len;
 	memcpy(r->path, e->filename, len);
 	return each(arg, r, sizeof(*r) + len);

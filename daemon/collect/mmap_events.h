@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Executable mappings of all processes, as they are made: a dummy perf event on each CPU that
- * yields PERF_RECORD_MMAP2 with build-ids (Linux 5.12), turned into struct record_mmap. The exec
- * that empties an address space comes the same way (PERF_RECORD_COMM, struct record_image), as
- * the tracepoint of exec fires after the new program has been mapped.
+ * yields PERF_RECORD_MMAP2, turned into struct record_mmap. The exec that empties an address space
+ * comes the same way (PERF_RECORD_COMM, struct record_image), as the tracepoint of exec fires after
+ * the new program has been mapped.
+ *
+ * Not with build-ids: the kernel (6.18 still) does not take the flag that says so back before it
+ * hands the same record to others, and a perf that did not ask for them takes the inode for one.
  */
 #ifndef SONDE_COLLECT_MMAP_EVENTS_H
 #define SONDE_COLLECT_MMAP_EVENTS_H

@@ -131,8 +131,8 @@ static int64_t free_table(const struct unwinder *u)
 	return -ENOSPC;
 }
 
-int unwinder_add_table(struct unwinder *u, const struct unwind_row *rows, size_t n,
-		       uint32_t *ret_table, uint64_t *ret_bytes)
+int unwinder_make_table(struct unwinder *u, const struct unwind_row *rows, size_t n,
+			struct unwinder_table *ret)
 {
 	size_t sizes[UNWIND_MAX_LEVELS + 1], n_nodes = 0;
 	_cleanup_(freep) union unwind_node *nodes = NULL;
@@ -152,13 +152,43 @@ int unwinder_add_table(struct unwinder *u, const struct unwind_row *rows, size_t
 	fd = create_table(nodes, n_nodes);
 	if (fd < 0)
 		return fd;
-	if (bpf_map_update_elem(u->trees, &table, &tree, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(u->tables, &table, &fd, BPF_ANY) < 0)
+	if (bpf_map_update_elem(u->trees, &table, &tree, BPF_ANY) < 0)
 		return -errno;
 	u->taken[table] = true;
-	*ret_table = table;
-	*ret_bytes = n_nodes * sizeof(*nodes);
+	*ret = (struct unwinder_table){
+		.id = table, .fd = TAKE_FD(fd), .bytes = n_nodes * sizeof(*nodes)};
 	return 0;
+}
+
+static int add_one_by_one(struct unwinder *u, const uint32_t *ids, const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bpf_map_update_elem(u->tables, &ids[i], &fds[i], BPF_ANY) < 0)
+			return -errno;
+	return 0;
+}
+
+int unwinder_add_tables(struct unwinder *u, struct unwinder_table *tables, size_t n)
+{
+	_cleanup_(freep) uint32_t *ids = calloc(MAX(n, 1U), sizeof(*ids));
+	_cleanup_(freep) int *fds = calloc(MAX(n, 1U), sizeof(*fds));
+	uint32_t done = (uint32_t)n;
+	int r = ids && fds ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		ids[i] = tables[i].id;
+		fds[i] = tables[i].fd;
+	}
+	/* Not every kernel takes many at a time. */
+	if (r >= 0 && n > 0 && bpf_map_update_batch(u->tables, ids, fds, &done, NULL) < 0)
+		r = add_one_by_one(u, ids, fds, n);
+	for (size_t i = 0; i < n; i++) {
+		close(tables[i].fd);
+		tables[i].fd = -EBADF;
+		if (r < 0)
+			unwinder_remove_table(u, tables[i].id);
+	}
+	return r;
 }
 
 void unwinder_remove_table(struct unwinder *u, uint32_t table)

@@ -20,18 +20,29 @@ int unwinder_new(const struct kernel_side *kernel, struct unwinder **ret);
 struct unwinder *unwinder_free(struct unwinder *u);
 DEFINE_CLEANUP(struct unwinder *, unwinder_free)
 
+/* A table that was made, and is not among the others yet. */
+struct unwinder_table {
+	uint32_t id;
+	int fd;		/* until it is added */
+	uint64_t bytes; /* of kernel memory */
+};
+
 /*
- * Puts rows, sorted by pc, into a table of their own; takes some ms, as the kernel waits for its
- * readers. ret_bytes: of kernel memory. -ENOSPC: all UNWIND_MAX_TABLES are taken; -EINVAL: none, or
- * more rows than a tree can hold.
+ * Makes a table of rows, which are sorted by pc. -ENOSPC: all UNWIND_MAX_TABLES are taken; -EINVAL:
+ * no rows, or more than a tree can hold.
  */
-int unwinder_add_table(struct unwinder *u, const struct unwind_row *rows, size_t n,
-		       uint32_t *ret_table, uint64_t *ret_bytes);
+int unwinder_make_table(struct unwinder *u, const struct unwind_row *rows, size_t n,
+			struct unwinder_table *ret);
+/*
+ * Adds tables that were made, and closes their descriptors. Many at a time, as the kernel waits for
+ * its readers, some 10 ms, once a call. When it fails, none of them is there.
+ */
+int unwinder_add_tables(struct unwinder *u, struct unwinder_table *tables, size_t n);
 /* No process may have a mapping with it any more. */
 void unwinder_remove_table(struct unwinder *u, uint32_t table);
 
-/* Replaces the mappings of a process, sorted by start. -E2BIG: too many of them, or of processes;
- * the process then has none. */
+/* Replaces the mappings of a process, sorted by start. -E2BIG: there are too many of them, and
+ * those before stay; other errors, such as too many processes: it has none then. */
 int unwinder_set_process(struct unwinder *u, uint32_t pid, const struct unwind_mapping *mappings,
 			 size_t n);
 void unwinder_remove_process(struct unwinder *u, uint32_t pid);

@@ -30,6 +30,12 @@ static const struct key keys[] = {
 		    "Larger: fewer losses when many spans come at once."},
 	{"daemon", "symbol_cache", KEY_SIZE, offsetof(struct config, symbol_cache), "64MiB", MIB,
 	 64 * GIB, .meaning = "Memory for symbol tables."},
+	{"daemon", "cache", KEY_PATH, offsetof(struct config, cache), "/var/cache/sonde",
+	 .meaning =
+		 "Where symbol tables are kept on disk. Not used unless the daemon's user alone\n"
+		 "can write to it."},
+	{"daemon", "cache_size", KEY_SIZE, offsetof(struct config, cache_size), "256MiB", MIB,
+	 64 * GIB, .meaning = "Disk space for them: the ones unused for longest go."},
 	{"daemon", "unwind_memory", KEY_SIZE, offsetof(struct config, unwind_memory), "256MiB", MIB,
 	 64 * GIB, .meaning = "Kernel memory for unwind tables, which user stacks are found by."},
 	{"daemon", "raw_memory", KEY_SIZE, offsetof(struct config, raw_memory), "16MiB", 64 * KIB,
@@ -48,6 +54,7 @@ struct config *config_free(struct config *c)
 	if (!c)
 		return NULL;
 	free(c->socket);
+	free(c->cache);
 	free(c->log_level);
 	free(c->log_format);
 	free(c);

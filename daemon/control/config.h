@@ -14,7 +14,9 @@
 struct config {
 	char *socket;		/* absolute path */
 	uint64_t ring_size;	/* bytes, a power of two */
-	uint64_t symbol_cache;	/* bytes */
+	uint64_t symbol_cache;	/* bytes, in memory */
+	char *cache;		/* directory, absolute path */
+	uint64_t cache_size;	/* bytes, on disk */
 	uint64_t unwind_memory; /* bytes of unwind tables in the kernel */
 	uint64_t raw_memory;	/* bytes of packed raw spans kept a session */
 	/* For log_init(), as $SONDE_LOG_LEVEL and $SONDE_LOG_FORMAT where those are not set. */

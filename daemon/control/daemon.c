@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
+#include "symbol/symbol_cache.h"
 
 enum {
 	STARTED_USEC = 2000000,
@@ -34,6 +35,28 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 		if (t)
 			stream_finish(d, t);
 	}
+}
+
+/* Of processes that a session was asked about by number, or has started, the first stack is near.
+ */
+static bool is_about_stacks_of(const struct daemon *d, uint32_t pid)
+{
+	for (const struct session *s = d->sessions; s; s = s->next)
+		if (s->active && (s->sampler || s->options.stack_if) && session_has_pid(s, pid))
+			return true;
+	return false;
+}
+
+static void on_mmap_record(struct daemon *d, const struct record_mmap *r)
+{
+	uint32_t process;
+
+	processes_mmap(d->processes, r);
+	process = model_process_find(d->model, r->pid);
+	if (is_about_stacks_of(d, r->pid))
+		unwinding_want(d->unwinding, process);
+	unwinding_mapped(d->unwinding, process);
+	jit_mapped(d->jit, process, r->address);
 }
 
 /* The one place where records meet the model. Everything in a batch has been checked. */
@@ -94,14 +117,9 @@ static void on_record(void *arg, const void *record, size_t size)
 		processes_image(d->processes, image);
 		break;
 	}
-	case RECORD_MMAP: {
-		const struct record_mmap *map = record;
-
-		processes_mmap(d->processes, map);
-		unwinding_mapped(d->unwinding, model_process_find(d->model, map->pid));
-		jit_mapped(d->jit, model_process_find(d->model, map->pid), map->address);
+	case RECORD_MMAP:
+		on_mmap_record(d, record);
 		break;
-	}
 	}
 }
 
@@ -224,6 +242,16 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
+	/* From here on files of users come into play, and this process has privileges. */
+	r = reader_new(NULL, &d->reader);
+	if (r < 0)
+		return r;
+	symbolizer_set_reader(d->symbolizer, d->reader);
+	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
+	if (r < 0)
+		log_debug("symbol tables are not kept on disk: %s: %s", d->config->cache,
+			  strerror(-r));
+	symbolizer_set_cache(d->symbolizer, d->cache);
 	r = kernel_side_open(d->config->ring_size, &d->kernel_error, &d->kernel);
 	if (r >= 0)
 		r = unwinding_new(d->event, d->kernel, d->symbolizer, d->config->unwind_memory,
@@ -315,6 +343,8 @@ struct daemon *daemon_free(struct daemon *d)
 	jit_free(d->jit);
 	processes_free(d->processes);
 	symbolizer_free(d->symbolizer);
+	reader_free(d->reader);
+	symbol_cache_free(d->cache);
 	span_texts_free(d->texts);
 	model_free(d->model);
 	sd_event_unref(d->event);

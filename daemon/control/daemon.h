@@ -33,6 +33,8 @@ struct daemon {
 	struct span_texts *texts; /* of the model */
 	unsigned int model_users; /* see daemon_hold_model() */
 	bool wants_new_model;
+	struct reader *reader;	    /* what the symbolizer reads files with; live only */
+	struct symbol_cache *cache; /* NULL: the directory cannot be used */
 	struct symbolizer *symbolizer;
 	struct processes *processes;
 	struct jit *jit;	      /* of the model */

@@ -301,27 +301,6 @@ static void check_sampling(struct doctor *d)
 	    fix);
 }
 
-static void check_build_ids(struct doctor *d)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_SOFTWARE,
-		.config = PERF_COUNT_SW_DUMMY,
-		.mmap = 1,
-		.mmap2 = 1,
-		.build_id = 1,
-		.exclude_kernel = 1,
-	};
-	/* Of this process: what the kernel knows is asked, not what this user may do. */
-	int r = try_event(&attr, 0, -1);
-
-	add(d, "mmap_build_id", r == 0, false,
-	    r == 0 ? text(d, "the kernel tells the build-ids of mapped files")
-		   : text(d,
-			  "the kernel does not tell build-ids (%s): they are read from the files",
-			  strerror(-r)),
-	    text(d, "%s", r == 0 ? "" : "boot Linux 5.12 or later"));
-}
-
 /* The table is megabytes: a few lines tell whether the addresses are hidden. */
 static int kallsyms_state(const struct doctor *d)
 {
@@ -495,12 +474,35 @@ static void check_libc(struct doctor *d)
 	    text(d, "%s", ok ? "" : "apt-get install libc6-dbg"));
 }
 
-/* A note: it depends on each program, so there is nothing to be asked. */
-static void note_frame_pointers(struct doctor *d)
+static void check_reader(struct doctor *d)
 {
-	add(d, "frame_pointers", true, false,
+	const char *error = d->facts->reader_error;
+
+	if (!error)
+		return;
+	add(d, "reader", !*error, false,
+	    text(d, "%s", *error ? error : "programs are read without privileges"),
+	    text(d, "%s", *error ? "boot a kernel built with CONFIG_SECCOMP_FILTER=y" : ""));
+	for (size_t i = 0; i < d->facts->n_unreadable; i++) {
+		const struct reader_failure *f = &d->facts->unreadable[i];
+
+		add(d, "unreadable", false, false, text(d, "%s", f->reason),
+		    text(d, "look at %s: its functions have no names until sonded is restarted",
+			 f->path));
+	}
+}
+
+static void check_unwinding(struct doctor *d)
+{
+#if defined(__x86_64__)
+	add(d, "unwinding", true, false,
+	    text(d, "user stacks need no frame pointers, but in code without .eh_frame"),
+	    text(d, "%s", ""));
+#else
+	add(d, "unwinding", false, false,
 	    text(d, "user stacks of programs built without frame pointers are cut short"),
 	    text(d, "build them with -fno-omit-frame-pointer"));
+#endif
 }
 
 int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
@@ -518,14 +520,14 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_uprobes(d);
 	check_kernel_functions(d);
 	check_sampling(d);
-	check_build_ids(d);
 	check_kallsyms(d);
 	check_capabilities(d);
 	check_paranoid(d);
 	check_lockdown(d);
 	check_files(d);
 	check_libc(d);
-	note_frame_pointers(d);
+	check_reader(d);
+	check_unwinding(d);
 	d->facts = NULL;
 	if (d->failed)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #define SONDE_CONTROL_DOCTOR_H
 
 #include "sonde/base/json.h"
+#include "symbol/reader.h"
 
 /* What was tried with bpf(2): true when it worked. */
 struct doctor_facts {
@@ -15,6 +16,11 @@ struct doctor_facts {
 	bool ring_buffer, task_storage, tp_btf;
 	bool multi_uprobe, session_link;
 	int kprobe, kprobe_multi, fentry; /* on kernel functions: 0, or -errno why not */
+	/* The process that reads programs: why there is none that is confined, "" when there is
+	 * one; NULL: it was not tried. And the files that it failed at. */
+	const char *reader_error;
+	const struct reader_failure *unreadable;
+	size_t n_unreadable;
 	/* Stands in front of /proc and /sys; NULL for the machine's own. For tests. */
 	const char *root;
 };

@@ -350,7 +350,7 @@ uint32_t jit_frame(struct jit *j, const struct model_mapping *map, uint64_t addr
 		return unnamed_frame(j, t, map, address, now);
 	frame = named_frame(j, address, name);
 	return frame.file && frame.function
-		       ? model_frame_named(j->model, frame.file, frame.offset, frame.function)
+		       ? model_named_frame(j->model, frame.file, frame.offset, frame.function)
 		       : 0;
 }
 

@@ -90,13 +90,15 @@ void method_doctor(struct daemon *d, struct call *call)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	_cleanup_(doctor_freep) struct doctor *doctor = NULL;
+	struct reader_failure unreadable[READER_FAILURES_MAX];
+	struct error error = {0}, reader_error = {0};
 	struct kernel_support support;
 	struct doctor_facts facts;
-	struct error error = {0};
 	struct json_writer w;
 	int r;
 
-	(void)d;
+	if (d->reader)
+		(void)reader_test_confinement(d->reader, &reader_error);
 	kernel_support_probe(&support);
 	facts = (struct doctor_facts){
 		.bpf_load = support.load == 0,
@@ -109,6 +111,10 @@ void method_doctor(struct daemon *d, struct call *call)
 		.kprobe = attach_probe_kprobe(),
 		.kprobe_multi = attach_probe_kprobe_multi(),
 		.fentry = attach_probe_fentry(),
+		.reader_error = d->reader ? reader_error.message : NULL,
+		.unreadable = unreadable,
+		.n_unreadable =
+			d->reader ? reader_failures(d->reader, unreadable, READER_FAILURES_MAX) : 0,
 	};
 	r = doctor_run(&facts, &doctor);
 	if (r < 0) {

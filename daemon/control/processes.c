@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/processes.h"
+#include "control/unclaimed.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -7,7 +8,6 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
-#include "symbol/elf_image.h"
 
 enum { MAX_THREAD_NAMES = 65536 };
 
@@ -18,6 +18,7 @@ struct processes {
 		hashed; /* (inode, size, mtime, path) → file id, for files without a build-id */
 	struct table known;   /* file id → 1: the symbolizer has it */
 	struct table threads; /* (pid, tid) → string id */
+	struct unclaimed unclaimed;
 	bool track_all;
 	uint32_t last_pid, last_process; /* most records come from the process of the one before */
 };
@@ -52,6 +53,7 @@ struct processes *processes_free(struct processes *p)
 	table_release(&p->hashed);
 	table_release(&p->known);
 	table_release(&p->threads);
+	unclaimed_release(&p->unclaimed);
 	free(p);
 	return NULL;
 }
@@ -62,47 +64,69 @@ static bool is_special(const char *path)
 	       startswith(path, "/dev/") || startswith(path, "/SYSV");
 }
 
-/*
- * The file as that process sees it; -errno. through is a way to the very file that is mapped when
- * the path no longer leads there, or NULL. Only regular files: opening others may block or act.
- */
-static int open_file(uint32_t pid, const char *path, const char *through)
+/* Only regular files are opened to be read: opening others may block or act. */
+static int open_place(const char *path, uint64_t inode)
 {
-	char rooted[PATH_MAX + 32];
+	_cleanup_(closep) int fd = open(path, O_PATH | O_CLOEXEC);
 	struct stat st;
-	int fd;
 
-	if ((size_t)snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path) >=
-	    sizeof(rooted))
-		return -ENAMETOOLONG;
-	fd = open(through ? through : rooted, O_PATH | O_CLOEXEC);
-	if (fd < 0 && !through)
-		fd = open(path, O_PATH | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		char self[64];
-		int readable;
-
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-		readable = open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		close(fd);
-		return readable < 0 ? -errno : readable;
-	}
-	close(fd);
-	return -EINVAL;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (inode && st.st_ino != inode)
+		return -ESTALE;
+	return TAKE_FD(fd);
 }
 
-/* The build-id (or the content's hash) of an open file, remembered by what stat says of it. */
-static uint32_t identify(struct processes *p, int fd, const char *path)
+/* What is mapped where: the parts of a mapping that lead to its file. */
+struct mapped {
+	uint64_t start, end;
+	uint64_t inode; /* 0: not known */
+};
+
+/*
+ * The very file that a process has mapped, as an O_PATH descriptor; -errno. By its path, as that
+ * process or, when it is gone, this one sees it; by the mapping when another file has that path.
+ */
+static int find_place(uint32_t pid, const char *path, const struct mapped *m)
 {
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+	char rooted[PATH_MAX + 32], through[80];
+	int fd;
+
+	snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path);
+	fd = open_place(rooted, m->inode);
+	if (fd < 0)
+		fd = open_place(path, m->inode);
+	if (fd >= 0)
+		return fd;
+	snprintf(through, sizeof(through), "/proc/%u/map_files/%llx-%llx", pid,
+		 (unsigned long long)m->start, (unsigned long long)m->end);
+	return open_place(through, 0);
+}
+
+/* The same file, open for reading. */
+static int open_at(int place)
+{
+	char self[64];
+	int fd;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+/* The model's file, by build-id or the content's hash, remembered by what stat says of it. */
+static uint32_t identify(struct processes *p, int place, const char *path)
+{
+	_cleanup_(closep) int fd = -EBADF;
+	struct reader_identity file;
 	struct stat st;
 	uint64_t key;
 	uint32_t *id;
 	bool is_new;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(place, &st) < 0)
 		return model_file(p->model, NULL, path, 0);
 	key = hash_bytes(path, strlen(path), (uint64_t)st.st_ino);
 	key = hash_mix(hash_mix(key, (uint64_t)st.st_size),
@@ -112,41 +136,35 @@ static uint32_t identify(struct processes *p, int fd, const char *path)
 		return 0;
 	if (!is_new)
 		return *id;
-	if (elf_image_open(fd, NULL, &image) < 0)
+	fd = open_at(place);
+	if (fd < 0 || symbolizer_identify(p->symbolizer, fd, path, NULL, &file) < 0)
 		*id = model_file(p->model, NULL, path, 0);
 	else
-		*id = model_file(p->model, elf_image_build_id(image), path,
-				 elf_image_has_build_id(image) ? 0 : FILE_CONTENT_HASH);
+		*id = model_file(p->model, file.build_id, path,
+				 file.build_id_len > 0 ? 0 : FILE_CONTENT_HASH);
 	return *id;
 }
 
 /* The model's file for a mapping of that process; the symbolizer learns of it the first time. */
 static uint32_t find_file(struct processes *p, uint32_t pid, const char *path,
-			  const uint8_t *build_id, const char *through)
+			  const struct mapped *m)
 {
-	_cleanup_(closep) int fd = -EBADF;
+	_cleanup_(closep) int place = -EBADF;
 	const struct model_file *file;
-	uint32_t id = 0, *seen;
+	uint32_t id, *seen;
 	bool is_new;
 
 	if (is_special(path))
-		return model_file(p->model, build_id, path, FILE_SPECIAL);
-	if (build_id)
-		id = model_file(p->model, build_id, path, 0);
-	if (id && table_get(&p->known, id))
-		return id;
-	fd = open_file(pid, path, through);
-	if (!id && fd >= 0)
-		id = identify(p, fd, path);
-	if (!id)
-		id = model_file(p->model, NULL, path, 0);
+		return model_file(p->model, NULL, path, FILE_SPECIAL);
+	place = find_place(pid, path, m);
+	id = place >= 0 ? identify(p, place, path) : model_file(p->model, NULL, path, 0);
 	if (!id)
 		return 0;
 	seen = table_put(&p->known, id, &is_new);
 	file = model_file_get(p->model, id);
 	if (seen && is_new && file)
 		(void)symbolizer_add_file(p->symbolizer, file->build_id, path,
-					  fd >= 0 ? TAKE_FD(fd) : -1);
+					  place >= 0 ? open_at(place) : -1);
 	return id;
 }
 
@@ -214,8 +232,26 @@ static bool is_noted(const struct processes *p, uint32_t pid)
 	return p->track_all || model_process_find(p->model, pid) != 0;
 }
 
+struct claim {
+	struct processes *processes;
+	uint64_t since_ns; /* what is older is of another process that had the number */
+};
+
+static void on_unclaimed(void *arg, const struct record_header *record)
+{
+	const struct record_image *image = (const struct record_image *)record;
+	const struct record_mmap *map = (const struct record_mmap *)record;
+	const struct claim *c = arg;
+
+	if (record->kind == RECORD_IMAGE && image->time_ns >= c->since_ns)
+		processes_image(c->processes, image);
+	else if (record->kind == RECORD_MMAP && map->time_ns >= c->since_ns)
+		processes_mmap(c->processes, map);
+}
+
 void processes_fork(struct processes *p, const struct record_fork *r)
 {
+	struct claim claim = {p, r->time_ns};
 	uint32_t parent, comm, child;
 	struct model_process *c, *from;
 
@@ -241,6 +277,7 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
 	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
 		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;
+	unclaimed_take(&p->unclaimed, r->pid, on_unclaimed, &claim);
 }
 
 void processes_exec(struct processes *p, const struct record_exec *r)
@@ -287,8 +324,10 @@ void processes_image(struct processes *p, const struct record_image *r)
 	struct model_process *process;
 	uint32_t id;
 
-	if (!is_noted(p, r->pid))
+	if (!is_noted(p, r->pid)) {
+		unclaimed_keep(&p->unclaimed, r->pid, &r->h, sizeof(*r));
 		return;
+	}
 	id = processes_find(p, r->pid);
 	process = model_process_get(p->model, id);
 	if (!process)
@@ -304,12 +343,15 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 				    .end = r->address + r->length,
 				    .offset = r->file_offset,
 				    .since_ns = r->time_ns};
+	struct mapped mapped = {r->address, r->address + r->length, r->inode};
 	struct model_process *process;
 	char path[PATH_MAX];
 	uint32_t id;
 
-	if (!is_noted(p, r->pid))
+	if (!is_noted(p, r->pid)) {
+		unclaimed_keep(&p->unclaimed, r->pid, &r->h, sizeof(*r) + r->path_len);
 		return;
+	}
 	id = processes_find(p, r->pid);
 	process = model_process_get(p->model, id);
 	/* Of a process whose mappings were never asked for, all are read when they are. */
@@ -317,8 +359,7 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 		return;
 	memcpy(path, r->path, r->path_len);
 	path[r->path_len] = 0;
-	map.file =
-		find_file(p, r->pid, path, r->h.flags & MMAP_BUILD_ID ? r->build_id : NULL, NULL);
+	map.file = find_file(p, r->pid, path, &mapped);
 	if (map.file)
 		(void)model_process_map(p->model, id, &map);
 }
@@ -412,13 +453,13 @@ static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
 		return;
 	while (getline(&line, &cap, f) > 0) {
 		struct model_mapping map = {.since_ns = now};
-		unsigned long long start, end, offset;
-		char perms[8];
+		unsigned long long start, end, offset, inode;
+		struct mapped mapped;
+		char *deleted, perms[8];
 		int at = 0;
-		char *deleted, through[80];
 
-		if (sscanf(line, "%llx-%llx %7s %llx %*s %*s %n", &start, &end, perms, &offset,
-			   &at) < 4 ||
+		if (sscanf(line, "%llx-%llx %7s %llx %*s %llu %n", &start, &end, perms, &offset,
+			   &inode, &at) < 5 ||
 		    at == 0 || perms[2] != 'x')
 			continue;
 		line[strcspn(line, "\n")] = 0;
@@ -428,9 +469,8 @@ static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
 		map.start = start;
 		map.end = end;
 		map.offset = offset;
-		snprintf(through, sizeof(through), "/proc/%u/map_files/%llx-%llx", pid, start, end);
-		map.file = find_file(p, pid, line[at] ? line + at : "//anon", NULL,
-				     deleted ? through : NULL);
+		mapped = (struct mapped){start, end, inode};
+		map.file = find_file(p, pid, line[at] ? line + at : "//anon", &mapped);
 		if (map.file)
 			(void)model_process_map(p->model, id, &map);
 	}

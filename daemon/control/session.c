@@ -86,6 +86,19 @@ static int create_recording(struct session *s, const char *path, struct error *e
 	return store_create(path, &stored, error, &s->writer);
 }
 
+/* Stacks of processes that are known by now can be whole from the first on. */
+static void prepare_unwinding(const struct session *s)
+{
+	const struct session_options *o = &s->options;
+
+	if (o->frequency_hz == 0 && !o->stack_if)
+		return;
+	for (size_t i = 0; i < o->n_pids; i++)
+		unwinding_want(s->context->unwinding,
+			       processes_find_mapped(s->context->processes, o->pids[i]));
+	unwinding_refresh(s->context->unwinding);
+}
+
 int session_start(struct session_context *context, struct session_options *options,
 		  enum session_kind kind, const char *recording, struct error *error,
 		  struct session **ret)
@@ -127,6 +140,7 @@ int session_start(struct session_context *context, struct session_options *optio
 		if (r < 0)
 			return r;
 	}
+	prepare_unwinding(s);
 	if (s->options.frequency_hz > 0) {
 		r = sampler_start(context->kernel, s->slot, s->options.frequency_hz,
 				  session_has_targets(&s->options), error, &s->sampler);

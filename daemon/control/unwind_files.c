@@ -4,7 +4,6 @@
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
-#include "symbol/unwind_table.h"
 
 enum { PAGE = 4096 };
 
@@ -26,7 +25,8 @@ struct unwind_files {
 	struct unwind_files_owner owner;
 	struct unwind_file *items; /* the number of a file is its index + 1 */
 	size_t len, cap;
-	struct table index; /* hash of the build-id → number */
+	struct table index;    /* hash of the build-id → number */
+	struct builds *wanted; /* since the last unwind_files_build() */
 	uint64_t max_bytes, bytes, tick, evictions;
 };
 
@@ -50,88 +50,89 @@ int unwind_files_new(sd_event *event, struct unwinder *unwinder, struct symboliz
 	return 0;
 }
 
-struct unwind_files *unwind_files_free(struct unwind_files *f)
-{
-	if (!f)
-		return NULL;
-	worker_free(f->worker);
-	for (size_t i = 0; i < f->len; i++) {
-		free(f->items[i].path);
-		free(f->items[i].code);
-	}
-	free(f->items);
-	table_release(&f->index);
-	free(f);
-	return NULL;
-}
-
 /* What the worker does for one file. */
 struct build {
-	struct unwind_files *files;
 	uint32_t file;
 	uint8_t build_id[BUILD_ID_LEN];
 	char *path;
 	/* The result. */
 	int status;
-	uint32_t table;
-	uint64_t bytes, base;
+	struct unwinder_table table;
+	uint64_t base;
 	struct elf_segment *code;
 	size_t n_code;
+	struct build *next;
 };
 
-static int copy_code_segments(struct build *b, const struct elf_image *image)
-{
+/* The files that were wanted together. */
+struct builds {
+	struct unwind_files *files;
+	struct build *first;
 	size_t n;
-	const struct elf_segment *segments = elf_image_segments(image, &n);
+};
 
-	b->code = calloc(MAX(n, 1U), sizeof(*b->code));
-	if (!b->code)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		if (segments[i].executable)
-			b->code[b->n_code++] = segments[i];
-	return 0;
+static int build(struct unwind_files *f, struct build *b, struct error *error)
+{
+	_cleanup_(unwind_image_freep) struct unwind_image *u = NULL;
+	int r = symbolizer_unwind(f->symbolizer, b->build_id, b->path, error, &u);
+
+	if (r < 0)
+		return r;
+	b->code = TAKE_PTR(u->segments);
+	b->n_code = u->n_segments;
+	b->base = u->table.base;
+	return unwinder_make_table(f->unwinder, u->table.rows, u->table.len, &b->table);
 }
 
-static int build(struct build *b, struct error *error)
+/* Adds those that could be made to the kernel's. */
+static int add_tables(struct builds *all)
 {
-	_cleanup_(unwind_table_freep) struct unwind_table *t = NULL;
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
-	int r = symbolizer_open_file(b->files->symbolizer, b->build_id, b->path, error, &image);
+	struct unwinder_table *tables = calloc(MAX(all->n, 1U), sizeof(*tables));
+	size_t n = 0;
+	int r = -ENOMEM;
 
-	if (r < 0)
+	if (!tables)
 		return r;
-	r = copy_code_segments(b, image);
-	if (r < 0)
-		return r;
-	r = unwind_table_new(image, error, &t);
-	if (r < 0)
-		return r;
-	b->base = t->base;
-	return unwinder_add_table(b->files->unwinder, t->rows, t->len, &b->table, &b->bytes);
+	for (struct build *b = all->first; b; b = b->next)
+		if (b->status >= 0)
+			tables[n++] = b->table;
+	r = unwinder_add_tables(all->files->unwinder, tables, n);
+	free(tables);
+	return r;
 }
 
 static void build_run(void *arg)
 {
-	struct build *b = arg;
-	struct error error = {0};
+	struct builds *all = arg;
 	uint64_t began = now_monotonic_ns();
+	int r;
 
-	b->status = build(b, &error);
-	if (b->status < 0)
-		log_debug("no unwind table of %s: %s", b->path,
-			  error.message[0] ? error.message : strerror(-b->status));
-	else
-		log_debug("unwind table of %s: %llu bytes in %llu us", b->path,
-			  (unsigned long long)b->bytes,
-			  (unsigned long long)(now_monotonic_ns() - began) / 1000);
+	for (struct build *b = all->first; b; b = b->next) {
+		struct error error = {0};
+
+		b->status = build(all->files, b, &error);
+		if (b->status < 0)
+			log_debug("no unwind table of %s: %s", b->path,
+				  error.message[0] ? error.message : strerror(-b->status));
+	}
+	r = add_tables(all);
+	for (struct build *b = all->first; b && r < 0; b = b->next)
+		b->status = MIN(b->status, r);
+	log_debug("%zu unwind tables in %llu us", all->n,
+		  (unsigned long long)(now_monotonic_ns() - began) / 1000);
 }
+
+/* A table that is to be taken out of the kernel. */
+struct removal {
+	struct unwinder *unwinder;
+	uint32_t table;
+};
 
 static void remove_run(void *arg)
 {
-	struct build *b = arg;
+	struct removal *r = arg;
 
-	unwinder_remove_table(b->files->unwinder, b->table);
+	unwinder_remove_table(r->unwinder, r->table);
 }
 
 static void remove_done(void *arg, bool cancelled)
@@ -142,14 +143,13 @@ static void remove_done(void *arg, bool cancelled)
 
 static void push_out(struct unwind_files *f, struct unwind_file *file)
 {
-	struct build *b = calloc(1, sizeof(*b));
+	struct removal *r = calloc(1, sizeof(*r));
 
-	if (!b)
+	if (!r)
 		return;
-	b->files = f;
-	b->table = file->table;
-	if (worker_submit(f->worker, remove_run, remove_done, b) < 0) {
-		free(b);
+	*r = (struct removal){.unwinder = f->unwinder, .table = file->table};
+	if (worker_submit(f->worker, remove_run, remove_done, r) < 0) {
+		free(r);
 		return;
 	}
 	f->bytes -= file->bytes;
@@ -184,46 +184,98 @@ static void make_room(struct unwind_files *f)
 	}
 }
 
-static void build_done(void *arg, bool cancelled)
+static void take_result(struct unwind_files *f, struct build *b)
 {
-	struct build *b = arg;
-	struct unwind_files *f = b->files;
 	struct unwind_file *file = &f->items[b->file - 1];
 
-	if (!cancelled) {
-		free(file->code);
-		file->code = TAKE_PTR(b->code);
-		file->n_code = b->n_code;
-		file->base = b->base;
-		file->table = b->table;
-		file->bytes = b->bytes;
-		file->used = ++f->tick;
-		file->state = b->status < 0 ? UNWIND_FILE_NONE : UNWIND_FILE_READY;
-		f->bytes += file->bytes;
-		f->owner.settled(f->owner.arg);
-		make_room(f);
-	}
-	free(b->code);
-	free(b->path);
-	free(b);
+	file->state = b->status < 0 ? UNWIND_FILE_NONE : UNWIND_FILE_READY;
+	free(file->code);
+	file->code = TAKE_PTR(b->code);
+	file->n_code = b->n_code;
+	file->base = b->base;
+	file->table = b->table.id;
+	file->bytes = b->status < 0 ? 0 : b->table.bytes;
+	file->used = ++f->tick;
+	f->bytes += file->bytes;
 }
 
-static int begin_build(struct unwind_files *f, uint32_t number)
+static void free_builds(struct builds *all)
+{
+	while (all->first) {
+		struct build *b = all->first;
+
+		all->first = b->next;
+		free(b->code);
+		free(b->path);
+		free(b);
+	}
+	free(all);
+}
+
+struct unwind_files *unwind_files_free(struct unwind_files *f)
+{
+	if (!f)
+		return NULL;
+	worker_free(f->worker);
+	if (f->wanted)
+		free_builds(f->wanted);
+	for (size_t i = 0; i < f->len; i++) {
+		free(f->items[i].path);
+		free(f->items[i].code);
+	}
+	free(f->items);
+	table_release(&f->index);
+	free(f);
+	return NULL;
+}
+
+static void build_done(void *arg, bool cancelled)
+{
+	struct builds *all = arg;
+	struct unwind_files *f = all->files;
+
+	for (struct build *b = all->first; b && !cancelled; b = b->next)
+		take_result(f, b);
+	free_builds(all);
+	if (cancelled)
+		return;
+	f->owner.settled(f->owner.arg);
+	make_room(f);
+}
+
+void unwind_files_build(struct unwind_files *f)
+{
+	struct builds *all = f->wanted;
+
+	f->wanted = NULL;
+	if (!all || worker_submit(f->worker, build_run, build_done, all) >= 0)
+		return;
+	for (struct build *b = all->first; b; b = b->next)
+		f->items[b->file - 1].state = UNWIND_FILE_UNKNOWN;
+	free_builds(all);
+}
+
+static int add_build(struct unwind_files *f, uint32_t number)
 {
 	struct unwind_file *file = &f->items[number - 1];
 	struct build *b = calloc(1, sizeof(*b));
 
-	if (!b)
-		return -ENOMEM;
-	b->files = f;
-	b->file = number;
-	memcpy(b->build_id, file->build_id, BUILD_ID_LEN);
-	b->path = strdup(file->path);
-	if (!b->path || worker_submit(f->worker, build_run, build_done, b) < 0) {
-		free(b->path);
+	if (b)
+		b->path = strdup(file->path);
+	if (!f->wanted)
+		f->wanted = calloc(1, sizeof(*f->wanted));
+	if (!b || !b->path || !f->wanted) {
+		if (b)
+			free(b->path);
 		free(b);
 		return -ENOMEM;
 	}
+	b->file = number;
+	memcpy(b->build_id, file->build_id, BUILD_ID_LEN);
+	b->next = f->wanted->first;
+	f->wanted->first = b;
+	f->wanted->files = f;
+	f->wanted->n++;
 	file->state = UNWIND_FILE_BUILDING;
 	return 0;
 }
@@ -275,7 +327,7 @@ uint32_t unwind_files_want(struct unwind_files *f, const uint8_t build_id[static
 	if (is_new || *number == 0)
 		*number = add_file(f, build_id, path);
 	if (*number && f->items[*number - 1].state == UNWIND_FILE_UNKNOWN)
-		(void)begin_build(f, *number);
+		(void)add_build(f, *number);
 	return *number;
 }
 

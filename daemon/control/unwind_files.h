@@ -37,10 +37,12 @@ int unwind_files_new(sd_event *event, struct unwinder *unwinder, struct symboliz
 struct unwind_files *unwind_files_free(struct unwind_files *f);
 DEFINE_CLEANUP(struct unwind_files *, unwind_files_free)
 
-/* The number of a file, the same for the same build-id; begins to build its table unless there is
- * one. 0: out of memory, or a file that has no identity. */
+/* The number of a file, the same for the same build-id; its table is built after the next
+ * unwind_files_build() unless there is one. 0: out of memory, or a file that has no identity. */
 uint32_t unwind_files_want(struct unwind_files *f, const uint8_t build_id[static BUILD_ID_LEN],
 			   const char *path);
+/* Begins to build what was wanted since the last call, all together. */
+void unwind_files_build(struct unwind_files *f);
 enum unwind_file_state unwind_files_state(const struct unwind_files *f, uint32_t file);
 /* A mapping of a file that is ready, as the kernel has it; false: what it shows is no code. */
 bool unwind_files_place(const struct unwind_files *f, uint32_t file,

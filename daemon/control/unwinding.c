@@ -248,6 +248,7 @@ void unwinding_refresh(struct unwinding *u)
 			refresh(u, t);
 		u->changed |= t->process && t->changed && now >= t->away_until_ns;
 	}
+	unwind_files_build(u->files);
 }
 
 void unwinding_want(struct unwinding *u, uint32_t process)

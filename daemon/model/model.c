@@ -84,7 +84,7 @@ const struct model_file *model_file_get(const struct model *m, uint32_t id)
 
 uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
 {
-	return model_frame_named(m, file, offset, 0);
+	return model_named_frame(m, file, offset, 0);
 }
 
 uint32_t model_frame_append(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
@@ -96,7 +96,7 @@ uint32_t model_frame_append(struct model *m, uint32_t file, uint64_t offset, uin
 	return m->n_frames;
 }
 
-uint32_t model_frame_named(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
 {
 	uint64_t key = hash_mix(hash_mix(function, file), offset);
 	uint32_t *slot;

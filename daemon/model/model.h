@@ -141,7 +141,7 @@ uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset);
  * The frame of that name: one place may have several, as code that is made while a program runs
  * is replaced. function 0: as model_frame().
  */
-uint32_t model_frame_named(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
 /* Adds a frame without looking for it: for loading a recording. */
 uint32_t model_frame_append(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
 /*

@@ -6,32 +6,42 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
+#define DEBUG_DIR	  "/usr/lib/debug"
 #define MINI_SIZE_MAX	  (64ULL << 20)
 #define UNPACK_MEMORY_MAX (64ULL << 20)
 #define CHECKSUM_SIZE_MAX (1ULL << 30)
 enum { CHUNK_SIZE = 65536 };
 
-static bool same_build_id(const struct elf_image *a, const struct elf_image *b)
+bool debug_file_fits(const struct elf_image *a, const struct elf_image *b)
 {
 	return elf_image_has_build_id(a) && elf_image_has_build_id(b) &&
 	       memcmp(elf_image_build_id(a), elf_image_build_id(b), BUILD_ID_SIZE) == 0;
+}
+
+int debug_file_path(const uint8_t *build_id, size_t len, const char *debug_dir, char *ret,
+		    size_t size)
+{
+	char hex[2 * BUILD_ID_SIZE + 1] = "";
+
+	for (size_t i = 0; i < MIN(len, BUILD_ID_SIZE); i++)
+		snprintf(hex + 2 * i, 3, "%02x", build_id[i]);
+	if (strlen(hex) < 4 ||
+	    snprintf(ret, size, "%s/.build-id/%.2s/%s.debug", debug_dir ? debug_dir : DEBUG_DIR,
+		     hex, hex + 2) >= (int)size)
+		return -ENOENT;
+	return 0;
 }
 
 static int open_by_build_id(const struct elf_image *image, const char *debug_dir,
 			    struct elf_image **ret)
 {
 	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
-	const uint8_t *id = elf_image_build_id(image);
-	char path[PATH_MAX], hex[2 * BUILD_ID_SIZE + 1] = "";
+	char path[PATH_MAX];
 
-	for (size_t i = 0; i < elf_image_build_id_len(image); i++)
-		snprintf(hex + 2 * i, 3, "%02x", id[i]);
-	if (strlen(hex) < 4)
+	if (debug_file_path(elf_image_build_id(image), elf_image_build_id_len(image), debug_dir,
+			    path, sizeof(path)) < 0)
 		return -ENOENT;
-	if (snprintf(path, sizeof(path), "%s/.build-id/%.2s/%s.debug", debug_dir, hex, hex + 2) >=
-	    (int)sizeof(path))
-		return -ENOENT;
-	if (elf_image_open_path(path, NULL, &debug) < 0 || !same_build_id(image, debug))
+	if (elf_image_open_path(path, NULL, &debug) < 0 || !debug_file_fits(image, debug))
 		return -ENOENT;
 	*ret = TAKE_PTR(debug);
 	return 0;
@@ -67,7 +77,7 @@ static int open_link_at(const struct elf_image *image, const char *path, uint32_
 	if (elf_image_open_path(path, NULL, &debug) < 0)
 		return -ENOENT;
 	if (elf_image_has_build_id(image)) {
-		if (!same_build_id(image, debug))
+		if (!debug_file_fits(image, debug))
 			return -ENOENT;
 	} else if (file_checksum(elf_image_fd(debug), &actual) < 0 || actual != checksum) {
 		return -ENOENT;
@@ -113,25 +123,10 @@ int debug_file_open(struct elf_image *image, const char *path, const char *debug
 		    struct elf_image **ret)
 {
 	if (!debug_dir)
-		debug_dir = "/usr/lib/debug";
+		debug_dir = DEBUG_DIR;
 	if (open_by_build_id(image, debug_dir, ret) == 0)
 		return 0;
 	return open_by_link(image, path, debug_dir, ret);
-}
-
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-	while (size > 0) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= n;
-	}
-	return 0;
 }
 
 static void stream_end(lzma_stream *stream)
@@ -168,7 +163,7 @@ static int unpack(const uint8_t *data, size_t size, int fd)
 		total += n;
 		if (total > MINI_SIZE_MAX)
 			return -EFBIG;
-		r = write_all(fd, chunk, n);
+		r = write_fully(fd, chunk, n);
 		if (r < 0)
 			return r;
 	} while (result != LZMA_STREAM_END);

@@ -17,6 +17,14 @@
 int debug_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct elf_image **ret);
 /*
+ * Where the separate debug file of a build-id of len bytes would be; debug_dir as above. -ENOENT
+ * when the build-id is too short or the path too long.
+ */
+int debug_file_path(const uint8_t *build_id, size_t len, const char *debug_dir, char *ret,
+		    size_t size);
+/* True when both have a build-id, and the same. */
+bool debug_file_fits(const struct elf_image *image, const struct elf_image *debug);
+/*
  * Opens the ELF file in .gnu_debugdata. -ENOENT when there is none, -EFBIG when it is larger than
  * 64 MiB unpacked, -EBADMSG when it is damaged.
  */

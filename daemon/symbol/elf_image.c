@@ -417,12 +417,12 @@ int elf_image_open(int fd, struct error *error, struct elf_image **ret)
 	return 0;
 }
 
-int elf_image_open_path(const char *path, struct error *error, struct elf_image **ret)
+int elf_open_file(const char *path, struct error *error, int *ret)
 {
 	int handle _cleanup_(closep) = open(path, O_PATH | O_CLOEXEC);
-	int fd _cleanup_(closep) = -EBADF;
 	char self[64];
 	struct stat st;
+	int fd;
 
 	if (handle < 0 || fstat(handle, &st) < 0)
 		return error_set(error, errno, errno == ENOENT ? "NoSuchFile" : "BadFile",
@@ -435,7 +435,16 @@ int elf_image_open_path(const char *path, struct error *error, struct elf_image 
 	if (fd < 0)
 		return error_set(error, errno, "BadFile", "Cannot read %s: %s.", path,
 				 strerror(errno));
-	return elf_image_open(fd, error, ret);
+	*ret = fd;
+	return 0;
+}
+
+int elf_image_open_path(const char *path, struct error *error, struct elf_image **ret)
+{
+	int fd _cleanup_(closep) = -EBADF;
+	int r = elf_open_file(path, error, &fd);
+
+	return r < 0 ? r : elf_image_open(fd, error, ret);
 }
 
 const uint8_t *elf_image_build_id(const struct elf_image *image)

@@ -36,6 +36,8 @@ struct elf_image;
  * file), -ENOEXEC (not an ELF file, or a damaged one), -EFBIG, -ENOMEM, or that of reading.
  */
 int elf_image_open(int fd, struct error *error, struct elf_image **ret);
+/* Opens a path for reading, unless it leads to anything but a regular file. */
+int elf_open_file(const char *path, struct error *error, int *ret);
 /* As above by path; anything but a regular file is refused before it is opened for reading. */
 int elf_image_open_path(const char *path, struct error *error, struct elf_image **ret);
 struct elf_image *elf_image_free(struct elf_image *image);

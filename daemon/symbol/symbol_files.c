@@ -5,17 +5,8 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include "symbol/vdso.h"
-
 enum { DEFAULT_FILES = 32768, DEFAULT_FDS = 1024, CLOSE_TRIES = 32 };
 #define DEFAULT_BYTES (64ULL << 20)
-
-static const uint8_t unknown_id[BUILD_ID_SIZE];
-
-static bool is_unknown(const uint8_t *build_id)
-{
-	return memcmp(build_id, unknown_id, BUILD_ID_SIZE) == 0;
-}
 
 void symbol_files_init(struct symbol_files *files)
 {
@@ -63,7 +54,6 @@ void symbol_files_release(struct symbol_files *files)
 {
 	symbol_files_clear(files);
 	free(files->items);
-	free(files->debug_dir);
 	table_release(&files->index);
 	*files = (struct symbol_files){};
 }
@@ -71,8 +61,8 @@ void symbol_files_release(struct symbol_files *files)
 static uint64_t file_hash(const struct symbol_files *files, const uint8_t *build_id,
 			  const char *path)
 {
-	return is_unknown(build_id) ? hash_bytes(path, strlen(path), files->seed)
-				    : hash_bytes(build_id, BUILD_ID_SIZE, files->seed);
+	return symbol_is_unknown(build_id) ? hash_bytes(path, strlen(path), files->seed)
+					   : hash_bytes(build_id, BUILD_ID_SIZE, files->seed);
 }
 
 struct symbol_file *symbol_files_find(struct symbol_files *files,
@@ -85,7 +75,7 @@ struct symbol_file *symbol_files_find(struct symbol_files *files,
 		struct symbol_file *file = &files->items[i - 1];
 
 		if (memcmp(file->build_id, build_id, BUILD_ID_SIZE) == 0 &&
-		    (!is_unknown(build_id) || streq(file->path, path)))
+		    (!symbol_is_unknown(build_id) || streq(file->path, path)))
 			return file;
 	}
 	return NULL;
@@ -245,31 +235,6 @@ int symbol_files_add(struct symbol_files *files, const uint8_t build_id[static B
 	return 0;
 }
 
-int symbol_file_open(const struct symbol_file *file, struct error *error, struct elf_image **ret)
-{
-	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	int r;
-
-	if (streq(file->path, "[vdso]"))
-		r = vdso_open(error, &image);
-	else if (file->fd >= 0)
-		r = elf_image_open(file->fd, error, &image);
-	else if (file->path[0] != '/' || is_unknown(file->build_id))
-		return error_set(error, ENOENT, "NoSuchFile",
-				 "The file was not kept and cannot be identified.");
-	else
-		r = elf_image_open_path(file->path, error, &image);
-	if (r < 0)
-		return error_set(error, -r, "BadFile", "The file cannot be read: %s.",
-				 strerror(-r));
-	if (!is_unknown(file->build_id) &&
-	    memcmp(file->build_id, elf_image_build_id(image), BUILD_ID_SIZE) != 0)
-		return error_set(error, ESTALE, "BadFile",
-				 "The file was replaced: it has another build-id by now.");
-	*ret = TAKE_PTR(image);
-	return 0;
-}
-
 /* Makes room, but never drops the table that was just loaded. */
 static void evict(struct symbol_files *files, const struct symbol_file *keep)
 {
@@ -289,29 +254,19 @@ static void evict(struct symbol_files *files, const struct symbol_file *keep)
 	}
 }
 
-int symbol_files_load(struct symbol_files *files, struct symbol_file *file,
-		      const struct symtab **ret)
+void symbol_files_keep(struct symbol_files *files, struct symbol_file *file, struct symtab *st,
+		       const char *failure)
 {
-	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	struct error error = {};
-	int r;
-
-	file->used = ++files->tick;
-	if (!file->symtab && !file->failure) {
-		r = symbol_file_open(file, &error, &image);
-		if (r >= 0)
-			r = symtab_load(image, file->path, files->debug_dir, &error, &file->symtab);
-		if (r < 0) {
-			file->failure = strdup(error.message[0] ? error.message : strerror(-r));
-			return -ENOENT;
-		}
-		files->n_tables++;
-		files->loads++;
-		files->bytes += symtab_memory(file->symtab);
-		evict(files, file);
+	drop_table(files, file);
+	free(TAKE_PTR(file->failure));
+	if (!st) {
+		file->failure = strdup(failure);
+		return;
 	}
-	if (!file->symtab)
-		return -ENOENT;
-	*ret = file->symtab;
-	return 0;
+	file->symtab = st;
+	file->used = ++files->tick;
+	files->n_tables++;
+	files->loads++;
+	files->bytes += symtab_memory(st);
+	evict(files, file);
 }

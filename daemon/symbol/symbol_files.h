@@ -7,7 +7,7 @@
 #define SONDE_SYMBOL_SYMBOL_FILES_H
 
 #include "sonde/base/table.h"
-#include "symbol/symtab.h"
+#include "symbol/symbol_load.h"
 
 struct symbol_file {
 	uint8_t build_id[BUILD_ID_SIZE]; /* zeros: unknown, then the path is the identity */
@@ -15,6 +15,7 @@ struct symbol_file {
 	int fd; /* negative: none */
 	struct symtab *symtab;
 	char *failure;		/* why there is no symtab, NULL when it was not tried */
+	bool loading;		/* somebody is about to keep its symtab or the failure */
 	uint64_t fd_used, used; /* ticks of last use */
 	uint32_t next;		/* the next of the same hash, as index + 1; 0 at the end */
 };
@@ -24,7 +25,6 @@ struct symbol_files {
 	size_t len, cap;
 	struct table index; /* hash to index + 1 of the first */
 	uint64_t seed, tick;
-	char *debug_dir;
 	size_t max_files, max_fds, max_bytes;
 	size_t n_fds, n_tables, bytes;
 	uint64_t loads, evictions;
@@ -42,10 +42,11 @@ struct symbol_file *symbol_files_find(struct symbol_files *files,
 /* Finds or adds; takes fd (negative: none) also on failure. */
 int symbol_files_add(struct symbol_files *files, const uint8_t build_id[static BUILD_ID_SIZE],
 		     const char *path, int fd, struct symbol_file **ret);
-/* The file as it was when it was added: -ESTALE when only another is left under its path. */
-int symbol_file_open(const struct symbol_file *file, struct error *error, struct elf_image **ret);
-/* The file's table, loaded if need be; -ENOENT when it cannot be had, with file->failure set. */
-int symbol_files_load(struct symbol_files *files, struct symbol_file *file,
-		      const struct symtab **ret);
+/*
+ * Keeps the file's table, and drops those of others to stay within the bounds; takes it. NULL:
+ * there is none to be had, for that reason.
+ */
+void symbol_files_keep(struct symbol_files *files, struct symbol_file *file, struct symtab *st,
+		       const char *failure);
 
 #endif

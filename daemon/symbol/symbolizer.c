@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "symbol/symbolizer.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 
 #include "symbol/demangle.h"
@@ -8,7 +9,10 @@
 #include "symbol/symbol_files.h"
 
 struct symbolizer {
-	pthread_mutex_t mutex; /* guards all below */
+	struct symbol_sources sources; /* set before first use */
+	char *debug_dir;
+	pthread_mutex_t mutex; /* guards all below; free while a file is read */
+	pthread_cond_t loaded; /* no file is loading any more that was */
 	struct symbol_files files;
 	char *kallsyms_path;
 	struct kallsyms *kernel;
@@ -33,6 +37,7 @@ int symbolizer_new(struct symbolizer **ret)
 	if (!s)
 		return -ENOMEM;
 	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->loaded, NULL);
 	symbol_files_init(&s->files);
 	*ret = s;
 	return 0;
@@ -46,6 +51,8 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	kallsyms_free(s->kernel);
 	free(s->kernel_failure);
 	free(s->kallsyms_path);
+	free(s->debug_dir);
+	pthread_cond_destroy(&s->loaded);
 	pthread_mutex_destroy(&s->mutex);
 	free(s);
 	return NULL;
@@ -82,7 +89,34 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
 	r = set_string(&s->kallsyms_path, kallsyms);
 	if (r < 0)
 		return r;
-	return set_string(&s->files.debug_dir, debug_dir);
+	r = set_string(&s->debug_dir, debug_dir);
+	if (r >= 0)
+		s->sources.debug_dir = s->debug_dir;
+	return r;
+}
+
+void symbolizer_set_reader(struct symbolizer *s, struct reader *reader)
+{
+	s->sources.reader = reader;
+}
+
+void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache)
+{
+	s->sources.cache = cache;
+}
+
+int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct error *error,
+			struct reader_identity *ret)
+{
+	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
+	int r;
+
+	if (s->sources.reader)
+		return reader_identify(s->sources.reader, fd, path, error, ret);
+	r = elf_image_open(fd, error, &image);
+	if (r >= 0)
+		reader_identity_of(image, ret);
+	return r;
 }
 
 int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
@@ -92,17 +126,6 @@ int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUIL
 	struct symbol_file *file;
 
 	return symbol_files_add(&s->files, build_id, path, fd, &file);
-}
-
-int symbolizer_open_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
-			 const char *path, struct error *error, struct elf_image **ret)
-{
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
-	struct symbol_file *file = symbol_files_find(&s->files, build_id, path);
-
-	if (!file && symbol_files_add(&s->files, build_id, path, -1, &file) < 0)
-		return -ENOENT;
-	return symbol_file_open(file, error, ret);
 }
 
 void symbolizer_forget_files(struct symbolizer *s)
@@ -119,12 +142,102 @@ static void write_name(char *name, size_t size, const char *mangled)
 	snprintf(name, size, "%s", demangled ? demangled : mangled);
 }
 
+/* What is known of where a file is, to be used while the mutex is free. */
+struct place {
+	int fd; /* negative: none is kept */
+	char *path;
+};
+
+static void place_donep(struct place *p)
+{
+	safe_close(p->fd);
+	free(p->path);
+}
+
+static int copy_place(const struct symbol_file *file, struct place *ret)
+{
+	ret->path = strdup(file->path);
+	if (file->fd >= 0)
+		ret->fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	return ret->path && (ret->fd < 0) == (file->fd < 0) ? 0 : -ENOMEM;
+}
+
+/*
+ * Reads the table of a file, which is marked as loading, so that others wait for it. The mutex is
+ * free meanwhile: a file may take seconds, and adding files must not. So the file may have moved or
+ * be forgotten afterwards.
+ */
+static int load_table(struct symbolizer *s, struct symbol_file *file, const uint8_t *build_id,
+		      const char *path, struct symbol_file **ret)
+{
+	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
+	struct symtab *st _cleanup_(symtab_freep) = NULL;
+	struct error error = {};
+	int r;
+
+	r = copy_place(file, &place);
+	if (r < 0)
+		return r;
+	file->loading = true;
+	pthread_mutex_unlock(&s->mutex);
+	(void)symbol_load(&s->sources, build_id, place.path, place.fd, &error, &st);
+	pthread_mutex_lock(&s->mutex);
+	file = symbol_files_find(&s->files, build_id, path);
+	if (!file)
+		r = symbol_files_add(&s->files, build_id, path, -1, &file);
+	if (r >= 0) {
+		file->loading = false;
+		/* What failed without a descriptor may work with one that came meanwhile. */
+		if (st || place.fd >= 0 || file->fd < 0)
+			symbol_files_keep(&s->files, file, TAKE_PTR(st), error.message);
+		*ret = file;
+	}
+	pthread_cond_broadcast(&s->loaded);
+	return r;
+}
+
+int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		      const char *path, struct error *error, struct unwind_image **ret)
+{
+	struct place place _cleanup_(place_donep) = {.fd = -EBADF};
+	struct symbol_file *file;
+	int r;
+
+	pthread_mutex_lock(&s->mutex);
+	file = symbol_files_find(&s->files, build_id, path);
+	r = file ? 0 : symbol_files_add(&s->files, build_id, path, -1, &file);
+	if (r >= 0)
+		r = copy_place(file, &place);
+	pthread_mutex_unlock(&s->mutex);
+	return r < 0 ? r
+		     : symbol_load_unwind(&s->sources, build_id, place.path, place.fd, error, ret);
+}
+
+static int find_table(struct symbolizer *s, const uint8_t *build_id, const char *path,
+		      const struct symtab **ret)
+{
+	struct symbol_file *file;
+
+	for (;;) {
+		file = symbol_files_find(&s->files, build_id, path);
+		if (!file && symbol_files_add(&s->files, build_id, path, -1, &file) < 0)
+			return -ENOENT;
+		if (!file->loading)
+			break;
+		pthread_cond_wait(&s->loaded, &s->mutex);
+	}
+	if (!file->symtab && !file->failure && load_table(s, file, build_id, path, &file) < 0)
+		return -ENOENT;
+	file->used = ++s->files.tick;
+	*ret = file->symtab;
+	return file->symtab ? 0 : -ENOENT;
+}
+
 int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
 		       const char *path, uint64_t file_offset, char *name, size_t name_size,
 		       uint64_t *ret_offset_in_function)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
-	struct symbol_file *file;
 	const struct symtab *st;
 	const char *mangled;
 	uint64_t offset;
@@ -139,10 +252,7 @@ int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD
 	/* Other special mappings, [heap], [stack], [vsyscall], are no files at all. */
 	if (path[0] == '[' && !streq(path, "[vdso]"))
 		return -ENOENT;
-	file = symbol_files_find(&s->files, build_id, path);
-	if (!file && symbol_files_add(&s->files, build_id, path, -1, &file) < 0)
-		return -ENOENT;
-	r = symbol_files_load(&s->files, file, &st);
+	r = find_table(s, build_id, path, &st);
 	if (r < 0)
 		return r;
 	r = symtab_lookup_offset(st, file_offset, &mangled, &offset);

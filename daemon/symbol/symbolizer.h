@@ -5,16 +5,18 @@
  * symbol tables of those in use. A name is given only when the file has the build-id asked for;
  * files of the same build-id are one file to it.
  *
- * Any thread may call any function; one internal mutex serialises them, and a call that has to
- * load a file holds it for as long as that takes (up to some 0.5 s for the largest libraries), so
- * the collector must not resolve names itself.
+ * Any thread may call any function; one internal mutex serialises them. A call that has to load a
+ * file takes as long as that does: up to some 0.5 s for the largest libraries, up to the reader's
+ * limit for a hostile file. So the collector and the main loop must not resolve names themselves.
+ * They may add files meanwhile.
  */
 #ifndef SONDE_SYMBOL_SYMBOLIZER_H
 #define SONDE_SYMBOL_SYMBOLIZER_H
 
-#include "symbol/elf_image.h"
+#include "symbol/reader.h"
 
 struct symbolizer;
+struct symbol_cache;
 
 struct symbolizer_stats {
 	size_t files, open_fds, loaded_tables;
@@ -35,6 +37,18 @@ void symbolizer_set_limits(struct symbolizer *s, size_t table_bytes, size_t fds,
 int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const char *debug_dir);
 
 /*
+ * From then on files are read by the reader, which is borrowed and to outlive the symbolizer, and
+ * never in this process (but the kernel's vDSO). Before first use.
+ */
+void symbolizer_set_reader(struct symbolizer *s, struct reader *reader);
+/* Tables of the reader are kept there; borrowed likewise. NULL: nowhere. */
+void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache);
+/* The identity of an open file, for symbolizer_add_file(): see reader_identify(). Never waits for
+ * symbols that are being read. */
+int symbolizer_identify(struct symbolizer *s, int fd, const char *path, struct error *error,
+			struct reader_identity *ret);
+
+/*
  * Makes a file known. Takes fd, also on failure; -1 when it could not be opened, then path is
  * tried when the first name is asked for. A build-id of zeros is unknown: such a file is known by
  * its path and resolved from fd only. 0, -EINVAL (path too long), -ENOMEM.
@@ -46,11 +60,11 @@ int symbolizer_add_file(struct symbolizer *s, const uint8_t build_id[static BUIL
 			const char *path, int fd);
 
 /*
- * Opens a file that was made known, for other readers of it; the caller frees the image. -ENOENT:
- * it is not known, or was not kept; -ESTALE: it was replaced by another.
+ * How to unwind through a file that was made known: see reader_unwind(). -ENOENT: it is not known,
+ * or was not kept; -ESTALE: it was replaced by another. Nothing is remembered of it.
  */
-int symbolizer_open_file(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
-			 const char *path, struct error *error, struct elf_image **ret);
+int symbolizer_unwind(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		      const char *path, struct error *error, struct unwind_image **ret);
 
 /* Forgets all files: nobody will ask for their names, and kept files take space on disk when
  * deleted. */

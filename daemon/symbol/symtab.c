@@ -11,8 +11,11 @@ struct symtab *symtab_free(struct symtab *st)
 {
 	if (!st)
 		return NULL;
-	free(st->entries);
-	free(st->names);
+	if (!st->flat.data) {
+		free(st->entries);
+		free(st->names);
+	}
+	flat_unmap(&st->flat);
 	free(st->segments);
 	free(st);
 	return NULL;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Shared by the files that make up symtab: the finished table, and the one under construction
- * whose names still point into the string sections of the images they come from.
+ * Shared by the files that make up symtab: the finished table, whose entries and names are memory
+ * of its own or lie in a symbol image that is mapped (see symbol_image.h), and the one under
+ * construction whose names still point into the string sections of the images they come from.
  */
 #ifndef SONDE_SYMBOL_SYMTAB_INTERNAL_H
 #define SONDE_SYMBOL_SYMTAB_INTERNAL_H
 
+#include "symbol/flat.h"
 #include "symbol/symtab.h"
 
 /* 16 bytes a function: user addresses have at most 56 bits, which leaves room for the flags. */
@@ -23,6 +25,7 @@ struct symtab {
 	struct elf_segment *segments;
 	size_t n_segments;
 	bool stripped;
+	struct flat flat; /* the mapping; empty when there is none */
 };
 
 struct raw_symbol {

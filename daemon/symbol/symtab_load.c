@@ -90,22 +90,22 @@ static int add_table(struct symtab_builder *b, struct elf_image *image, uint32_t
 	return 0;
 }
 
-int symtab_load(struct elf_image *image, const char *path, const char *debug_dir,
-		struct error *error, struct symtab **ret)
+int symtab_load_with(struct elf_image *image, struct elf_image *debug, struct error *error,
+		     struct symtab **ret)
 {
 	struct symtab_builder b _cleanup_(symtab_builder_release) = {.image = image};
-	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+	struct elf_image *mini _cleanup_(elf_image_freep) = NULL;
 	bool stripped = elf_image_is_stripped(image);
 	struct symtab *st = NULL;
 	int r;
 
-	/* Names point into the images until the table is finished, so debug lives as long as b. */
+	/* Names point into the images until the table is finished, so mini lives as long as b. */
 	r = add_table(&b, image, SHT_DYNSYM);
 	if (r >= 0 && !stripped)
 		r = add_table(&b, image, SHT_SYMTAB);
-	if (r >= 0 && stripped &&
-	    (debug_file_open(image, path, debug_dir, &debug) == 0 ||
-	     debug_file_open_mini(image, &debug) == 0)) {
+	if (stripped && !debug && debug_file_open_mini(image, &mini) == 0)
+		debug = mini;
+	if (r >= 0 && stripped && debug) {
 		r = add_table(&b, debug, SHT_SYMTAB);
 		stripped = elf_image_is_stripped(debug);
 	}
@@ -122,4 +122,14 @@ int symtab_load(struct elf_image *image, const char *path, const char *debug_dir
 	st->stripped = stripped;
 	*ret = st;
 	return 0;
+}
+
+int symtab_load(struct elf_image *image, const char *path, const char *debug_dir,
+		struct error *error, struct symtab **ret)
+{
+	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+
+	if (elf_image_is_stripped(image))
+		(void)debug_file_open(image, path, debug_dir, &debug);
+	return symtab_load_with(image, debug, error, ret);
 }

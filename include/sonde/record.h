@@ -38,8 +38,8 @@ enum record_flags {
 		1 << 0,	     /* never returned: an exception, longjmp or thread cancel passed it */
 	SPAN_ERROR = 1 << 1, /* the return value is an error by the session's rule */
 	SPAN_ARGS = 1 << 2,  /* six argument registers follow */
-	FORK_FOLLOWED = 1 << 3,	 /* the parent was a target, so the child is one too */
-	MMAP_BUILD_ID = 1 << 4,	 /* build_id is valid */
+	FORK_FOLLOWED = 1 << 3, /* the parent was a target, so the child is one too */
+	/* 1 << 4 was MMAP_BUILD_ID */
 	SPAN_UNDECIDED = 1 << 5, /* the condition was not evaluated: the daemon decides */
 	SPAN_TAIL = 1 << 6,	 /* ended by a jump to another function: ret is not known */
 	SPAN_KERNEL = 1 << 7,	 /* a call of a kernel function */
@@ -62,7 +62,6 @@ enum {
 	RECORD_TYPE_LEN = 64,	  /* of an exception's type, mangled */
 	RECORD_MESSAGE_LEN = 128,
 	RECORD_FILENAME_LEN = 128,
-	RECORD_BUILD_ID_LEN = 20,
 	RECORD_MAX_SESSIONS =
 		64, /* sessions that can be active at a time: bits of a target's mask */
 };
@@ -186,8 +185,7 @@ struct record_mmap {
 	__u32 pid, path_len; /* bytes of path, without a NUL */
 	__u64 time_ns;
 	__u64 address, length, file_offset;
-	__u8 build_id[RECORD_BUILD_ID_LEN]; /* zero-padded; valid when MMAP_BUILD_ID is set */
-	__u32 pad;
+	__u64 inode; /* of the file; 0: of none */
 	char path[];
 };
 
@@ -231,7 +229,7 @@ static_assert(offsetof(struct record_sample, ips) == 48, "record ABI");
 static_assert(sizeof(struct record_fork) == 56, "record ABI");
 static_assert(sizeof(struct record_exec) == 176, "record ABI");
 static_assert(sizeof(struct record_exit) == 24, "record ABI");
-static_assert(offsetof(struct record_mmap, path) == 72, "record ABI");
+static_assert(offsetof(struct record_mmap, path) == 56, "record ABI");
 static_assert(sizeof(struct record_image) == 24, "record ABI");
 #endif
 

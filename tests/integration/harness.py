@@ -46,6 +46,7 @@ class Daemon:
         self.dir.mkdir()
         self.socket = str(self.dir / "sonde.sock")
         self.log = self.dir / "log"
+        config.setdefault("cache", self.dir / "cache")
         (self.dir / "conf").write_text(
             "[daemon]\n" + "".join(f"{k} = {v}\n" for k, v in config.items()))
         with open(self.log, "w") as log:

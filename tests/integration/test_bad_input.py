@@ -234,6 +234,11 @@ def full_disk(daemon):
 def nothing_is_left(daemon):
     """Runs last. Sessions that are closed keep no descriptors, probes or memory maps."""
     daemon.detach_all()
+    # The processes that read files are started when they are first needed, and stay.
+    daemon.sonde("attach", "-a", "-F", "499", "--name", "fd")
+    h.wait_until(lambda: daemon.json("report", "--session", "fd")["rows"], "samples")
+    for _ in range(2):  # ended, and forgotten
+        daemon.sonde("detach", "fd")
     first = daemon.fds()
     for _ in range(3):
         w = h.Workload("calls")

@@ -75,4 +75,18 @@ def the_ten_hottest_functions_agree(daemon):
     print(f"   agree: {len(agree)} of 10", file=sys.stderr)
 
 
+@h.test
+def perf_is_left_alone(daemon):
+    """A daemon that asks for mappings with build-ids makes others see some that they did not ask for."""
+    h.need("perf")
+    data = h.TMP / "alone.data"
+    h.check(daemon.json("status")["daemon"]["pid"] == daemon.pid, "the daemon is there")
+    done = h.run("perf", "record", "-e", "cpu-clock", "-F", FREQUENCY, "-g", "-o", data, "--",
+                 "/usr/bin/python3", "-c", "sum(i * i for i in range(3000000))", timeout=60)
+    h.check("assertion" not in done.err, f"perf record: {done.err}")
+    mapped = h.run("perf", "script", "-i", data, "--show-mmap-events", "-F", "comm,pid,time",
+                   timeout=60).out
+    h.contains(mapped, "/usr/bin/python3", "mappings as perf has them")
+
+
 h.main()

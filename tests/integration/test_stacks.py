@@ -9,53 +9,21 @@ import stacks
 # A guest that is emulated has few instructions between samples, and builds tables slowly.
 SLOW = "SONDE_SLOW_MACHINE" in os.environ
 FREQUENCY = 199 if SLOW else 997
-MS = 700 if SLOW else 200  # of each case
+MS = 700 if SLOW else 120  # of each case
 WARM_UP_MS = 6000 if SLOW else 500
-MIN_SAMPLES = 50
-MIN_GOOD = 0.99
-MAX_STRAY = 0.03
-FEW = 15  # strays of the loader and the end of a process, whose number does not grow
 
 
-def seen(daemon, path):
-    """User frames of the recording's stacks, from the leaf on, as stacks.py has them."""
-    reply = daemon.json("flame", "-i", path, "--kind", "cpu")
-    frames = reply["frames"]
-    for stack in reply["stacks"]:
-        mine = [frames[i] for i in reversed(stack["frames"]) if frames[i]["kind"] == "user"]
-        yield [(f["func"], f["binary"]) for f in mine], stack["value"]
-
-
-def text(frames):
-    return ";".join(f for f, _ in frames[:12])
-
-
-def worst(bad):
-    """The most frequent of wrong stacks, for the message."""
-    return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
-
-
-def planted_stacks(daemon, program, ms=MS):
+def planted_stacks(daemon, program, ms=MS, probes=()):
     binary = f"{h.WORKLOADS}/stacks/{program}"
     if not os.path.exists(binary):
         raise h.Skip(f"{binary} is not built")
     path = h.TMP / f"{program}.sonde"
-    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", ms,
+    out = daemon.sonde("record", "-F", FREQUENCY, *probes, "-o", path, "--", binary, "--ms", ms,
                        "--warm-up", WARM_UP_MS).out
     cases = stacks.parse(out)
     h.check(cases, f"{program} announced no case: {out!r}")
-    verdicts, strays = stacks.judge(cases, list(seen(daemon, path)))
-    wrong = []
-    for case, (good, bad) in verdicts.items():
-        n = good + stacks.total(bad)
-        if n < MIN_SAMPLES:
-            wrong.append(f"{case}: {n} samples only")
-        elif good < MIN_GOOD * n:
-            wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
-    stray = stacks.total(strays)
-    claimed = sum(good + stacks.total(bad) for good, bad in verdicts.values())
-    if stray > FEW + MAX_STRAY * claimed:
-        wrong.append(f"{stray} samples, besides {claimed}, are of no case: {worst(strays)}")
+    wrong = stacks.what_is_wrong(cases, list(stacks.seen(daemon.json("flame", "-i", path, "--kind",
+                                                                     "cpu"))))
     h.check(not wrong, f"{program}: " + " | ".join(wrong))
 
 
@@ -158,6 +126,14 @@ def no_eh_frame_hdr(daemon):
 @h.test
 def stripped(daemon):
     planted_stacks(daemon, "st_stripped")
+
+
+@h.test
+def return_probes_are_seen_through(daemon):
+    """Return addresses on the stack are those of the trampoline then."""
+    planted_stacks(daemon, "st_pie", probes=("link_*", "drive"))
+    planted_stacks(daemon, "st_matrix", probes=("top_*", "mid_*", "compare_*"))
+    planted_stacks(daemon, "st_signals", probes=("raise_*", "on_raise"))
 
 
 @h.test

@@ -136,7 +136,7 @@ static uint64_t expected_size(const union any *r)
 	case RECORD_EXEC:
 		return 176;
 	case RECORD_MMAP:
-		return 72ULL + r->mmap.path_len;
+		return 56ULL + r->mmap.path_len;
 	case RECORD_EXIT:
 	case RECORD_IMAGE:
 		return 24;

@@ -337,6 +337,8 @@ Test(config, defaults)
 	cr_assert_str_eq(c->socket, "/run/sonde/sonde.sock");
 	cr_assert_eq(c->ring_size, 16 << 20);
 	cr_assert_eq(c->symbol_cache, 64 << 20);
+	cr_assert_str_eq(c->cache, "/var/cache/sonde");
+	cr_assert_eq(c->cache_size, 256 << 20);
 	cr_assert_eq(c->raw_memory, 16 << 20);
 	cr_assert_str_eq(c->log_level, "info");
 	cr_assert_str_eq(c->log_format, "plain");
@@ -364,7 +366,8 @@ Test(config, errors)
 		const char *text, *message, *fix;
 	} cases[] = {
 		{"[daemon]\nsock = /a\n", ":2: [daemon] has no key \"sock\"",
-		 "its keys are: socket, ring_size, symbol_cache, unwind_memory, raw_memory"},
+		 "its keys are: socket, ring_size, symbol_cache, cache, cache_size, unwind_memory, "
+		 "raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
@@ -507,7 +510,8 @@ Test(doctor, a_poor_machine)
 {
 	_cleanup_(doctor_freep) struct doctor *d = NULL;
 	char root[] = "/tmp/sonde-doctor-XXXXXX", command[64];
-	struct doctor_facts facts = {.bpf_errno = EPERM, .root = root};
+	struct doctor_facts facts = {
+		.bpf_errno = EPERM, .root = root, .reader_error = "It is not confined."};
 	const struct doctor_check *c;
 
 	cr_assert(mkdtemp(root));
@@ -524,6 +528,9 @@ Test(doctor, a_poor_machine)
 	cr_assert(!c->ok && c->required && strstr(c->fix, "setcap cap_bpf"), "%s", c->fix);
 	c = find_check(d, "multi_uprobe");
 	cr_assert(!c->ok && !c->required);
+	c = find_check(d, "reader");
+	cr_assert(!c->ok && strstr(c->fix, "SECCOMP"), "%s", c->fix);
+	cr_assert_str_eq(c->detail, "It is not confined.");
 	c = find_check(d, "fentry");
 	cr_assert(!c->ok && !c->required && strstr(c->detail, "not tried"), "%s", c->detail);
 	c = find_check(d, "uprobes");
@@ -546,13 +553,17 @@ Test(doctor, a_poor_machine)
 
 Test(doctor, a_better_machine)
 {
+	struct reader_failure unreadable[] = {{.path = "/x/bad", .reason = "It was bad."}};
 	_cleanup_(doctor_freep) struct doctor *d = NULL;
 	char root[] = "/tmp/sonde-doctor-XXXXXX", command[64];
 	struct doctor_facts facts = {.bpf_load = true,
 				     .root = root,
 				     .kprobe = -EOPNOTSUPP,
 				     .kprobe_multi = 0,
-				     .fentry = -EPERM};
+				     .fentry = -EPERM,
+				     .reader_error = "",
+				     .unreadable = unreadable,
+				     .n_unreadable = 1};
 	const struct doctor_check *c;
 
 	cr_assert(mkdtemp(root));
@@ -575,6 +586,10 @@ Test(doctor, a_better_machine)
 	cr_assert(strstr(c->fix, "mount -t securityfs"), "%s", c->fix);
 	c = find_check(d, "ring_buffer");
 	cr_assert(!c->ok && c->required && strstr(c->fix, "5.8"), "%s", c->fix);
+	cr_assert(find_check(d, "reader")->ok);
+	c = find_check(d, "unreadable");
+	cr_assert(!c->ok && !c->required && strstr(c->fix, "/x/bad"), "%s", c->fix);
+	cr_assert_str_eq(c->detail, "It was bad.");
 	snprintf(command, sizeof(command), "rm -rf %s", root);
 	cr_assert_eq(system(command), 0);
 }

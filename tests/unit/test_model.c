@@ -149,13 +149,13 @@ Test(model, one_place_may_have_several_names)
 	cr_assert_eq(model_new(&m), 0);
 	file = model_file(m, NULL, "//anon", FILE_SPECIAL);
 	jit = model_file(m, NULL, "[jit]", FILE_SPECIAL);
-	one = model_frame_named(m, jit, 5, model_string(m, "one"));
-	two = model_frame_named(m, jit, 5, model_string(m, "two"));
+	one = model_named_frame(m, jit, 5, model_string(m, "one"));
+	two = model_named_frame(m, jit, 5, model_string(m, "two"));
 	cr_assert(one && two && one != two);
-	cr_assert_eq(model_frame_named(m, jit, 5, model_string(m, "one")), one);
+	cr_assert_eq(model_named_frame(m, jit, 5, model_string(m, "one")), one);
 	cr_assert_neq(model_frame(m, jit, 5), one);
-	cr_assert_eq(model_frame_named(m, jit, 5, 0), model_frame(m, jit, 5));
-	cr_assert_eq(model_frame_named(m, jit, 5, 999), 0, "no such string");
+	cr_assert_eq(model_named_frame(m, jit, 5, 0), model_frame(m, jit, 5));
+	cr_assert_eq(model_named_frame(m, jit, 5, 999), 0, "no such string");
 
 	none = model_frame(m, file, 7);
 	model_frame_become(m, none, model_frame_peek(m, one));

@@ -82,7 +82,7 @@ static void grow_model(struct recorded *rec)
 		model_frame(m, FILE_ID_KERNEL, UINT64_MAX - below(100));
 		model_counts(m, &have);
 		if (below(2))
-			model_frame_named(m, below(have.files + 1), below(5),
+			model_named_frame(m, below(have.files + 1), below(5),
 					  1 + below(have.strings));
 		if (below(2))
 			model_frame_become(

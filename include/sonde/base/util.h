@@ -97,6 +97,9 @@ int array_reserve(void *items, size_t *cap, size_t need, size_t size);
 /* The whole file as a NUL-terminated string the caller frees; at most max bytes, else -EFBIG. */
 int read_file(const char *path, size_t max, char **ret_text, size_t *ret_size);
 
+/* Writes all of it at the descriptor's position, also where write() takes it in pieces. */
+int write_fully(int fd, const void *data, size_t size);
+
 /* A strict unsigned number, decimal or 0x-hexadecimal, nothing behind it. 0, -EINVAL, -ERANGE. */
 int parse_u64(const char *s, uint64_t *ret);
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reads files that users control without trusting them: in a process of its own that has no
+ * privilege, no files and hardly a system call (reader_confine.h). What it answers is checked
+ * again. A file at which it dies or takes too long is marked: it is refused from then on, and the
+ * reason is kept for the doctor.
+ *
+ * The process is started when it is first needed, and again after it was killed. There are two, as
+ * naming a file must not wait until another one's symbols are read. Any thread may call any
+ * function; each process is asked one thing at a time.
+ *
+ * fds are open for reading and stay the caller's. Paths are for messages only, never opened.
+ * Errors, with one sentence: what reading the file gives (-ENOEXEC, -EINVAL, -EFBIG, -ENOMEM and
+ * so on); -EPIPE and -ETIMEDOUT, it died (twice, if by SIGKILL) or took too long; -EPROTO and
+ * -EBADMSG, it answered nonsense; -EUCLEAN, it kept its answer writable; or why it cannot be
+ * started.
+ */
+#ifndef SONDE_SYMBOL_READER_H
+#define SONDE_SYMBOL_READER_H
+
+#include "symbol/reader_protocol.h"
+#include "symbol/symtab.h"
+#include "symbol/unwind_image.h"
+
+struct reader;
+
+struct reader_failure {
+	char path[256]; /* its end when it is longer */
+	char reason[READER_MESSAGE_MAX];
+	uint64_t time_us; /* since the epoch */
+};
+
+enum { READER_FAILURES_MAX = 32 };
+
+/*
+ * program is what is started with READER_OPTION, NULL for the running one (whose main must know
+ * that option). Starts nothing yet.
+ */
+int reader_new(const char *program, struct reader **ret);
+struct reader *reader_free(struct reader *r);
+DEFINE_CLEANUP(struct reader *, reader_free)
+/* How long reading symbols or unwind tables may take (10 s by default); a fifth to identify. */
+void reader_set_limit(struct reader *r, uint64_t limit_ns);
+
+/* The build-id, or a hash of the content: what elf_image_open() finds. */
+int reader_identify(struct reader *r, int fd, const char *path, struct error *error,
+		    struct reader_identity *ret);
+/* The same of an image that was opened in this process. */
+void reader_identity_of(const struct elf_image *image, struct reader_identity *ret);
+/*
+ * The functions, of the separate debug file with its build-id below debug_dir (NULL for
+ * /usr/lib/debug), too, when it is stripped; a .gnu_debuglink is not followed. symtab_free() it.
+ */
+int reader_symbols(struct reader *r, int fd, const char *path, const char *debug_dir,
+		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret);
+/* The rows to unwind by; errors of unwind_table_new() as well. unwind_image_free() it. */
+int reader_unwind(struct reader *r, int fd, const char *path, struct error *error,
+		  struct reader_identity *ret_identity, struct unwind_image **ret);
+
+/* Files that the process failed at, the latest first; returns how many of at most max. */
+size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);
+/* Makes the process do what it must not. 0: it was killed for that; -EPERM: it was not. */
+int reader_test_confinement(struct reader *r, struct error *error);
+/* The process that reads symbols, for tests; 0 when none runs. */
+pid_t reader_pid(struct reader *r);
+
+#endif

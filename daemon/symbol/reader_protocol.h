@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the daemon and its reader process (reader.h) say to each other, over a SOCK_SEQPACKET
+ * socket: one request, one answer, never two at a time. Both are the same program, so there are no
+ * versions. With a request come READER_FD_* descriptors; an answer has none.
+ */
+#ifndef SONDE_SYMBOL_READER_PROTOCOL_H
+#define SONDE_SYMBOL_READER_PROTOCOL_H
+
+#include "symbol/elf_image.h"
+
+#define READER_OPTION "--reader" /* the only argument of the program, and internal */
+
+/*
+ * AddressSanitizer reserves terabytes of addresses, and allocates, reports and unwinds by calls of
+ * its own; UndefinedBehaviorSanitizer needs none. Such builds are for tests alone, which also get
+ * to see what the process reports.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+enum { READER_IS_SANITIZED = true };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+enum { READER_IS_SANITIZED = true };
+#else
+enum { READER_IS_SANITIZED = false };
+#endif
+#else
+enum { READER_IS_SANITIZED = false };
+#endif
+
+enum {
+	READER_SOCKET = 3, /* the child's descriptor */
+	READER_RESULT_MIN = -4095,
+	READER_MESSAGE_MAX = 256,
+};
+
+enum reader_kind {
+	READ_GREETING = 0, /* no request: the first answer, once the child has confined itself */
+	READ_IDENTITY = 1,
+	READ_SYMBOLS = 2,   /* the answer's file becomes a symbol image */
+	READ_UNWIND = 3,    /* the answer's file becomes an unwind image */
+	READ_FORBIDDEN = 4, /* open a file: a test of the confinement, which kills the child */
+};
+
+/* In this order; the last one is optional. */
+enum reader_fd {
+	READER_FD_FILE = 0,   /* the ELF file, open for reading */
+	READER_FD_ANSWER = 1, /* an empty memfd to write to */
+	READER_FD_DEBUG = 2,  /* its separate debug file */
+	READER_FDS = 3,
+};
+
+struct reader_request {
+	uint32_t kind, seq;
+	uint32_t n_fds;
+	uint32_t limit_s; /* the child ends by itself after that: nobody may be there to end it */
+};
+
+enum reader_file_flags {
+	READER_FILE_STRIPPED = 1 << 0, /* of a full symbol table, the debug file disregarded */
+	READER_FILE_X86_64 = 1 << 1,
+	READER_FILE_EH_FRAME = 1 << 2,
+};
+
+struct reader_identity {
+	uint8_t build_id[BUILD_ID_SIZE]; /* zero padded; a hash of the content where len is 0 */
+	uint32_t build_id_len;
+	uint32_t flags; /* enum reader_file_flags */
+};
+
+struct reader_answer {
+	uint32_t kind, seq;
+	int32_t result; /* 0 or -errno */
+	struct reader_identity identity;
+	uint64_t bytes;			  /* written to the answer's file */
+	char message[READER_MESSAGE_MAX]; /* one sentence about a result below 0 */
+};
+
+#endif

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Users' files are read by processes without rights, which the daemon outlives, and once."""
+import os
+import pathlib
+import shutil
+import signal
+
+import harness as h
+
+HOT = {"hot_a", "hot_b", "hot_c"}
+
+
+def readers(daemon):
+    """The reader processes of a daemon: pid to the fields of /proc/PID/status."""
+    found = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            status = (path / "status").read_text()
+            cmdline = (path / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if f"\nPPid:\t{daemon.pid}\n" in status and b"--reader" in cmdline:
+            found[int(path.name)] = {name: value.strip() for name, _, value in
+                                     (line.partition(":") for line in status.splitlines())}
+    return found
+
+
+def names(daemon, program, file):
+    """The planted functions that a profile of the program names."""
+    daemon.sonde("record", "-F", "499", "-o", file, "--", program, "--seconds", "1")
+    return set(daemon.rows("-i", file, "--kind", "cpu")) & HOT
+
+
+@h.test(smoke=True, own_daemon=True)
+def reads_without_rights():
+    daemon = h.Daemon(cache=h.TMP / "cache")
+    h.equal(names(daemon, f"{h.WORKLOADS}/wl_hot", h.TMP / "first.sonde"), HOT, "names")
+    # A session on the daemon itself, as the recording was read by another one.
+    daemon.sonde("attach", "--name", "s", "-F", "499", "-a")
+    h.wait_until(lambda: daemon.json("report", "--session", "s")["rows"], "samples")
+    daemon.sonde("detach", "s")
+    processes = readers(daemon)
+    h.check(processes, "there is a reader")
+    for pid, status in processes.items():
+        h.equal(int(status["CapEff"], 16), 0, "effective capabilities")
+        h.equal(int(status["CapPrm"], 16), 0, "permitted capabilities")
+        h.equal(status["NoNewPrivs"], "1", "no new privileges")
+        h.equal(status["Seccomp"], "2", "a filter")
+        h.equal(set(status["Uid"].split()), {"65534"}, "users")
+        h.equal(set(status["Gid"].split()), {"65534"}, "groups")
+        h.equal(status["Groups"], "", "further groups")
+        h.check(os.readlink(f"/proc/{pid}/root") != "/", "it has another root directory")
+        files = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        h.equal(len([f for f in files if f != "/dev/null" and not f.startswith("/")]), 1,
+                f"sockets of {files}")
+
+
+@h.test(smoke=True, own_daemon=True)
+def is_started_again():
+    daemon = h.Daemon(cache=h.TMP / "none" / "such")
+    other = h.TMP / "other"
+    shutil.copy(f"{h.WORKLOADS}/wl_hot", other)
+    h.run("objcopy", "--remove-section=.note.gnu.build-id", other)
+    names(daemon, f"{h.WORKLOADS}/wl_hot", h.TMP / "first.sonde")
+    first = readers(daemon)
+    h.check(first, "there is a reader")
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    h.equal(names(daemon, other, h.TMP / "second.sonde"), HOT, "names")
+    h.check(not set(first) & set(readers(daemon)), "the readers are new ones")
+    checks = {c["name"]: c for c in daemon.json("doctor")["checks"]}
+    h.check(checks["reader"]["ok"], checks["reader"]["detail"])
+    h.check("unreadable" not in checks, "it was no file's fault")
+
+
+@h.test(own_daemon=True)
+def tables_are_kept():
+    cache = h.TMP / "kept"
+    daemon = h.Daemon(cache=cache)
+    h.equal(names(daemon, f"{h.WORKLOADS}/wl_hot", h.TMP / "a.sonde"), HOT, "names")
+    files = sorted(os.listdir(cache))
+    h.check(files, "there are files")
+    h.equal(cache.stat().st_mode & 0o777, 0o700, "mode")
+    # What is damaged is made anew, when it is needed.
+    for name in files:
+        with open(cache / name, "r+b") as f:
+            f.truncate(50)
+    daemon = h.Daemon(cache=cache)
+    h.equal(names(daemon, f"{h.WORKLOADS}/wl_hot", h.TMP / "b.sonde"), HOT, "names")
+    h.check(any((cache / name).stat().st_size != 50 for name in files), "they are whole again")
+
+
+h.main()
