@@ -37,6 +37,7 @@ struct daemon {
 	struct symbol_cache *cache; /* NULL: the directory cannot be used */
 	struct symbolizer *symbolizer;
 	struct processes *processes;
+	struct jit *jit;	      /* of the model */
 	struct unwinding *unwinding;  /* NULL: no kernel side */
 	struct kernel_side *kernel;   /* NULL: replay, or not permitted */
 	struct error kernel_error;    /* why there is no kernel side */

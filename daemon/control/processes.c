@@ -497,6 +497,9 @@ char *processes_name_frame(void *arg, const struct model_file *file, const char 
 	uint64_t at;
 	int r;
 
+	/* Memory that looks like a path: the file of that name, if there is one, is another. */
+	if (file->flags & FILE_SPECIAL && path[0] == '/')
+		return NULL;
 	if (file->flags & FILE_KERNEL)
 		r = symbolizer_resolve_kernel(symbolizer, offset, name, sizeof(name), &at);
 	else

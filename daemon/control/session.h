@@ -14,6 +14,7 @@
 #include "collect/sampler.h"
 #include "collect/span_program.h"
 #include "control/call_plan.h"
+#include "control/jit.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
 #include "control/worker.h"
@@ -59,6 +60,7 @@ struct session_context {
 	struct model *model;
 	struct processes *processes;
 	struct symbolizer *symbolizer;
+	struct jit *jit;	     /* NULL: code without a file has no names */
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */
 	bool can_multi, can_session_link;

@@ -70,7 +70,15 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
  */
 static uint32_t user_frame(struct session *s, uint32_t process, const __u64 *ips, uint32_t i)
 {
-	return model_frame_at(s->context->model, process, ips[i] - (i > 0));
+	struct model *m = s->context->model;
+	uint64_t address = ips[i] - (i > 0);
+	const struct model_mapping *map = model_mapping_at(m, process, address);
+	uint32_t frame;
+
+	if (!map)
+		return model_frame(m, 0, address);
+	frame = jit_frame(s->context->jit, map, address);
+	return frame ? frame : model_frame(m, map->file, address - map->start + map->offset);
 }
 
 /*
@@ -122,9 +130,11 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
-					    session_take_python(s, r->tid, r->time_ns));
+	uint32_t stack;
 
+	jit_begin(s->context->jit, process, r->time_ns);
+	stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
+				   session_take_python(s, r->tid, r->time_ns));
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(
 			m, stack,

@@ -30,6 +30,7 @@ void session_add_stack(struct session *s, const struct record_stack *r)
 	struct session_ahead *c = &s->ahead;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 
+	jit_begin(s->context->jit, process, r->time_ns);
 	c->stack = process ? session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
 						session_take_python(s, r->tid, r->time_ns))
 			   : 0;

@@ -133,7 +133,7 @@ def worst(bad):
     return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
 
 
-def what_is_wrong(cases, stacks, min_samples=MIN_SAMPLES, min_good=MIN_GOOD):
+def what_is_wrong(cases, stacks, min_samples=MIN_SAMPLES, min_good=MIN_GOOD, max_stray=MAX_STRAY):
     """A line a case that was not seen as it was planted; none when all is well."""
     verdicts, strays = judge(cases, stacks)
     wrong = []
@@ -145,6 +145,6 @@ def what_is_wrong(cases, stacks, min_samples=MIN_SAMPLES, min_good=MIN_GOOD):
             wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
     stray = total(strays)
     claimed = sum(good + total(bad) for good, bad in verdicts.values())
-    if stray > FEW + MAX_STRAY * claimed:
+    if stray > FEW + max_stray * claimed:
         wrong.append(f"{stray} samples, besides {claimed}, are of no case: {worst(strays)}")
     return wrong
