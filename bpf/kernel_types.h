@@ -66,7 +66,18 @@ struct sched_entity {
 	__u64 sum_exec_runtime; /* ns on the CPU, up to the last tick or switch */
 };
 
+/* The number of a thread in one PID namespace; the innermost is that of its level. */
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
 struct task_struct {
+	struct pid *thread_pid;
 	unsigned int flags;
 	int pid;
 	int tgid;

@@ -4,6 +4,7 @@
  * becomes a target because its parent is one. Executable mappings come from perf's MMAP2 records
  * (daemon/collect/mmap_events.c), as no tracepoint has them.
  */
+#include "python_maps.bpf.h"
 #include "unwind_maps.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";

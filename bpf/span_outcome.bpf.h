@@ -3,6 +3,7 @@
 #ifndef SONDE_BPF_SPAN_OUTCOME_H
 #define SONDE_BPF_SPAN_OUTCOME_H
 
+#include "python.bpf.h"
 #include "span_end.bpf.h"
 #include "unwind.bpf.h"
 
@@ -51,6 +52,27 @@ struct {
 	__type(value, struct unwind_walk);
 } walks SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct python_walk);
+} python_walks SEC(".maps");
+
+static __always_inline void emit_python(const struct pending_call *p)
+{
+	const struct python_process *process = python_of(p->call.span.pid);
+	struct python_walk *w;
+
+	if (!process)
+		return;
+	w = bpf_task_storage_get(&python_walks, bpf_get_current_task_btf(), NULL,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (w)
+		send_python_stack(w, process, session,
+				  p->call.span.start_ns + p->call.span.duration_ns);
+}
+
 enum { STACK_RECORD_AT = STACK_HEADER_WORDS - sizeof(struct record_stack) / sizeof(__u64) };
 
 static __always_inline void emit_stack(struct pt_regs *ctx, const struct pending_call *p)
@@ -71,6 +93,7 @@ static __always_inline void emit_stack(struct pt_regs *ctx, const struct pending
 	r->time_ns = p->call.span.start_ns + p->call.span.duration_ns;
 	r->user_count = frames;
 	r->pad = 0;
+	emit_python(p);
 	if (bpf_ringbuf_output(&ring, r, sizeof(*r) + frames * sizeof(__u64), BPF_RB_NO_WAKEUP))
 		count_loss(session, LOSS_STACK);
 }

@@ -102,9 +102,11 @@ size_t kernel_side_ring_bytes(const struct kernel_side *k)
 int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *object)
 {
 	const struct bpf_map *shared[] = {
-		k->skel->maps.ring,	    k->skel->maps.losses,
-		k->skel->maps.targets,	    k->skel->maps.unwind_tables,
-		k->skel->maps.unwind_trees, k->skel->maps.unwind_mappings,
+		k->skel->maps.ring,	      k->skel->maps.losses,
+		k->skel->maps.targets,	      k->skel->maps.unwind_tables,
+		k->skel->maps.unwind_trees,   k->skel->maps.unwind_mappings,
+		k->skel->maps.python_codes,   k->skel->maps.python_processes,
+		k->skel->maps.python_threads,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
@@ -127,6 +129,19 @@ void kernel_side_unwind_maps(const struct kernel_side *k, int *ret_tables, int *
 	*ret_tables = bpf_map__fd(k->skel->maps.unwind_tables);
 	*ret_trees = bpf_map__fd(k->skel->maps.unwind_trees);
 	*ret_processes = bpf_map__fd(k->skel->maps.unwind_mappings);
+}
+
+int kernel_side_set_python(struct kernel_side *k, uint32_t pid,
+			   const struct python_process *process)
+{
+	int fd = bpf_map__fd(k->skel->maps.python_processes);
+
+	return bpf_map_update_elem(fd, &pid, process, BPF_ANY) < 0 ? -errno : 0;
+}
+
+void kernel_side_remove_python(struct kernel_side *k, uint32_t pid)
+{
+	(void)bpf_map_delete_elem(bpf_map__fd(k->skel->maps.python_processes), &pid);
 }
 
 int kernel_side_take_slot(struct kernel_side *k, uint32_t *ret_slot)

@@ -7,6 +7,7 @@
 #define SONDE_COLLECT_KERNEL_SIDE_H
 
 #include "sonde/base/error.h"
+#include "sonde/python.h"
 #include "sonde/record.h"
 
 struct kernel_side;
@@ -26,6 +27,11 @@ int kernel_side_share_maps(const struct kernel_side *k, struct bpf_object *objec
 /* The maps of bpf/unwind_maps.bpf.h. */
 void kernel_side_unwind_maps(const struct kernel_side *k, int *ret_tables, int *ret_trees,
 			     int *ret_processes);
+
+/* The Python frames of a process are read from now on; -E2BIG: those of too many are. */
+int kernel_side_set_python(struct kernel_side *k, uint32_t pid,
+			   const struct python_process *process);
+void kernel_side_remove_python(struct kernel_side *k, uint32_t pid);
 
 /* A slot for a session, its counters at zero; -EBUSY when all RECORD_MAX_SESSIONS are taken. */
 int kernel_side_take_slot(struct kernel_side *k, uint32_t *ret_slot);

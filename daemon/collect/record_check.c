@@ -5,6 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Text of whole characters. */
+static bool text_valid(uint8_t kind, uint16_t len, size_t most)
+{
+	if (kind == 0)
+		return len == 0;
+	return (kind == 1 || kind == 2 || kind == 4) && len <= most && len % kind == 0;
+}
+
+static bool python_code_valid(const struct record_python_code *c, size_t size)
+{
+	return text_valid(c->name_kind, c->name_len, RECORD_PYTHON_NAME_LEN) &&
+	       text_valid(c->file_kind, c->file_len, RECORD_PYTHON_FILE_LEN) &&
+	       c->lines_len <= RECORD_PYTHON_LINES_LEN && c->lines_len <= c->lines_size &&
+	       size == offsetof(struct record_python_code, lines) + c->lines_len;
+}
+
 bool record_valid(const void *data, size_t size)
 {
 	const struct record_header *h = data;
@@ -56,6 +72,15 @@ bool record_valid(const void *data, size_t size)
 	}
 	case RECORD_IMAGE:
 		return size == sizeof(struct record_image);
+	case RECORD_PYTHON: {
+		const struct record_python *p = data;
+
+		return size >= sizeof(*p) && p->count <= RECORD_MAX_PYTHON &&
+		       size == sizeof(*p) + p->count * sizeof(struct record_python_frame);
+	}
+	case RECORD_PYTHON_CODE:
+		return size >= offsetof(struct record_python_code, lines) &&
+		       python_code_valid(data, size);
 	default:
 		return false;
 	}

@@ -23,6 +23,7 @@ static struct stream *find_stream(struct daemon *d, const struct session *s)
 
 static void on_exit_record(struct daemon *d, const struct record_exit *r)
 {
+	jit_gone(d->jit, model_process_find(d->model, r->pid));
 	unwinding_gone(d->unwinding, model_process_find(d->model, r->pid));
 	processes_exit(d->processes, r);
 	for (struct session *s = d->sessions; s; s = s->next) {
@@ -55,6 +56,7 @@ static void on_mmap_record(struct daemon *d, const struct record_mmap *r)
 	if (is_about_stacks_of(d, r->pid))
 		unwinding_want(d->unwinding, process);
 	unwinding_mapped(d->unwinding, process);
+	jit_mapped(d->jit, process, r->address);
 }
 
 /* The one place where records meet the model. Everything in a batch has been checked. */
@@ -80,6 +82,13 @@ static void on_record(void *arg, const void *record, size_t size)
 	case RECORD_STACK:
 		if (s)
 			session_add_stack(s, record);
+		break;
+	case RECORD_PYTHON:
+		if (s)
+			session_add_python(s, record);
+		break;
+	case RECORD_PYTHON_CODE:
+		python_add_code(unwinding_python(d->unwinding), record);
 		break;
 	case RECORD_PATH:
 		if (s)
@@ -110,6 +119,7 @@ static void on_record(void *arg, const void *record, size_t size)
 	case RECORD_IMAGE: {
 		const struct record_image *image = record;
 
+		jit_gone(d->jit, model_process_find(d->model, image->pid));
 		unwinding_gone(d->unwinding, model_process_find(d->model, image->pid));
 		processes_image(d->processes, image);
 		break;
@@ -131,6 +141,7 @@ static void take_batches(struct daemon *d)
 			stream_flush(d, t);
 	}
 	unwinding_refresh(d->unwinding);
+	jit_refresh(d->jit);
 }
 
 static int on_collector(sd_event_source *source, int fd, uint32_t events, void *arg)
@@ -146,6 +157,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct daemon *d = arg;
 
+	jit_refresh(d->jit);
 	for (struct session *s = d->sessions; s; s = s->next)
 		if (s->active)
 			session_roll(s, false);
@@ -195,6 +207,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	if (r < 0)
 		return r;
 	r = processes_new(d->model, d->symbolizer, &d->processes);
+	if (r >= 0)
+		r = jit_new(d->model, &d->jit);
 	if (r < 0)
 		return r;
 	r = worker_new(event, "sonded-write", &d->writer);
@@ -206,6 +220,7 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	d->context = (struct session_context){
 		.model = d->model,
 		.processes = d->processes,
+		.jit = d->jit,
 		.symbolizer = d->symbolizer,
 		.writer = d->writer,
 		.raw_memory = config->raw_memory,
@@ -345,6 +360,7 @@ struct daemon *daemon_free(struct daemon *d)
 	collector_free(d->collector);
 	unwinding_free(d->unwinding);
 	kernel_side_free(d->kernel);
+	jit_free(d->jit);
 	processes_free(d->processes);
 	frame_lines_free(d->lines);
 	symbolizer_free(d->symbolizer);
@@ -387,6 +403,7 @@ static void forget_everything(struct daemon *d)
 	struct processes *processes = NULL;
 	struct span_texts *texts = NULL;
 	struct model *model = NULL;
+	struct jit *jit = NULL;
 
 	d->wants_new_model = d->model_users > 0;
 	if (d->wants_new_model)
@@ -396,18 +413,21 @@ static void forget_everything(struct daemon *d)
 	if (d->recording || d->sessions || !d->asker || model_new(&model) < 0)
 		return;
 	if (processes_new(model, d->symbolizer, &processes) < 0 ||
-	    span_texts_new(model, &texts) < 0) {
+	    span_texts_new(model, &texts) < 0 || jit_new(model, &jit) < 0) {
+		span_texts_free(texts);
 		processes_free(processes);
 		model_free(model);
 		return;
 	}
 	if (d->unwinding)
 		unwinding_set_model(d->unwinding, model);
+	jit_free(d->jit);
 	processes_free(d->processes);
 	span_texts_free(d->texts);
 	model_free(d->model);
 	d->texts = texts;
 	d->context.processes = d->processes = processes;
+	d->context.jit = d->jit = jit;
 	d->context.model = d->model = model;
 	/* A question that is still being answered needs the names. */
 	if (worker_pending(d->asker) == 0)

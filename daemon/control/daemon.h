@@ -39,6 +39,7 @@ struct daemon {
 	struct symbolizer *symbolizer;
 	struct frame_lines *lines; /* the asker's */
 	struct processes *processes;
+	struct jit *jit;	      /* of the model */
 	struct unwinding *unwinding;  /* NULL: no kernel side */
 	struct kernel_side *kernel;   /* NULL: replay, or not permitted */
 	struct error kernel_error;    /* why there is no kernel side */

@@ -474,6 +474,16 @@ static void check_libc(struct doctor *d)
 	    text(d, "%s", ok ? "" : "apt-get install libc6-dbg"));
 }
 
+/* Only when something is wrong: most machines have nothing of it to ask. */
+static void check_python(struct doctor *d)
+{
+	if (d->facts->python_pid)
+		add(d, "python_frames", false, false,
+		    text(d, "process %u has native frames only: %s", d->facts->python_pid,
+			 d->facts->python_failure),
+		    text(d, "%s", ""));
+}
+
 static void check_reader(struct doctor *d)
 {
 	const char *error = d->facts->reader_error;
@@ -526,6 +536,7 @@ int doctor_run(const struct doctor_facts *facts, struct doctor **ret)
 	check_lockdown(d);
 	check_files(d);
 	check_libc(d);
+	check_python(d);
 	check_reader(d);
 	check_unwinding(d);
 	d->facts = NULL;

@@ -16,6 +16,9 @@ struct doctor_facts {
 	bool ring_buffer, task_storage, tp_btf;
 	bool multi_uprobe, session_link;
 	int kprobe, kprobe_multi, fentry; /* on kernel functions: 0, or -errno why not */
+	/* A process whose Python frames cannot be read, and why; 0: there is none. */
+	uint32_t python_pid;
+	const char *python_failure;
 	/* The process that reads programs: why there is none that is confined, "" when there is
 	 * one; NULL: it was not tried. And the files that it failed at. */
 	const char *reader_error;

@@ -94,9 +94,12 @@ void method_doctor(struct daemon *d, struct call *call)
 	struct error error = {0}, reader_error = {0};
 	struct kernel_support support;
 	struct doctor_facts facts;
+	struct python_stats python = {0};
 	struct json_writer w;
 	int r;
 
+	if (d->unwinding)
+		python_stats(unwinding_python(d->unwinding), &python);
 	if (d->reader)
 		(void)reader_test_confinement(d->reader, &reader_error);
 	kernel_support_probe(&support);
@@ -111,6 +114,8 @@ void method_doctor(struct daemon *d, struct call *call)
 		.kprobe = attach_probe_kprobe(),
 		.kprobe_multi = attach_probe_kprobe_multi(),
 		.fentry = attach_probe_fentry(),
+		.python_pid = python.failed_pid,
+		.python_failure = python.failure,
 		.reader_error = d->reader ? reader_error.message : NULL,
 		.unreadable = unreadable,
 		.n_unreadable =

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/processes.h"
+#include "control/unclaimed.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,7 @@ struct processes {
 		hashed; /* (inode, size, mtime, path) → file id, for files without a build-id */
 	struct table known;   /* file id → 1: the symbolizer has it */
 	struct table threads; /* (pid, tid) → string id */
+	struct unclaimed unclaimed;
 	bool track_all;
 	uint32_t last_pid, last_process; /* most records come from the process of the one before */
 };
@@ -51,6 +53,7 @@ struct processes *processes_free(struct processes *p)
 	table_release(&p->hashed);
 	table_release(&p->known);
 	table_release(&p->threads);
+	unclaimed_release(&p->unclaimed);
 	free(p);
 	return NULL;
 }
@@ -229,8 +232,26 @@ static bool is_noted(const struct processes *p, uint32_t pid)
 	return p->track_all || model_process_find(p->model, pid) != 0;
 }
 
+struct claim {
+	struct processes *processes;
+	uint64_t since_ns; /* what is older is of another process that had the number */
+};
+
+static void on_unclaimed(void *arg, const struct record_header *record)
+{
+	const struct record_image *image = (const struct record_image *)record;
+	const struct record_mmap *map = (const struct record_mmap *)record;
+	const struct claim *c = arg;
+
+	if (record->kind == RECORD_IMAGE && image->time_ns >= c->since_ns)
+		processes_image(c->processes, image);
+	else if (record->kind == RECORD_MMAP && map->time_ns >= c->since_ns)
+		processes_mmap(c->processes, map);
+}
+
 void processes_fork(struct processes *p, const struct record_fork *r)
 {
+	struct claim claim = {p, r->time_ns};
 	uint32_t parent, comm, child;
 	struct model_process *c, *from;
 
@@ -256,6 +277,7 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
 	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
 		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;
+	unclaimed_take(&p->unclaimed, r->pid, on_unclaimed, &claim);
 }
 
 void processes_exec(struct processes *p, const struct record_exec *r)
@@ -302,8 +324,10 @@ void processes_image(struct processes *p, const struct record_image *r)
 	struct model_process *process;
 	uint32_t id;
 
-	if (!is_noted(p, r->pid))
+	if (!is_noted(p, r->pid)) {
+		unclaimed_keep(&p->unclaimed, r->pid, &r->h, sizeof(*r));
 		return;
+	}
 	id = processes_find(p, r->pid);
 	process = model_process_get(p->model, id);
 	if (!process)
@@ -324,8 +348,10 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 	char path[PATH_MAX];
 	uint32_t id;
 
-	if (!is_noted(p, r->pid))
+	if (!is_noted(p, r->pid)) {
+		unclaimed_keep(&p->unclaimed, r->pid, &r->h, sizeof(*r) + r->path_len);
 		return;
+	}
 	id = processes_find(p, r->pid);
 	process = model_process_get(p->model, id);
 	/* Of a process whose mappings were never asked for, all are read when they are. */
@@ -472,6 +498,9 @@ char *processes_name_frame_as(struct symbolizer *symbolizer, const struct model_
 	uint64_t at;
 	int r;
 
+	/* Memory that looks like a path: the file of that name, if there is one, is another. */
+	if (file->flags & FILE_SPECIAL && path[0] == '/')
+		return NULL;
 	if (file->flags & FILE_KERNEL)
 		r = symbolizer_resolve_kernel(symbolizer, offset, name, size, &at);
 	else

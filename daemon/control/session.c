@@ -189,6 +189,7 @@ struct session *session_free(struct session *s)
 	session_options_release(&s->options);
 	free(s->name);
 	free(s->targets);
+	free(s->ahead.python);
 	free(s);
 	return NULL;
 }

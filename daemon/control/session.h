@@ -14,6 +14,7 @@
 #include "collect/sampler.h"
 #include "collect/span_program.h"
 #include "control/call_plan.h"
+#include "control/jit.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
 #include "control/worker.h"
@@ -59,6 +60,7 @@ struct session_context {
 	struct model *model;
 	struct processes *processes;
 	struct symbolizer *symbolizer;
+	struct jit *jit;	     /* NULL: code without a file has no names */
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */
 	bool can_multi, can_session_link;
@@ -78,6 +80,7 @@ struct session_ahead {
 	struct thrown throws[AHEAD_THROWS]; /* by thread */
 	uint32_t stack, stack_tid;
 	uint64_t stack_ns;
+	struct python_ahead *python; /* NULL: there were none yet */
 };
 
 struct session_calls;
@@ -167,10 +170,13 @@ void session_add_stack(struct session *s, const struct record_stack *r);
 /* Adds to the open window. more: NULL for nothing. */
 void session_keep_span(struct session *s, const struct record_span *r,
 		       const struct span_more *more);
-/* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's.
- */
+/* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's;
+ * python: its Python frames, NULL: none. */
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n);
+			    uint32_t n, const struct record_python *python);
+void session_add_python(struct session *s, const struct record_python *r);
+/* The Python frames that were sent for the record of that thread and time, or NULL. */
+const struct record_python *session_take_python(struct session *s, uint32_t tid, uint64_t time_ns);
 void session_add_sample(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps

@@ -70,7 +70,15 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
  */
 static uint32_t user_frame(struct session *s, uint32_t process, const __u64 *ips, uint32_t i)
 {
-	return model_frame_at(s->context->model, process, ips[i] - (i > 0));
+	struct model *m = s->context->model;
+	uint64_t address = ips[i] - (i > 0);
+	const struct model_mapping *map = model_mapping_at(m, process, address);
+	uint32_t frame;
+
+	if (!map)
+		return model_frame(m, 0, address);
+	frame = jit_frame(s->context->jit, map, address);
+	return frame ? frame : model_frame(m, map->file, address - map->start + map->offset);
 }
 
 /*
@@ -98,14 +106,22 @@ static uint32_t user_depth(struct session *s, uint32_t process, uint16_t flags, 
 }
 
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n)
+			    uint32_t n, const struct record_python *python)
 {
-	uint32_t stack = 0;
+	uint32_t frames[RECORD_MAX_STACK + RECORD_MAX_PYTHON], stack = 0;
+	struct unwinding *unwinding = s->context->unwinding;
+	size_t depth;
 
-	if (s->context->unwinding)
-		unwinding_want(s->context->unwinding, process);
-	for (uint32_t i = user_depth(s, process, flags, ips, n); i-- > 0;)
-		stack = model_stack(s->context->model, stack, user_frame(s, process, ips, i));
+	if (unwinding)
+		unwinding_want(unwinding, process);
+	depth = user_depth(s, process, flags, ips, n);
+	for (uint32_t i = 0; i < depth; i++)
+		frames[i] = user_frame(s, process, ips, i);
+	if (python && unwinding)
+		depth = python_interleave(unwinding_python(unwinding), python,
+					  flags & STACK_WHOLE && depth == n, frames, depth);
+	while (depth-- > 0)
+		stack = model_stack(s->context->model, stack, frames[depth]);
 	return stack;
 }
 
@@ -114,8 +130,11 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
-	uint32_t stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count);
+	uint32_t stack;
 
+	jit_begin(s->context->jit, process, r->time_ns);
+	stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
+				   session_take_python(s, r->tid, r->time_ns));
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(
 			m, stack,

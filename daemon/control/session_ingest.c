@@ -30,9 +30,37 @@ void session_add_stack(struct session *s, const struct record_stack *r)
 	struct session_ahead *c = &s->ahead;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 
-	c->stack = process ? session_user_stack(s, process, r->h.flags, r->ips, r->user_count) : 0;
+	jit_begin(s->context->jit, process, r->time_ns);
+	c->stack = process ? session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
+						session_take_python(s, r->tid, r->time_ns))
+			   : 0;
 	c->stack_tid = r->tid;
 	c->stack_ns = r->time_ns;
+}
+
+/* One record a place; a thread's next replaces it, as only one is on its way. */
+enum { PYTHON_PLACES = 32, PYTHON_WORDS = 4 + 2 * RECORD_MAX_PYTHON };
+struct python_ahead {
+	uint64_t words[PYTHON_PLACES][PYTHON_WORDS];
+};
+
+void session_add_python(struct session *s, const struct record_python *r)
+{
+	if (!s->ahead.python)
+		s->ahead.python = calloc(1, sizeof(*s->ahead.python));
+	if (s->ahead.python)
+		memcpy(s->ahead.python->words[r->tid % PYTHON_PLACES], r,
+		       sizeof(*r) + r->count * sizeof(r->frames[0]));
+}
+
+const struct record_python *session_take_python(struct session *s, uint32_t tid, uint64_t time_ns)
+{
+	const struct record_python *r;
+
+	if (!s->ahead.python)
+		return NULL;
+	r = (const struct record_python *)s->ahead.python->words[tid % PYTHON_PLACES];
+	return r->tid == tid && r->time_ns == time_ns ? r : NULL;
 }
 
 /* Whether the daemon's part of the condition lets the call through. */

@@ -179,6 +179,11 @@ static char *frame_text(const struct snapshot_frame *f)
 
 	if (!f->function || f->function[0] == '[' || !*binary)
 		return strdup(f->function ? f->function : "[unknown]");
+	if (f->file.flags & FILE_PYTHON && f->offset)
+		return asprintf(&text, "%s [%s:%llu]", f->function, binary,
+				(unsigned long long)f->offset) < 0
+			       ? NULL
+			       : text;
 	return asprintf(&text, "%s [%s]", f->function, binary) < 0 ? NULL : text;
 }
 

@@ -15,7 +15,8 @@ struct unwind_file {
 	uint64_t bytes, base;
 	struct elf_segment *code; /* the executable segments */
 	size_t n_code;
-	uint64_t used; /* tick of the last use */
+	struct python_file *python; /* NULL: there is no CPython in it */
+	uint64_t used;		    /* tick of the last use */
 };
 
 struct unwind_files {
@@ -61,6 +62,7 @@ struct build {
 	uint64_t base;
 	struct elf_segment *code;
 	size_t n_code;
+	struct python_file python;
 	struct build *next;
 };
 
@@ -81,6 +83,7 @@ static int build(struct unwind_files *f, struct build *b, struct error *error)
 	b->code = TAKE_PTR(u->segments);
 	b->n_code = u->n_segments;
 	b->base = u->table.base;
+	b->python = u->python;
 	return unwinder_make_table(f->unwinder, u->table.rows, u->table.len, &b->table);
 }
 
@@ -192,6 +195,10 @@ static void take_result(struct unwind_files *f, struct build *b)
 	free(file->code);
 	file->code = TAKE_PTR(b->code);
 	file->n_code = b->n_code;
+	if (b->python.found && !file->python)
+		file->python = malloc(sizeof(*file->python));
+	if (b->python.found && file->python)
+		*file->python = b->python;
 	file->base = b->base;
 	file->table = b->table.id;
 	file->bytes = b->status < 0 ? 0 : b->table.bytes;
@@ -222,6 +229,7 @@ struct unwind_files *unwind_files_free(struct unwind_files *f)
 	for (size_t i = 0; i < f->len; i++) {
 		free(f->items[i].path);
 		free(f->items[i].code);
+		free(f->items[i].python);
 	}
 	free(f->items);
 	table_release(&f->index);
@@ -336,27 +344,54 @@ enum unwind_file_state unwind_files_state(const struct unwind_files *f, uint32_t
 	return file == 0 || file > f->len ? UNWIND_FILE_NONE : f->items[file - 1].state;
 }
 
+/* The segment that a mapping shows, or NULL. */
+static const struct elf_segment *find_segment(const struct unwind_file *f,
+					      const struct model_mapping *mapping)
+{
+	for (size_t i = 0; i < f->n_code; i++) {
+		const struct elf_segment *s = &f->code[i];
+
+		/* Mappings begin with the page that the segment begins in. */
+		if (mapping->offset >= s->offset / PAGE * PAGE &&
+		    mapping->offset < s->offset + s->file_size)
+			return s;
+	}
+	return NULL;
+}
+
+static uint64_t bias_of(const struct elf_segment *s, const struct model_mapping *mapping)
+{
+	return mapping->start - (mapping->offset - s->offset + s->vaddr);
+}
+
+const struct python_file *unwind_files_python(const struct unwind_files *f, uint32_t file,
+					      const struct model_mapping *mapping,
+					      uint64_t *ret_bias)
+{
+	const struct unwind_file *u = file && file <= f->len ? &f->items[file - 1] : NULL;
+	const struct elf_segment *s = u && u->python ? find_segment(u, mapping) : NULL;
+
+	if (!s)
+		return NULL;
+	*ret_bias = bias_of(s, mapping);
+	return u->python;
+}
+
 bool unwind_files_place(const struct unwind_files *f, uint32_t file,
 			const struct model_mapping *mapping, struct unwind_mapping *ret)
 {
 	const struct unwind_file *u = &f->items[file - 1];
+	const struct elf_segment *s = find_segment(u, mapping);
 
-	for (size_t i = 0; i < u->n_code; i++) {
-		const struct elf_segment *s = &u->code[i];
-
-		/* Mappings begin with the page that the segment begins in. */
-		if (mapping->offset < s->offset / PAGE * PAGE ||
-		    mapping->offset >= s->offset + s->file_size)
-			continue;
-		*ret = (struct unwind_mapping){
-			.start = mapping->start,
-			.end = mapping->end,
-			.base = mapping->start - (mapping->offset - s->offset + s->vaddr) + u->base,
-			.table = u->table,
-		};
-		return true;
-	}
-	return false;
+	if (!s)
+		return false;
+	*ret = (struct unwind_mapping){
+		.start = mapping->start,
+		.end = mapping->end,
+		.base = bias_of(s, mapping) + u->base,
+		.table = u->table,
+	};
+	return true;
 }
 
 void unwind_files_use(struct unwind_files *f, uint32_t file)

@@ -10,6 +10,7 @@
 #include "collect/unwinder.h"
 #include "control/worker.h"
 #include "model/model.h"
+#include "symbol/python_file.h"
 #include "symbol/symbolizer.h"
 
 struct unwind_files;
@@ -47,6 +48,11 @@ enum unwind_file_state unwind_files_state(const struct unwind_files *f, uint32_t
 /* A mapping of a file that is ready, as the kernel has it; false: what it shows is no code. */
 bool unwind_files_place(const struct unwind_files *f, uint32_t file,
 			const struct model_mapping *mapping, struct unwind_mapping *ret);
+/* What was found of CPython in a file when its table was built or failed to be, NULL: nothing; and
+ * where that mapping of it puts the file's addresses. */
+const struct python_file *unwind_files_python(const struct unwind_files *f, uint32_t file,
+					      const struct model_mapping *mapping,
+					      uint64_t *ret_bias);
 /* Tables in use are not pushed out. */
 void unwind_files_use(struct unwind_files *f, uint32_t file);
 void unwind_files_unuse(struct unwind_files *f, uint32_t file);

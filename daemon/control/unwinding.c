@@ -20,6 +20,7 @@ struct target {
 struct unwinding {
 	struct unwinder *unwinder;
 	struct unwind_files *files;
+	struct python *python;
 	struct model *model;
 	struct target *targets;
 	size_t len, cap;
@@ -65,7 +66,7 @@ static void settled(void *arg)
 	unwinding_refresh(u);
 }
 
-int unwinding_new(sd_event *event, const struct kernel_side *kernel, struct symbolizer *symbolizer,
+int unwinding_new(sd_event *event, struct kernel_side *kernel, struct symbolizer *symbolizer,
 		  uint64_t max_bytes, struct unwinding **ret)
 {
 	_cleanup_(unwinding_freep) struct unwinding *u = calloc(1, sizeof(*u));
@@ -75,6 +76,9 @@ int unwinding_new(sd_event *event, const struct kernel_side *kernel, struct symb
 	if (!u)
 		return -ENOMEM;
 	r = unwinder_new(kernel, &u->unwinder);
+	if (r < 0)
+		return r;
+	r = python_new(kernel, &u->python);
 	if (r < 0)
 		return r;
 	r = unwind_files_new(event, u->unwinder, symbolizer, max_bytes, &owner, &u->files);
@@ -100,6 +104,7 @@ void unwinding_set_model(struct unwinding *u, struct model *model)
 	u->len = 0;
 	u->changed = false;
 	u->model = model;
+	python_set_model(u->python, model);
 }
 
 struct unwinding *unwinding_free(struct unwinding *u)
@@ -111,6 +116,7 @@ struct unwinding *unwinding_free(struct unwinding *u)
 		free(u->targets[i].files);
 	free(u->targets);
 	free(u->by_process);
+	python_free(u->python);
 	unwinder_free(u->unwinder);
 	free(u);
 	return NULL;
@@ -213,6 +219,29 @@ static void place(struct unwinding *u, struct target *t, const struct unwind_map
 	t->placed = true;
 }
 
+/* Files of the process that have CPython in them. */
+static void look_for_python(struct unwinding *u, const struct target *t,
+			    const struct model_process *p)
+{
+	for (size_t i = 0; i < p->n_mappings; i++) {
+		const struct model_file *file = model_file_get(u->model, p->mappings[i].file);
+		struct python_place place = {.model_file = p->mappings[i].file};
+		const struct python_file *python;
+
+		if (!file || file->flags & FILE_SPECIAL)
+			continue;
+		python = unwind_files_python(
+			u->files,
+			unwind_files_want(u->files, file->build_id,
+					  model_string_get(u->model, file->path)),
+			&p->mappings[i], &place.bias);
+		if (!python)
+			continue;
+		place.file = *python;
+		python_found(u->python, t->process, t->pid, &place);
+	}
+}
+
 static void refresh(struct unwinding *u, struct target *t)
 {
 	const struct model_process *p = model_process_peek(u->model, t->process);
@@ -227,6 +256,7 @@ static void refresh(struct unwinding *u, struct target *t)
 	if (!mappings || !files || !collect_mappings(u, p, mappings, files, &n))
 		return;
 	t->changed = false;
+	look_for_python(u, t, p);
 	if (n > 0)
 		place(u, t, mappings, TAKE_PTR(files), n);
 	else /* nothing to unwind by: not worth looking again at every stack */
@@ -260,6 +290,7 @@ void unwinding_want(struct unwinding *u, uint32_t process)
 	if (!t)
 		return;
 	t->used_ns = now_monotonic_ns();
+	python_wanted(u->python, process);
 	if (!t->placed && t->used_ns >= t->away_until_ns)
 		t->changed = u->changed = true;
 }
@@ -282,6 +313,7 @@ void unwinding_gone(struct unwinding *u, uint32_t process)
 {
 	struct target *t = find_target(u, process);
 
+	python_gone(u->python, process);
 	if (!t)
 		return;
 	release_target(u, t);
@@ -292,6 +324,11 @@ void unwinding_settle(struct unwinding *u)
 {
 	unwinding_refresh(u);
 	unwind_files_settle(u->files);
+}
+
+struct python *unwinding_python(const struct unwinding *u)
+{
+	return u->python;
 }
 
 void unwinding_stats(const struct unwinding *u, struct unwinding_stats *ret)

@@ -7,12 +7,13 @@
 #ifndef SONDE_CONTROL_UNWINDING_H
 #define SONDE_CONTROL_UNWINDING_H
 
+#include "control/python.h"
 #include "control/unwind_files.h"
 
 struct unwinding;
 
 /* Both are borrowed and must outlive it. */
-int unwinding_new(sd_event *event, const struct kernel_side *kernel, struct symbolizer *symbolizer,
+int unwinding_new(sd_event *event, struct kernel_side *kernel, struct symbolizer *symbolizer,
 		  uint64_t max_bytes, struct unwinding **ret);
 struct unwinding *unwinding_free(struct unwinding *u);
 DEFINE_CLEANUP(struct unwinding *, unwinding_free)
@@ -32,6 +33,9 @@ void unwinding_gone(struct unwinding *u, uint32_t process);
 void unwinding_refresh(struct unwinding *u);
 /* Waits until all that is wanted is in place: for a start that is to miss nothing. */
 void unwinding_settle(struct unwinding *u);
+
+/* The Python frames of the same processes. */
+struct python *unwinding_python(const struct unwinding *u);
 
 struct unwinding_stats {
 	struct unwind_files_stats files;

@@ -21,6 +21,7 @@ struct model *model_free(struct model *m)
 	model_release_processes(m);
 	free(m->files);
 	free(m->frames);
+	free(m->late);
 	free(m->stacks);
 	free(m->probes);
 	free(m->paths);
@@ -57,11 +58,13 @@ uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, 
 		return 0;
 	if (build_id)
 		memcpy(file.build_id, build_id, BUILD_ID_LEN);
-	key = hash_bytes(file.build_id, BUILD_ID_LEN, file.path);
+	key = hash_bytes(file.build_id, BUILD_ID_LEN,
+			 file.path ^ (uint64_t)(flags & FILE_PYTHON) << 32);
 	while ((slot = table_get(&m->file_index, key))) {
 		const struct model_file *have = &m->files[*slot];
 
 		if (have->path == file.path &&
+		    (have->flags & FILE_PYTHON) == (flags & FILE_PYTHON) &&
 		    memcmp(have->build_id, file.build_id, BUILD_ID_LEN) == 0)
 			return *slot;
 		key = hash_mix(key, 1);
@@ -83,15 +86,29 @@ const struct model_file *model_file_get(const struct model *m, uint32_t id)
 
 uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
 {
-	uint64_t key = hash_mix(hash_mix(0, file), offset);
+	return model_named_frame(m, file, offset, 0);
+}
+
+uint32_t model_frame_append(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
+{
+	if (file > m->n_files || function > m->strings.count || MODEL_RESERVE(m, frames) < 0)
+		return 0;
+	m->frames[++m->n_frames] =
+		(struct model_frame){.file = file, .function = function, .offset = offset};
+	return m->n_frames;
+}
+
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function)
+{
+	uint64_t key = hash_mix(hash_mix(function, file), offset);
 	uint32_t *slot;
 
-	if (file > m->n_files)
+	if (file > m->n_files || function > m->strings.count)
 		return 0;
 	while ((slot = table_get(&m->frame_index, key))) {
 		const struct model_frame *have = &m->frames[*slot];
 
-		if (have->offset == offset && have->file == file)
+		if (have->offset == offset && have->file == file && have->function == function)
 			return *slot;
 		key = hash_mix(key, 1);
 	}
@@ -100,9 +117,26 @@ uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset)
 	slot = table_put(&m->frame_index, key, NULL);
 	if (!slot)
 		return 0;
-	*slot = ++m->n_frames;
-	m->frames[m->n_frames] = (struct model_frame){.file = file, .offset = offset};
-	return m->n_frames;
+	*slot = m->n_frames + 1;
+	return model_frame_append(m, file, offset, function);
+}
+
+/* The index keeps the frame where its old identity was: looking for that finds another from now
+ * on, as what is found is compared. */
+void model_frame_become(struct model *m, uint32_t id, const struct model_frame *what)
+{
+	struct model_frame *f = model_frame_get(m, id);
+
+	if (!f || f->function || what->file > m->n_files || what->function > m->strings.count ||
+	    MODEL_RESERVE(m, late) < 0)
+		return;
+	*f = *what;
+	m->late[++m->n_late] = id;
+}
+
+uint32_t model_late_frame(const struct model *m, uint32_t i)
+{
+	return i && i <= m->n_late ? m->late[i] : 0;
 }
 
 struct model_frame *model_frame_get(struct model *m, uint32_t id)
@@ -196,5 +230,6 @@ void model_counts(const struct model *m, struct model_counts *ret)
 		.stacks = m->n_stacks,
 		.probes = m->n_probes,
 		.paths = m->n_paths,
+		.late = m->n_late,
 	};
 }

@@ -19,6 +19,7 @@ enum file_flags {
 	FILE_KERNEL = 1 << 0,  /* the one kernel file, FILE_ID_KERNEL: offsets are addresses */
 	FILE_SPECIAL = 1 << 1, /* [vdso], [uprobes], anonymous memory: offsets are from its start */
 	FILE_CONTENT_HASH = 1 << 2, /* no build-id: build_id holds a hash of the content */
+	FILE_PYTHON = 1 << 3, /* source of Python functions: offsets are lines, 0 when not known */
 };
 
 enum {
@@ -55,7 +56,9 @@ struct model_process {
 
 struct model_frame {
 	uint32_t file;
-	uint32_t function; /* string: the resolved name, when a recording carries it; else 0 */
+	/* String: the name, when it was known from the start, as a recording's, or as that of code
+	 * which a running program has made; else 0. */
+	uint32_t function;
 	uint64_t offset;
 };
 
@@ -92,7 +95,8 @@ uint32_t model_string(struct model *m, const char *s);
 uint32_t model_stringn(struct model *m, const char *s, size_t len);
 const char *model_string_get(const struct model *m, uint32_t id); /* "" for 0 or an unknown id */
 
-/* Finds or adds the file of that build-id and path; build_id NULL means none is known. */
+/* Finds or adds the file of that build-id and path; build_id NULL means none is known. Source
+ * files (FILE_PYTHON) and mapped files are never the same. */
 uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, uint32_t flags);
 const struct model_file *model_file_get(const struct model *m, uint32_t id);
 
@@ -130,8 +134,25 @@ void model_process_forget_mappings(struct model *m, uint32_t process);
 /* The frame an address of that process belongs to: (file, offset), or (0, address) outside every
  * mapping. */
 uint32_t model_frame_at(struct model *m, uint32_t process, uint64_t address);
+/* The mapping an address of that process lies in, or NULL; good until its mappings change. */
+const struct model_mapping *model_mapping_at(const struct model *m, uint32_t process,
+					     uint64_t address);
 
 uint32_t model_frame(struct model *m, uint32_t file, uint64_t offset);
+/*
+ * The frame of that name: one place may have several, as code that is made while a program runs
+ * is replaced. function 0: as model_frame().
+ */
+uint32_t model_named_frame(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
+/* Adds a frame without looking for it: for loading a recording. */
+uint32_t model_frame_append(struct model *m, uint32_t file, uint64_t offset, uint32_t function);
+/*
+ * What an unnamed frame was has turned out: it becomes that one, with the stacks it is in. There
+ * may be another frame of that name and place already; answers add the two up. A frame that has a
+ * name keeps it.
+ */
+void model_frame_become(struct model *m, uint32_t id, const struct model_frame *what);
+uint32_t model_late_frame(const struct model *m, uint32_t i);
 struct model_frame *model_frame_get(struct model *m, uint32_t id);
 const struct model_frame *model_frame_peek(const struct model *m, uint32_t id);
 
@@ -150,6 +171,7 @@ const struct model_path *model_path_get(const struct model *m, uint32_t id);
 /* How many of each there are: ids 1 … count are valid. For writers that save what is new. */
 struct model_counts {
 	uint32_t strings, files, processes, frames, stacks, probes, paths;
+	uint32_t late; /* frames that became others: model_late_frame(1 … late) are their ids */
 };
 void model_counts(const struct model *m, struct model_counts *ret);
 

@@ -21,6 +21,9 @@ struct model {
 	struct model_stack *stacks;
 	struct model_probe *probes;
 	struct model_path *paths;
+	uint32_t *late; /* ids of frames, in the order in which they became others */
+	size_t late_cap;
+	uint32_t n_late;
 	size_t files_cap, processes_cap, frames_cap, stacks_cap, probes_cap, paths_cap;
 	uint32_t n_files, n_processes, n_frames, n_stacks, n_probes, n_paths;
 

@@ -212,15 +212,20 @@ void model_process_forget_mappings(struct model *m, uint32_t process)
 	p->flags &= ~(uint32_t)PROCESS_MAPPED;
 }
 
-uint32_t model_frame_at(struct model *m, uint32_t process, uint64_t address)
+const struct model_mapping *model_mapping_at(const struct model *m, uint32_t process,
+					     uint64_t address)
 {
-	const struct model_process *p = model_process_get(m, process);
+	const struct model_process *p = model_process_peek(m, process);
 	size_t i = p ? find_mapping(p, address) : 0;
 
-	if (p && i < p->n_mappings && p->mappings[i].start <= address) {
-		const struct model_mapping *map = &p->mappings[i];
+	return p && i < p->n_mappings && p->mappings[i].start <= address ? &p->mappings[i] : NULL;
+}
 
-		return model_frame(m, map->file, address - map->start + map->offset);
-	}
-	return model_frame(m, 0, address);
+uint32_t model_frame_at(struct model *m, uint32_t process, uint64_t address)
+{
+	const struct model_mapping *map = model_mapping_at(m, process, address);
+
+	if (!map)
+		return model_frame(m, 0, address);
+	return model_frame(m, map->file, address - map->start + map->offset);
 }

@@ -56,7 +56,8 @@ int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *p
 		struct snapshot_frame *f = &s->frames[i];
 		_cleanup_(freep) char *name = NULL, *old = NULL;
 
-		if (!f->function || !f->mapped || f->inlined || f->kind != FRAME_USER)
+		if (!f->function || !f->mapped || f->inlined || f->kind != FRAME_USER ||
+		    f->file.flags & ~(uint32_t)FILE_CONTENT_HASH)
 			continue;
 		old = plain(plain_arg, &f->file, f->file_path, f->offset);
 		if (!old || !streq(old, f->function))

@@ -12,7 +12,13 @@ struct store_batch *store_batch_free(struct store_batch *b)
 		free(b->strings[i]);
 	for (uint32_t i = 0; b->files && i < b->last.files - b->first.files; i++)
 		free(b->files[i].path);
+	for (uint32_t i = 0; b->functions && i < b->last.frames - b->first.frames; i++)
+		free(b->functions[i]);
 	free(b->strings);
+	free(b->functions);
+	for (size_t i = 0; i < b->n_late; i++)
+		free(b->late[i].function);
+	free(b->late);
 	free(b->files);
 	free(b->processes);
 	free(b->frames);
@@ -85,6 +91,45 @@ static int copy_texts(struct store_batch *b, const struct model *m)
 	return 0;
 }
 
+/* The writer does not keep the strings of batches before. */
+static int copy_functions(struct store_batch *b, const struct model *m)
+{
+	uint32_t n = b->last.frames - b->first.frames;
+
+	b->functions = calloc((size_t)n + 1, sizeof(*b->functions));
+	if (!b->functions)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!b->frames[i].function)
+			continue;
+		b->functions[i] = strdup(model_string_get(m, b->frames[i].function));
+		if (!b->functions[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int copy_late(struct store_batch *b, const struct model *m)
+{
+	b->late = calloc((size_t)(b->last.late - b->first.late) + 1, sizeof(*b->late));
+	if (!b->late)
+		return -ENOMEM;
+	for (uint32_t i = b->first.late + 1; i <= b->last.late; i++) {
+		uint32_t id = model_late_frame(m, i);
+		struct batch_late *late = &b->late[b->n_late];
+
+		if (id > b->first.frames)
+			continue;
+		late->id = id;
+		late->frame = *model_frame_peek(m, id);
+		late->function = strdup(model_string_get(m, late->frame.function));
+		if (!late->function)
+			return -ENOMEM;
+		b->n_late++;
+	}
+	return 0;
+}
+
 /* New ones, and live or lately ended ones, whose row may have changed: the writer compares. */
 static int copy_processes(struct store_batch *b, const struct model *m, uint64_t since_ns)
 {
@@ -128,18 +173,19 @@ int store_batch_new(const struct model *m, struct window *w, struct store_marks 
 	if (marks->strings > have.strings || marks->files > have.files ||
 	    marks->processes > have.processes || marks->frames > have.frames ||
 	    marks->stacks > have.stacks || marks->probes > have.probes ||
-	    marks->paths > have.paths || !window_is_sound(w, &have))
+	    marks->paths > have.paths || marks->late > have.late || !window_is_sound(w, &have))
 		return -EINVAL;
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
 	b->first = *marks;
 	b->last = (struct store_marks){have.strings, have.files,  have.processes, have.frames,
-				       have.stacks,  have.probes, have.paths};
+				       have.stacks,  have.probes, have.paths,	  have.late};
 	r = copy_texts(b, m);
 	if (r >= 0)
 		r = copy_processes(b, m, w->start_ns);
 	if (r < 0 || (r = COPY_NEW(b, m, frames, model_frame_peek)) < 0 ||
+	    (r = copy_functions(b, m)) < 0 || (r = copy_late(b, m)) < 0 ||
 	    (r = COPY_NEW(b, m, stacks, model_stack_get)) < 0 ||
 	    (r = COPY_NEW(b, m, probes, model_probe_get)) < 0 ||
 	    (r = COPY_NEW(b, m, paths, model_path_get)) < 0)

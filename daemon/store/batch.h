@@ -15,6 +15,12 @@ struct batch_process {
 	struct model_process process; /* without mappings */
 };
 
+struct batch_late {
+	uint32_t id;
+	struct model_frame frame;
+	char *function;
+};
+
 struct store_batch {
 	struct store_marks first, last; /* element i of an array has the id first + 1 + i */
 	char **strings;
@@ -22,6 +28,9 @@ struct store_batch {
 	struct batch_process *processes; /* the new ones and those that may have changed */
 	size_t n_processes, processes_cap;
 	struct model_frame *frames;
+	char **functions;	 /* of frames that have a name already, else NULL */
+	struct batch_late *late; /* frames of batches before that have become others */
+	size_t n_late;
 	struct model_stack *stacks;
 	struct model_probe *probes;
 	struct model_path *paths;

@@ -15,6 +15,7 @@ static const char *const inserts[STATEMENTS] = {
 			 " VALUES(?, ?, ?, ?)",
 	[INSERT_SYMBOL] = "INSERT INTO symbol(id, name) VALUES(?, ?)",
 	[INSERT_FRAME] = "INSERT INTO frame(id, file, offset, function) VALUES(?, ?, ?, ?)",
+	[UPDATE_FRAME] = "UPDATE frame SET file = ?, offset = ?, function = ? WHERE id = ?",
 	[INSERT_STACK] = "INSERT INTO stack(id, parent, frame) VALUES(?, ?, ?)",
 	[INSERT_PROBE] =
 		"INSERT INTO probe(id, spec, symbol, name, file, offset, strategy, skipped,"

@@ -172,12 +172,12 @@ static bool row_frame(struct load *l, sqlite3_stmt *s)
 	int64_t offset;
 
 	if (!is_next(s, l->have.frames + 1) || !get_id(s, 1, l->have.files, &file) ||
-	    !get_i64(s, 2, &offset) || !get_id(s, 3, l->n_symbols, &function) ||
-	    model_frame(l->model, file, offset) != ++l->have.frames)
+	    !get_i64(s, 2, &offset) || !get_id(s, 3, l->n_symbols, &function))
 		return false;
-	if (function)
-		model_frame_get(l->model, l->have.frames)->function = l->symbols[function];
-	return true;
+	/* One place may have several names, even the same one twice: model_frame_become(). */
+	return ++l->have.frames ==
+	       (function ? model_frame_append(l->model, file, offset, l->symbols[function])
+			 : model_frame(l->model, file, offset));
 }
 
 static bool row_stack(struct load *l, sqlite3_stmt *s)

@@ -35,7 +35,7 @@ void store_session_release(struct store_session *s);
  */
 struct store_batch;
 struct store_marks { /* what the file has already; starts at zero */
-	uint32_t strings, files, processes, frames, stacks, probes, paths;
+	uint32_t strings, files, processes, frames, stacks, probes, paths, late;
 };
 /*
  * Takes the window's content over (the window is left empty). Marks are advanced. -EINVAL when the
@@ -47,7 +47,8 @@ int store_batch_new(const struct model *m, struct window *w, struct store_marks 
 struct store_batch *store_batch_free(struct store_batch *b);
 DEFINE_CLEANUP(struct store_batch *, store_batch_free)
 
-/* Names a frame: the function at (build_id, path, offset), a malloc'd string, or NULL. */
+/* Names a frame that has no name in the model: the function at (build_id, path, offset), a malloc'd
+ * string, or NULL. */
 typedef char *(*store_resolve_t)(void *arg, const struct model_file *file, const char *path,
 				 uint64_t offset);
 

@@ -137,6 +137,12 @@ static int put_frames(struct store_writer *w, const struct store_batch *b, const
 		     b->frames[i].offset, names[i]);
 		r = run(w, INSERT_FRAME);
 	}
+	for (size_t i = 0; i < b->n_late && r == 0; i++) {
+		const struct batch_late *late = &b->late[i];
+
+		BIND(w, UPDATE_FRAME, late->frame.file, late->frame.offset, names[n + i], late->id);
+		r = run(w, UPDATE_FRAME);
+	}
 	for (uint32_t i = 0; i < b->last.stacks - b->first.stacks && r == 0; i++) {
 		BIND(w, INSERT_STACK, b->first.stacks + 1 + i, b->stacks[i].parent,
 		     b->stacks[i].frame);
@@ -263,26 +269,34 @@ static int learn_files(struct store_writer *w, const struct store_batch *b)
 	return 0;
 }
 
-/* The symbol id of each new frame, 0 where there is no name. */
+/* The symbol id of each new frame, 0 where there is no name; then those of the late ones. */
 static int name_frames(struct store_writer *w, const struct store_batch *b, store_resolve_t resolve,
 		       void *arg, uint32_t **ret)
 {
 	uint32_t n = b->last.frames - b->first.frames;
-	_cleanup_(freep) uint32_t *names = calloc((size_t)n + 1, sizeof(*names));
+	_cleanup_(freep) uint32_t *names = calloc(n + b->n_late + 1, sizeof(*names));
 
 	if (!names)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < n && resolve; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		const struct model_frame *frame = &b->frames[i];
 		const struct batch_file *f = &w->files[frame->file];
-		_cleanup_(freep) char *name = NULL;
+		_cleanup_(freep) char *found = NULL;
+		const char *name = b->functions[i];
 
-		if (frame->file)
-			name = resolve(arg, &f->file, f->path, frame->offset);
+		if (!name && frame->file && resolve)
+			name = found = resolve(arg, &f->file, f->path, frame->offset);
 		if (!name || !*name)
 			continue;
 		names[i] = strings_add(&w->symbols, name, MIN(strlen(name), (size_t)STRING_MAX));
 		if (!names[i])
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < b->n_late; i++) {
+		const char *name = b->late[i].function;
+
+		names[n + i] = *name ? strings_add(&w->symbols, name, strlen(name)) : 0;
+		if (*name && !names[n + i])
 			return -ENOMEM;
 	}
 	*ret = TAKE_PTR(names);

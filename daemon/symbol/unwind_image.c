@@ -3,9 +3,9 @@
 
 #include <sys/mman.h>
 
-static_assert(sizeof(struct unwind_image_header) == 56, "no holes");
+static_assert(sizeof(struct unwind_image_header) == 56 + 24 + 16 * PYTHON_MAX_EVAL, "no holes");
 
-int unwind_image_write(const struct unwind_table *table, const struct elf_image *image, int fd)
+int unwind_image_write(const struct unwind_table *table, struct elf_image *image, int fd)
 {
 	struct unwind_image_header h = {
 		.magic = UNWIND_IMAGE_MAGIC,
@@ -21,6 +21,7 @@ int unwind_image_write(const struct unwind_table *table, const struct elf_image 
 	const struct elf_segment *segments = elf_image_segments(image, &n);
 	int r;
 
+	python_file_read(image, &h.python);
 	for (size_t i = 0; i < n && h.n_segments < FLAT_SEGMENTS_MAX; i++)
 		if (segments[i].executable)
 			flat_segment_from(&segments[i], &flat[h.n_segments++]);
@@ -76,6 +77,9 @@ static int use(struct unwind_image *u, struct error *error)
 		.bad = h->bad,
 		.unsaid = h->unsaid,
 	};
+	u->python = h->python;
+	if (!python_file_valid(&u->python))
+		return flat_bad(error, "what it says of Python is impossible");
 	if (u->table.base > UINT64_MAX - UINT32_MAX)
 		return flat_bad(error, "its base is impossible");
 	return check_rows(&u->table, error);

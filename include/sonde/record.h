@@ -31,6 +31,10 @@ enum record_kind {
 	RECORD_THROW = 10, /* an exception begins to leave calls: struct record_throw */
 	RECORD_STACK =
 		11, /* the user stack of the call whose record follows: struct record_stack */
+	RECORD_PYTHON =
+		12, /* Python frames of the sample or stack that follows: struct record_python */
+	RECORD_PYTHON_CODE =
+		13, /* first use of a Python function, before it: struct record_python_code */
 };
 
 enum record_flags {
@@ -49,6 +53,19 @@ enum record_flags {
 	STACK_TABLES = 1 << 10,	  /* by unwind tables; else all of it by frame pointers */
 	STACK_WHOLE = 1 << 11,	  /* up to the outermost frame; only with STACK_TABLES */
 	STACK_POINTERS = 1 << 12, /* with tables, but not every frame: some by frame pointers */
+	PYTHON_WHOLE = 1 << 13,	  /* of RECORD_PYTHON: up to the outermost frame */
+};
+
+/* Of a frame of RECORD_PYTHON. The last two mark entries that are no frames of the program. */
+enum python_frame_flags {
+	/* CPython 3.11: the outermost of the frames that one call of the evaluation runs. */
+	PYTHON_ENTRY = 1 << 0,
+	/* CPython 3.12 and later have a frame for each call of the evaluation, outside those that
+	 * it runs: code is its address, which is on the C stack. */
+	PYTHON_SHIM = 1 << 1,
+	/* The frames of one interpreter begin; code is an address of the C stack where it is known
+	 * to be inside all evaluations of it, or 0. */
+	PYTHON_BEGIN = 1 << 2,
 };
 
 enum {
@@ -62,6 +79,11 @@ enum {
 	RECORD_TYPE_LEN = 64,	  /* of an exception's type, mangled */
 	RECORD_MESSAGE_LEN = 128,
 	RECORD_FILENAME_LEN = 128,
+	RECORD_MAX_PYTHON = 127, /* entries of RECORD_PYTHON */
+	/* Bytes of text of a Python function; multiples of 4, as characters may be as wide. */
+	RECORD_PYTHON_NAME_LEN = 252,
+	RECORD_PYTHON_FILE_LEN = 508,
+	RECORD_PYTHON_LINES_LEN = 4092,
 	RECORD_MAX_SESSIONS =
 		64, /* sessions that can be active at a time: bits of a target's mask */
 };
@@ -195,6 +217,41 @@ struct record_image {
 	__u64 time_ns;
 };
 
+/* Frames that CPython has on its own stack, leaf first; kernel side: bpf/python.bpf.h. */
+struct record_python_frame {
+	__u64 code;   /* address of the code object, see record_python_code */
+	__u32 offset; /* of the instruction in the bytecode; in a function that begins, -2 or so */
+	__u32 flags;  /* enum python_frame_flags */
+};
+
+struct record_python {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 time_ns; /* that of the record it belongs to */
+	__u32 program; /* number the daemon gave to the program the process runs */
+	__u32 count;
+	struct record_python_frame frames[];
+};
+
+/*
+ * A code object, cut off behind the lines that are there. Text is of characters of name_kind and
+ * file_kind bytes each: 1 for Latin-1, 2 and 4 for UCS-2 and UCS-4. Of too long a file name the
+ * end is kept, of everything else the beginning.
+ */
+struct record_python_code {
+	struct record_header h;
+	__u32 pid, program;
+	__u64 code;
+	__u32 first_line;
+	__u16 name_len, file_len;	   /* bytes */
+	__u8 name_kind, file_kind;	   /* 0: could not be read */
+	__u16 lines_len;		   /* bytes of the table of lines that are in the record */
+	__u32 lines_size;		   /* bytes it has */
+	__u8 name[RECORD_PYTHON_NAME_LEN]; /* qualified */
+	__u8 file[RECORD_PYTHON_FILE_LEN];
+	__u8 lines[RECORD_PYTHON_LINES_LEN]; /* co_linetable */
+};
+
 /* What was lost and why: indices of the per-CPU counter map, one row a slot of sessions. */
 enum loss_kind {
 	LOSS_RING_SPAN = 0,   /* a span that passed its filters found the ring full */
@@ -231,6 +288,10 @@ static_assert(sizeof(struct record_exec) == 176, "record ABI");
 static_assert(sizeof(struct record_exit) == 24, "record ABI");
 static_assert(offsetof(struct record_mmap, path) == 56, "record ABI");
 static_assert(sizeof(struct record_image) == 24, "record ABI");
+static_assert(sizeof(struct record_python_frame) == 16, "record ABI");
+static_assert(offsetof(struct record_python, frames) == 32, "record ABI");
+static_assert(offsetof(struct record_python_code, name) == 40, "record ABI");
+static_assert(offsetof(struct record_python_code, lines) == 800, "record ABI");
 #endif
 
 #endif

@@ -8,6 +8,11 @@ A stack that was seen is (frames, count): the frames from the leaf on, without t
 import collections
 import re
 
+MIN_SAMPLES = 30
+MIN_GOOD = 0.99
+MAX_STRAY = 0.03
+FEW = 15  # strays of the loader and the end of a process, whose number does not grow
+
 LIMIT = 127  # frames that are kept of a stack
 OF_LIBC = 3  # frames of the C library at most between main, or a thread's function, and the end
 WARM_UP = "warm_up"
@@ -115,3 +120,39 @@ def judge(cases, stacks):
 
 def total(stacks):
     return sum(count for _, count in stacks)
+
+
+def seen(flame, comm=None):
+    """User frames of the stacks of an answer to flame, from the leaf on; of one program only."""
+    frames = flame["frames"]
+    for stack in flame["stacks"]:
+        if comm and frames[stack["frames"][0]]["func"] != comm:
+            continue
+        mine = [frames[i] for i in reversed(stack["frames"]) if frames[i]["kind"] == "user"]
+        yield [(f["func"], f["binary"]) for f in mine], stack["value"]
+
+
+def text(frames):
+    return ";".join(f for f, _ in frames[:12])
+
+
+def worst(bad):
+    """The most frequent of wrong stacks, for the message."""
+    return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
+
+
+def what_is_wrong(cases, stacks, min_samples=MIN_SAMPLES, min_good=MIN_GOOD, max_stray=MAX_STRAY):
+    """A line a case that was not seen as it was planted; none when all is well."""
+    verdicts, strays = judge(cases, stacks)
+    wrong = []
+    for case, (good, bad) in verdicts.items():
+        n = good + total(bad)
+        if n < min_samples:
+            wrong.append(f"{case}: {n} samples only")
+        elif good < min_good * n:
+            wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
+    stray = total(strays)
+    claimed = sum(good + total(bad) for good, bad in verdicts.values())
+    if stray > FEW + max_stray * claimed:
+        wrong.append(f"{stray} samples, besides {claimed}, are of no case: {worst(strays)}")
+    return wrong

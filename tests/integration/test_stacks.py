@@ -11,28 +11,6 @@ SLOW = "SONDE_SLOW_MACHINE" in os.environ
 FREQUENCY = 199 if SLOW else 997
 MS = 700 if SLOW else 120  # of each case
 WARM_UP_MS = 6000 if SLOW else 500
-MIN_SAMPLES = 50
-MIN_GOOD = 0.99
-MAX_STRAY = 0.03
-FEW = 15  # strays of the loader and the end of a process, whose number does not grow
-
-
-def seen(daemon, path, *options):
-    """User frames of the recording's stacks, from the leaf on, as stacks.py has them."""
-    reply = daemon.json("flame", "-i", path, "--kind", "cpu", *options)
-    frames = reply["frames"]
-    for stack in reply["stacks"]:
-        mine = [frames[i] for i in reversed(stack["frames"]) if frames[i]["kind"] == "user"]
-        yield [(f["func"], f["binary"]) for f in mine], stack["value"]
-
-
-def text(frames):
-    return ";".join(f for f, _ in frames[:12])
-
-
-def worst(bad):
-    """The most frequent of wrong stacks, for the message."""
-    return "; ".join(f"{n} x {text(f)}" for f, n in sorted(bad, key=lambda s: -s[1])[:4])
 
 
 def planted_stacks(daemon, program, ms=MS, probes=()):
@@ -44,18 +22,8 @@ def planted_stacks(daemon, program, ms=MS, probes=()):
                        "--warm-up", WARM_UP_MS).out
     cases = stacks.parse(out)
     h.check(cases, f"{program} announced no case: {out!r}")
-    verdicts, strays = stacks.judge(cases, list(seen(daemon, path, "--no-inline")))
-    wrong = []
-    for case, (good, bad) in verdicts.items():
-        n = good + stacks.total(bad)
-        if n < MIN_SAMPLES:
-            wrong.append(f"{case}: {n} samples only")
-        elif good < MIN_GOOD * n:
-            wrong.append(f"{case}: {good} of {n} right, wrong are {worst(bad)}")
-    stray = stacks.total(strays)
-    claimed = sum(good + stacks.total(bad) for good, bad in verdicts.values())
-    if stray > FEW + MAX_STRAY * claimed:
-        wrong.append(f"{stray} samples, besides {claimed}, are of no case: {worst(strays)}")
+    reply = daemon.json("flame", "-i", path, "--kind", "cpu", "--no-inline")
+    wrong = stacks.what_is_wrong(cases, list(stacks.seen(reply)))
     h.check(not wrong, f"{program}: " + " | ".join(wrong))
 
 
@@ -118,13 +86,14 @@ def inlined_stacks(daemon, program):
                        "--warm-up", WARM_UP_MS).out
     cases = stacks.parse_inlined(out)
     h.check(cases, f"{program} announced no case of inlined functions: {out!r}")
-    verdicts, _ = stacks.judge(cases, list(seen(daemon, path)))
+    reply = daemon.json("flame", "-i", path, "--kind", "cpu")
+    verdicts, _ = stacks.judge(cases, list(stacks.seen(reply)))
     for case, (good, bad) in verdicts.items():
         n = good + stacks.total(bad)
-        h.check(n >= MIN_SAMPLES, f"{program}: {case}: {n} samples only")
-        h.check(good >= MIN_GOOD * n,
-                f"{program}: {case}: {good} of {n} right, wrong are {worst(bad)}")
-    frames = daemon.json("flame", "-i", path, "--kind", "cpu")["frames"]
+        h.check(n >= stacks.MIN_SAMPLES, f"{program}: {case}: {n} samples only")
+        h.check(good >= stacks.MIN_GOOD * n,
+                f"{program}: {case}: {good} of {n} right, wrong are {stacks.worst(bad)}")
+    frames = reply["frames"]
     for f in (f for f in frames if f["func"].startswith("inline_")):
         h.equal(f.get("inlined", False), f["func"] in ("inline_one", "inline_two", "inline_three"),
                 f["func"])

@@ -16,6 +16,8 @@ union any {
 	struct record_exec exec;
 	struct record_mmap mmap;
 	struct record_stack stack;
+	struct record_python python;
+	struct record_python_code code;
 	uint64_t words[1024];
 };
 
@@ -49,7 +51,7 @@ Test(collect_record, fixed_sizes)
 	record.h.flags = 0;
 	for (unsigned int kind = 0; kind <= UINT16_MAX; kind++) {
 		record.h.kind = kind;
-		if (kind == 0 || kind > RECORD_STACK)
+		if (kind == 0 || kind > RECORD_PYTHON_CODE)
 			for (size_t size = 0; size < 200; size += 8)
 				cr_assert_not(record_valid(&record, size), "kind %u", kind);
 	}
@@ -81,6 +83,54 @@ Test(collect_record, sample_counts)
 			else
 				cr_expect_not(record_valid(&record, exact), "%u + %u", counts[u],
 					      counts[k]);
+		}
+}
+
+Test(collect_record, python_frames)
+{
+	static const uint32_t counts[] = {0, 1, 126, 127, 128, 255, 1U << 28, UINT32_MAX};
+
+	record.h.kind = RECORD_PYTHON;
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		record.python.count = counts[i];
+		if (counts[i] <= RECORD_MAX_PYTHON)
+			only_size(32 + 16UL * counts[i]);
+		else /* also what the size is in 32 bits */
+			cr_expect_not(record_valid(&record, (uint32_t)(32 + 16 * counts[i])));
+	}
+}
+
+/* Characters are whole, nothing is longer than its place, no line is more than the table has. */
+Test(collect_record, python_code)
+{
+	const size_t none = offsetof(struct record_python_code, lines);
+
+	record.h.kind = RECORD_PYTHON_CODE;
+	only_size(none);
+	record.code.lines_len = 5;
+	cr_expect_not(record_valid(&record, none + 5), "more than the table has");
+	record.code.lines_size = 5;
+	only_size(none + 5);
+	record.code.lines_len = record.code.lines_size = RECORD_PYTHON_LINES_LEN + 1;
+	cr_expect_not(record_valid(&record, none + RECORD_PYTHON_LINES_LEN + 1));
+	record.code.lines_len = 0;
+	for (uint32_t kind = 0; kind < 256; kind++)
+		for (uint32_t len = 0; len < 65536; len += len < 600 ? 1 : 997) {
+			bool known = kind == 1 || kind == 2 || kind == 4, good;
+
+			good = kind == 0 ? len == 0 : known && len % kind == 0;
+			record.code.file_kind = 0;
+			record.code.file_len = 0;
+			record.code.name_kind = (uint8_t)kind;
+			record.code.name_len = (uint16_t)len;
+			cr_assert_eq(record_valid(&record, none),
+				     good && len <= RECORD_PYTHON_NAME_LEN, "%u %u", kind, len);
+			record.code.name_kind = 0;
+			record.code.name_len = 0;
+			record.code.file_kind = (uint8_t)kind;
+			record.code.file_len = (uint16_t)len;
+			cr_assert_eq(record_valid(&record, none),
+				     good && len <= RECORD_PYTHON_FILE_LEN, "%u %u", kind, len);
 		}
 }
 
@@ -144,9 +194,29 @@ static uint64_t expected_size(const union any *r)
 		return 216;
 	case RECORD_STACK:
 		return r->stack.user_count > 127 ? 0 : 32 + 8ULL * r->stack.user_count;
+	case RECORD_PYTHON:
+		return r->python.count > 127 ? 0 : 32 + 16ULL * r->python.count;
+	case RECORD_PYTHON_CODE:
+		return r->code.lines_len > 4092 ? 0 : 800ULL + r->code.lines_len;
 	default:
 		return 0;
 	}
+}
+
+/* Closer to right than by chance, mostly. */
+static void shape_python(union any *r)
+{
+	static const uint8_t kinds[] = {0, 1, 2, 3, 4, 4, 1, 1};
+
+	if (r->h.kind == RECORD_PYTHON)
+		r->python.count %= 129;
+	if (r->h.kind != RECORD_PYTHON_CODE)
+		return;
+	r->code.name_kind = kinds[r->code.name_kind % 8];
+	r->code.file_kind = kinds[r->code.file_kind % 8];
+	r->code.name_len = r->code.name_len % 300 & ~3U;
+	r->code.file_len = r->code.file_len % 600 & ~3U;
+	r->code.lines_len %= 3000;
 }
 
 /* The record ends where an unreadable page begins: a read far behind the size is a crash. */
@@ -166,13 +236,14 @@ Test(collect_record, random_buffers)
 
 		for (size_t i = 0; i < 24; i++)
 			r.words[i] = next_random();
-		r.h.kind %= 13;
+		r.h.kind %= 14;
 		r.h.session %= 66;
 		if (round & 1) { /* close to right more often than by chance */
 			r.sample.user_count %= 129;
 			if (r.h.kind == RECORD_STACK)
 				r.stack.user_count %= 129;
 			r.sample.kernel_count %= 129;
+			shape_python(&r);
 		}
 		if (r.h.kind == RECORD_MMAP && round & 1)
 			r.mmap.path_len %= 120;

@@ -140,6 +140,38 @@ Test(model, frames_whose_hashes_collide_stay_apart)
 	model_free(m);
 }
 
+Test(model, one_place_may_have_several_names)
+{
+	_cleanup_(model_freep) struct model *m = NULL;
+	struct model_counts counts;
+	uint32_t file, jit, one, two, none, other;
+
+	cr_assert_eq(model_new(&m), 0);
+	file = model_file(m, NULL, "//anon", FILE_SPECIAL);
+	jit = model_file(m, NULL, "[jit]", FILE_SPECIAL);
+	one = model_named_frame(m, jit, 5, model_string(m, "one"));
+	two = model_named_frame(m, jit, 5, model_string(m, "two"));
+	cr_assert(one && two && one != two);
+	cr_assert_eq(model_named_frame(m, jit, 5, model_string(m, "one")), one);
+	cr_assert_neq(model_frame(m, jit, 5), one);
+	cr_assert_eq(model_named_frame(m, jit, 5, 0), model_frame(m, jit, 5));
+	cr_assert_eq(model_named_frame(m, jit, 5, 999), 0, "no such string");
+
+	none = model_frame(m, file, 7);
+	model_frame_become(m, none, model_frame_peek(m, one));
+	cr_assert_eq(model_frame_peek(m, none)->file, jit);
+	cr_assert_str_eq(model_string_get(m, model_frame_peek(m, none)->function), "one");
+	other = model_frame(m, file, 7);
+	cr_assert_neq(other, none, "what comes later at that place is something else");
+	cr_assert_eq(model_frame(m, file, 7), other);
+	model_frame_become(m, none, model_frame_peek(m, two));
+	cr_assert_str_eq(model_string_get(m, model_frame_peek(m, none)->function), "one");
+	model_counts(m, &counts);
+	cr_assert_eq(counts.late, 1);
+	cr_assert_eq(model_late_frame(m, 1), none);
+	cr_assert_eq(model_late_frame(m, 2), 0);
+}
+
 Test(model, stacks_and_paths_match_a_linear_search)
 {
 	enum { ROUNDS = 4000 };

@@ -71,8 +71,8 @@ Test(bad_file, rows_that_make_no_sense)
 		{"process", "UPDATE process SET exit_status = 1 << 40 WHERE id = 1"},
 		{"frame", "UPDATE frame SET file = 99999 WHERE id = 1"},
 		{"frame", "UPDATE frame SET function = 99999 WHERE id = 1"},
-		{"frame", "INSERT INTO frame SELECT (SELECT max(id) + 1 FROM frame), file, offset,"
-			  " 0 FROM frame WHERE id = 1"},
+		{"frame", "INSERT INTO frame SELECT max(id) + 1, 1, 77, 0 FROM frame;"
+			  "INSERT INTO frame SELECT max(id) + 1, 1, 77, 0 FROM frame"},
 		{"probe", "UPDATE probe SET spec = 99999 WHERE id = 1"},
 		{"probe", "UPDATE probe SET signature = 99999 WHERE id = 1"},
 		{"window", "UPDATE window SET start_ns = -1 WHERE id = 1"},

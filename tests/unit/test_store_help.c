@@ -81,6 +81,16 @@ static void grow_model(struct recorded *rec)
 			    next_random() << below(64));
 		model_frame(m, FILE_ID_KERNEL, UINT64_MAX - below(100));
 		model_counts(m, &have);
+		if (below(2))
+			model_named_frame(m, below(have.files + 1), below(5),
+					  1 + below(have.strings));
+		if (below(2))
+			model_frame_become(
+				m, 1 + below(have.frames),
+				&(struct model_frame){.file = 1 + below(have.files),
+						      .function = 1 + below(have.strings),
+						      .offset = below(5)});
+		model_counts(m, &have);
 		model_stack(m, below(have.stacks + 1), 1 + below(have.frames));
 		model_probe(m, &(struct model_probe){
 				       .spec = have.strings,
@@ -243,7 +253,10 @@ static void check_frames(struct model *a, struct model *b, const struct model_co
 
 		cr_assert_eq(x->file, y->file);
 		cr_assert_eq(x->offset, y->offset);
-		name = f ? name_of(&rng, f, model_string_get(a, f->path), x->offset) : NULL;
+		if (x->function)
+			name = strdup(model_string_get(a, x->function));
+		else if (f)
+			name = name_of(&rng, f, model_string_get(a, f->path), x->offset);
 		cr_assert_str_eq(model_string_get(b, y->function), name ? name : "");
 	}
 	for (uint32_t i = 1; i <= n->stacks; i++)

@@ -251,7 +251,7 @@ Test(symbol_image, unwind_lies_are_noticed)
 {
 	struct block good _cleanup_(block_donep) = rows_of(compile("a", ""));
 
-	for (int lie = 0; lie <= 11; lie++) {
+	for (int lie = 0; lie <= 14; lie++) {
 		struct block b _cleanup_(block_donep) = copy(&good);
 		struct unwind_image_header *h = (void *)b.data;
 		struct flat_segment *segments = (void *)(h + 1);
@@ -292,6 +292,15 @@ Test(symbol_image, unwind_lies_are_noticed)
 			break;
 		case 11: /* the very product of sizes that the file has, by overflow */
 			h->n_rows += 1ULL << 61;
+			break;
+		case 12:
+			h->python.found = 2;
+			break;
+		case 13: /* Python that evaluates nothing */
+			h->python.found = 1;
+			break;
+		case 14:
+			h->python.n_eval = PYTHON_MAX_EVAL + 1;
 			break;
 		}
 		cr_assert_eq(use_rows(&b, b.size), lie == 0 ? 0 : -EBADMSG, "lie %d", lie);
