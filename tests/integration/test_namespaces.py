@@ -39,7 +39,7 @@ def in_another_mount_namespace(daemon):
     out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", "unshare", "-m",
                        "--propagation", "private", "sh", "-c", script).out
     h.check(not os.path.exists("/mnt/own"), "it is a place of its own")
-    check(daemon.json("flame", "-i", path, "--kind", "cpu"), out, "mount namespace")
+    check(daemon.json("flame", "-i", path, "--kind", "cpu", "--no-inline"), out, "mount namespace")
 
 
 @h.test
@@ -49,7 +49,7 @@ def in_another_root_and_pid_namespace(daemon):
     shutil.copy(planted("st_static"), root / "bin/own")
     out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", "unshare", "-pf",
                        f"--root={root}", "/bin/own", "--ms", "300", "--warm-up", "300").out
-    check(daemon.json("flame", "-i", path, "--kind", "cpu"), out, "root")
+    check(daemon.json("flame", "-i", path, "--kind", "cpu", "--no-inline"), out, "root")
 
 
 @h.test
@@ -60,7 +60,8 @@ def of_a_deleted_program(daemon):
     h.wait_until(lambda: os.readlink(f"/proc/{p.pid}/exe") == str(program), "it to run")
     program.unlink()
     daemon.sonde("record", "-F", FREQUENCY, "-p", p.pid, "-o", path)
-    check(daemon.json("flame", "-i", path, "--kind", "cpu"), p.communicate()[0], "deleted")
+    flame = daemon.json("flame", "-i", path, "--kind", "cpu", "--no-inline")
+    check(flame, p.communicate()[0], "deleted")
 
 
 @h.test
@@ -73,7 +74,8 @@ def of_a_program_that_is_replaced(daemon):
     other = h.TMP / "other"
     shutil.copy(planted("st_signals"), other)
     other.rename(program)
-    flame = daemon.json("flame", "--session", "replaced", "--kind", "cpu", "-c", "replaced")
+    flame = daemon.json("flame", "--session", "replaced", "--kind", "cpu", "--no-inline", "-c",
+                        "replaced")
     check(flame, out, "replaced")
     strangers = [f["func"] for f in flame["frames"] if f["func"].startswith(("raise_", "on_"))]
     h.equal(strangers, [], "functions of the program that came later")
@@ -89,7 +91,8 @@ def of_short_processes(daemon):
     for _ in range(20):
         out = h.run(program, "--ms", "30", "--warm-up", "10").out
     daemon.sonde("detach", "short")
-    flame = daemon.json("flame", "--session", "short", "--kind", "cpu", "-c", "st_pie")
+    flame = daemon.json("flame", "--session", "short", "--kind", "cpu", "--no-inline", "-c",
+                        "st_pie")
     # The first samples of each come before its mappings are in place.
     check(flame, out, "short", min_good=0.8, max_stray=0.2)
     leaves = [(frames[0][0], n) for frames, n in stacks.seen(flame) if frames]
