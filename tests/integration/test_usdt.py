@@ -129,7 +129,7 @@ def semaphores_are_up_while_attached(daemon):
     h.contains(w.finish(), "semaphore up 1000\n", "attached")
     h.equal(daemon.calls("--session", "up"), {"wl:gated": 1000}, "calls")
     daemon.sonde("detach", "up")
-    h.check(h.text_is_as_in_file(other.pid, PATH), "the other's text is not what it was")
+    h.wait_until(lambda: h.text_is_as_in_file(other.pid, PATH), "the text of the other process")
     other.go()
     h.contains(other.finish(), "semaphore up 0\n", "after it")
     # In every process that runs the file, by its path.
@@ -142,7 +142,7 @@ def semaphores_are_up_while_attached(daemon):
     w = h.Workload("usdt")
     daemon.sonde("attach", "-p", w.pid, "--name", "gone", "usdt:wl:gated")
     daemon.sonde("detach", "gone")
-    h.check(h.text_is_as_in_file(w.pid, PATH), "the text is not what it was")
+    h.wait_until(lambda: h.text_is_as_in_file(w.pid, PATH), "the text to be what it was")
     w.go()
     h.contains(w.finish(), "semaphore up 0\n", "detached")
 

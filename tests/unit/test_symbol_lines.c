@@ -10,7 +10,8 @@
 #include "symbol/lines.h"
 #include "symbol/symbolizer.h"
 
-TestSuite(symbol_lines, .init = setup, .fini = teardown, .timeout = 300);
+/* The limit of the others, as Criterion leaks where tests with different ones run side by side. */
+TestSuite(symbol_lines, .init = setup, .fini = teardown, .timeout = 120);
 
 static const char inlined[] = "volatile int sink;\n"
 			      "#define INLINE __attribute__((always_inline)) static inline\n"
