@@ -198,9 +198,9 @@ static __always_inline void note_switch(struct offcpu *o, struct task_struct *ta
 }
 
 /*
- * The kernel runs no tracing program on a CPU where a bpf(2) call has been preempted: switches go
- * by unseen then. How often the thread was switched tells; its time on the CPU, a tick old at the
- * worst, stands in for what was not seen.
+ * One switch in some thousands goes by without any tracing program being run (seen on 6.18, by
+ * bpftrace as well; most likely where a bpf(2) call has been preempted). How often the thread was
+ * switched tells; its time on the CPU, a tick old at the worst, stands in for what was not seen.
  */
 static __always_inline void make_up_for_unseen_switches(struct offcpu *o, struct task_struct *task)
 {
