@@ -63,6 +63,8 @@ static void settled(void *arg)
 {
 	struct unwinding *u = arg;
 
+	/* Those that waited for it. */
+	u->changed = true;
 	unwinding_refresh(u);
 }
 
@@ -276,7 +278,6 @@ void unwinding_refresh(struct unwinding *u)
 
 		if (t->process && t->changed && now >= t->away_until_ns)
 			refresh(u, t);
-		u->changed |= t->process && t->changed && now >= t->away_until_ns;
 	}
 	unwind_files_build(u->files);
 }
