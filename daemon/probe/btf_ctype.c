@@ -138,24 +138,6 @@ static struct btf_ctype *enum_type(struct btf_types *t, const struct btf_type *t
 	return b;
 }
 
-/* As in DWARF: in a unit aligned as the type is, or byte by byte where that does not hold it. */
-static bool bit_field(uint32_t first, uint32_t bits, struct ctype_member *m)
-{
-	uint64_t size = m->type->size, unit;
-
-	if (size == 0 || size > 8 || bits > 8 * size)
-		return false;
-	unit = first / (8 * size) * size;
-	if (first - 8 * unit + bits > 8 * size)
-		unit = first / 8;
-	if (first - 8 * unit + bits > 8 * size)
-		return false;
-	m->offset = (uint32_t)unit;
-	m->shift = (uint8_t)(first - 8 * unit);
-	m->bits = (uint8_t)bits;
-	return true;
-}
-
 static void complete_struct(struct ctype *c)
 {
 	struct btf_ctype *b = (struct btf_ctype *)c;
@@ -178,7 +160,7 @@ static void complete_struct(struct ctype *c)
 			.offset = bit / 8,
 		};
 
-		if (bits == 0 || bit_field(bit, bits, &m))
+		if (bits == 0 || ctype_place_bits(&m, bit, bits))
 			members[kept++] = m;
 	}
 	c->members = members;

@@ -85,22 +85,9 @@ static bool first_bit(Dwarf_Die *die, const struct ctype *type, uint64_t bits, u
 
 static bool bit_field(Dwarf_Die *die, uint64_t bits, struct ctype_member *m)
 {
-	uint64_t first, size = m->type->size, unit;
+	uint64_t first;
 
-	if (!first_bit(die, m->type, bits, m->offset, &first) || size == 0 || size > 8 ||
-	    bits > 8 * size)
-		return false;
-	/* In a unit that is aligned as its type is, where that holds all of it; else byte by byte.
-	 */
-	unit = first / (8 * size) * size;
-	if (first - 8 * unit + bits > 8 * size)
-		unit = first / 8;
-	if (first - 8 * unit + bits > 8 * size)
-		return false;
-	m->offset = (uint32_t)unit;
-	m->shift = (uint8_t)(first - 8 * unit);
-	m->bits = (uint8_t)bits;
-	return true;
+	return first_bit(die, m->type, bits, m->offset, &first) && ctype_place_bits(m, first, bits);
 }
 
 static bool make_member(struct dwarf_types *t, Dwarf_Die *die, struct ctype_member *ret)

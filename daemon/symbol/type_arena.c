@@ -131,3 +131,20 @@ bool ctype_values_are_flags(const struct ctype_value *values, size_t n)
 	}
 	return (seen & (seen - 1)) != 0 && !(zero && seen == 3);
 }
+
+bool ctype_place_bits(struct ctype_member *m, uint64_t first, uint64_t bits)
+{
+	uint64_t size = m->type->size, unit;
+
+	if (size == 0 || size > 8 || bits > 8 * size)
+		return false;
+	unit = first / (8 * size) * size;
+	if (first - 8 * unit + bits > 8 * size)
+		unit = first / 8;
+	if (first - 8 * unit + bits > 8 * size)
+		return false;
+	m->offset = (uint32_t)unit;
+	m->shift = (uint8_t)(first - 8 * unit);
+	m->bits = (uint8_t)bits;
+	return true;
+}

@@ -37,4 +37,10 @@ bool ctype_values_are_flags(const struct ctype_value *values, size_t n);
 
 extern const struct ctype ctype_void, ctype_unknown;
 
+/*
+ * Makes a bit field of a member, whose type is known: the place of its first bit in the struct. In
+ * a unit aligned as the type is, or byte by byte where that does not hold it. False: neither does.
+ */
+bool ctype_place_bits(struct ctype_member *m, uint64_t first, uint64_t bits);
+
 #endif
