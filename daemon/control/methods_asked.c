@@ -50,6 +50,18 @@ static int find_session(struct daemon *d, const char *name, struct session **ret
 	return -ENOENT;
 }
 
+/* What a question is about when it does not say so: spans, if the session has any. */
+static enum query_kind choose_kind(const char *kind, const struct session_options *o)
+{
+	if (kind)
+		return streq(kind, "cpu")      ? QUERY_CPU
+		       : streq(kind, "offcpu") ? QUERY_OFFCPU
+					       : QUERY_SPAN;
+	return o->n_specs > 0		       ? QUERY_SPAN
+	       : o->offcpu && !o->frequency_hz ? QUERY_OFFCPU
+					       : QUERY_CPU;
+}
+
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
 {
 	const cJSON *query = NULL, *selectors = NULL;
@@ -79,13 +91,11 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	if (r < 0)
 		return r;
 	ret->no_inlined = !inlined;
-	ret->kind = kind ? (streq(kind, "cpu") ? QUERY_CPU : QUERY_SPAN)
-		    : ret->session->options.n_specs > 0 ? QUERY_SPAN
-							: QUERY_CPU;
+	ret->kind = choose_kind(kind, &ret->session->options);
 	if (!ret->where || ret->kind == QUERY_SPAN)
 		return 0;
 	error_set(error, EINVAL, "BadArgument",
-		  "a condition is about spans: CPU samples have no duration, arguments or result");
+		  "a condition is about spans: samples have no duration, arguments or result");
 	error_fix(error, "ask for spans (--kind span), of a session that has probes; samples are "
 			 "chosen by -p, -c and --uid");
 	return -EINVAL;

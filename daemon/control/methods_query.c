@@ -71,7 +71,7 @@ static int name_frames(struct question *q)
 	struct source_lines lines;
 	int r = 0;
 
-	if (q->kind == QUERY_CPU && !q->no_inlined) {
+	if (query_is_about_samples(q->kind) && !q->no_inlined) {
 		lines = frame_lines_begin(d->lines, q->demangle);
 		/* A recording's frames all have names: those of the files they came from. */
 		r = snapshot_add_inlined(q->snapshot, d->recording != NULL, &lines);
@@ -183,10 +183,11 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
-static int take_snapshot(struct daemon *d, struct session *s, const struct selectors *selectors,
-			 struct snapshot **ret)
+static int take_snapshot(struct daemon *d, const struct asked *asked, struct snapshot **ret)
 {
+	struct session *s = asked->session;
 	const struct window *windows[3];
+	enum sample_kind samples = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU;
 	uint64_t period_ns = s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
 	struct window kernel;
 	bool has_kernel;
@@ -202,7 +203,7 @@ static int take_snapshot(struct daemon *d, struct session *s, const struct selec
 	}
 	if (has_kernel)
 		windows[n++] = &kernel;
-	r = snapshot_take(d->model, windows, n, selectors, period_ns, ret);
+	r = snapshot_take(d->model, windows, n, &asked->selectors, samples, period_ns, ret);
 	if (has_kernel)
 		window_release(&kernel);
 	return r;
@@ -243,7 +244,7 @@ static void match_done(void *arg, bool cancelled)
 
 	coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
 	if (r >= 0)
-		r = snapshot_take(q->daemon->model, windows, 1, NULL, 0, &q->snapshot);
+		r = snapshot_take(q->daemon->model, windows, 1, NULL, SAMPLE_CPU, 0, &q->snapshot);
 	if (r >= 0)
 		r = worker_submit(q->daemon->asker, question_run, question_done, q);
 	fail_on(q, r);
@@ -260,7 +261,7 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 				   &q->raw, &q->error);
 	} else {
 		daemon_catch_up(d);
-		r = take_snapshot(d, asked->session, &asked->selectors, &q->snapshot);
+		r = take_snapshot(d, asked, &q->snapshot);
 	}
 	if (r >= 0)
 		r = methods_take_session(asked->session, &q->coverage, &q->session);

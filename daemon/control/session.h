@@ -36,6 +36,8 @@ struct session_options {
 	char **files; /* of a command about to start */
 	size_t n_files;
 	uint32_t frequency_hz;
+	bool offcpu;
+	uint64_t offcpu_period_ns;
 	uint64_t min_duration_ns;
 	uint32_t max_depth;
 	bool errors_only, null_is_error, args, stats_only;

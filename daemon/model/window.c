@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "window.h"
 
-int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint32_t stack,
-		      uint64_t count)
+static bool same_sample(const struct sample_row *a, const struct sample_row *b)
 {
-	uint64_t key = hash_mix(hash_mix(0, (uint64_t)process << 32 | thread), stack);
+	return a->stack == b->stack && a->process == b->process && a->thread == b->thread &&
+	       a->kind == b->kind;
+}
+
+int window_add_row(struct window *w, const struct sample_row *row)
+{
+	uint64_t key = hash_mix(hash_mix(row->kind, (uint64_t)row->process << 32 | row->thread),
+				row->stack);
 	uint32_t *slot;
 
 	while ((slot = table_get(&w->sample_index, key))) {
-		struct sample_row *row = &w->samples[*slot];
+		struct sample_row *have = &w->samples[*slot];
 
-		if (row->stack == stack && row->process == process && row->thread == thread) {
-			row->count += count;
+		if (same_sample(have, row)) {
+			have->count += row->count;
+			have->total_ns += row->total_ns;
 			return 0;
 		}
 		key = hash_mix(key, 1);
@@ -23,12 +30,7 @@ int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint3
 	if (!slot)
 		return -ENOMEM;
 	*slot = w->n_samples;
-	w->samples[w->n_samples++] = (struct sample_row){
-		.process = process,
-		.thread = thread,
-		.stack = stack,
-		.count = count,
-	};
+	w->samples[w->n_samples++] = *row;
 	return 0;
 }
 
@@ -113,11 +115,8 @@ int window_merge(struct window *dst, const struct window *src)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < src->n_samples && r >= 0; i++) {
-		const struct sample_row *row = &src->samples[i];
-
-		r = window_add_sample(dst, row->process, row->thread, row->stack, row->count);
-	}
+	for (size_t i = 0; i < src->n_samples && r >= 0; i++)
+		r = window_add_row(dst, &src->samples[i]);
 	for (size_t i = 0; i < src->n_stats && r >= 0; i++)
 		r = window_add_stat(dst, &src->stats[i]);
 	if (r < 0)

@@ -13,11 +13,19 @@
 #include "sonde/base/table.h"
 #include "sonde/record.h"
 
+enum sample_kind {
+	SAMPLE_CPU = 0,	   /* found running */
+	SAMPLE_OFFCPU = 1, /* a wait that has ended */
+	SAMPLE_KINDS = 2,
+};
+
 struct sample_row {
 	uint32_t process, thread; /* thread: string id of its name */
 	uint32_t stack;		  /* root first: the id is the leaf's */
-	uint32_t pad;
+	uint32_t kind;		  /* enum sample_kind */
 	uint64_t count;
+	/* What they stand for. 0 for CPU samples, of which each stands for the session's period. */
+	uint64_t total_ns;
 };
 
 struct span_stat {
@@ -52,8 +60,18 @@ struct window {
 	uint32_t recent[WINDOW_RECENT];
 };
 
-int window_add_sample(struct window *w, uint32_t process, uint32_t thread, uint32_t stack,
-		      uint64_t count);
+/* Adds to the row of the same process, thread, stack and kind. */
+int window_add_row(struct window *w, const struct sample_row *row);
+/* CPU samples. */
+static inline int window_add_sample(struct window *w, uint32_t process, uint32_t thread,
+				    uint32_t stack, uint64_t count)
+{
+	return window_add_row(w, &(struct sample_row){.process = process,
+						      .thread = thread,
+						      .stack = stack,
+						      .kind = SAMPLE_CPU,
+						      .count = count});
+}
 /* Moves the raw spans and what they carry to dst, which has none; src keeps all else. */
 void window_move_spans(struct window *dst, struct window *src);
 /* Forgets the raw spans and what they carry; keeps the memory. */

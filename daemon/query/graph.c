@@ -3,10 +3,11 @@
 #include "tree.h"
 
 struct sum {
-	uint64_t self, total; /* samples, or nanoseconds */
-	uint64_t children;    /* total of the children */
-	uint64_t weight;      /* what pruning goes by: the larger of own and children's time */
-	uint32_t id;	      /* of the row; 0: not shown */
+	uint64_t self, total; /* nanoseconds */
+	uint64_t samples, self_samples;
+	uint64_t children; /* total of the children */
+	uint64_t weight;   /* what pruning goes by: the larger of own and children's time */
+	uint32_t id;	   /* of the row; 0: not shown */
 };
 
 struct builder {
@@ -36,14 +37,15 @@ static int sum_rows(struct builder *b)
 	const struct snapshot *s = b->s;
 	struct graph *g = b->graph;
 
-	if (b->kind == QUERY_CPU) {
+	if (query_is_about_samples(b->kind)) {
 		for (size_t i = 0; i < s->n_samples; i++) {
 			uint32_t node = b->tree.of[s->samples[i].stack];
 
-			b->sums[node].self += s->samples[i].count;
+			b->sums[node].self += s->samples[i].ns;
+			b->sums[node].self_samples += s->samples[i].count;
+			g->total_ns += s->samples[i].ns;
 			g->total_samples += s->samples[i].count;
 		}
-		g->total_ns = g->total_samples * s->period_ns;
 		return 0;
 	}
 	b->stats = calloc(b->tree.n + 1, sizeof(*b->stats));
@@ -69,13 +71,15 @@ static void sum_totals(struct builder *b)
 		uint32_t parent = b->tree.nodes[i].parent;
 		uint64_t below = sum->weight; /* of the children, so far */
 
-		if (b->kind == QUERY_CPU)
+		sum->samples += sum->self_samples;
+		if (query_is_about_samples(b->kind))
 			sum->total = sum->self + sum->children;
 		else
 			sum->total = b->stats[i].calls ? b->stats[i].total_ns : sum->children;
 		sum->weight = MAX(sum->total, below);
 		if (parent) {
 			b->sums[parent - 1].children += sum->total;
+			b->sums[parent - 1].samples += sum->samples;
 			b->sums[parent - 1].weight += sum->weight;
 		}
 	}
@@ -107,7 +111,7 @@ static int compare_nodes(const void *pa, const void *pb, void *arg)
 static int keep_nodes(struct builder *b, double min_percent, uint32_t max_depth)
 {
 	size_t n = b->tree.n;
-	uint64_t total = b->kind == QUERY_CPU ? b->graph->total_samples : b->graph->total_ns;
+	uint64_t total = b->graph->total_ns;
 	_cleanup_(freep) bool *is_kept = calloc(n + 1, sizeof(*is_kept));
 
 	b->kept = calloc(n + 1, sizeof(*b->kept));
@@ -151,11 +155,9 @@ static struct graph_row make_row(struct builder *b, uint32_t node)
 		.total_ns = sum->total,
 	};
 
-	if (b->kind == QUERY_CPU) {
-		row.samples = sum->total;
-		row.self_samples = sum->self;
-		row.total_ns *= b->s->period_ns;
-		row.self_ns *= b->s->period_ns;
+	if (query_is_about_samples(b->kind)) {
+		row.samples = sum->samples;
+		row.self_samples = sum->self_samples;
 	} else {
 		row.calls = b->stats[node].calls;
 		row.errors = b->stats[node].errors;

@@ -9,7 +9,11 @@
 
 #include "snapshot.h"
 
-enum query_kind { QUERY_SPAN, QUERY_CPU };
+enum query_kind { QUERY_SPAN, QUERY_CPU, QUERY_OFFCPU };
+static inline bool query_is_about_samples(enum query_kind kind)
+{
+	return kind != QUERY_SPAN;
+}
 enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD };
 enum report_sort {
 	SORT_TOTAL,

@@ -6,14 +6,14 @@
 
 /* A row in the making, one for each group. */
 struct sum {
-	struct span_stat stat;	/* spans: all calls */
-	uint64_t inclusive;	/* spans: less the time of calls inside a call of the same group */
-	uint64_t samples, self; /* samples */
+	struct span_stat stat; /* spans: all calls */
+	uint64_t inclusive;    /* spans: less the time of calls inside a call of the same group */
+	uint64_t samples, self, ns, self_ns; /* samples, and what they stand for */
 };
 
 /* Kept apart from the sums: it is touched for every frame of every stack and should stay cached. */
 struct visit {
-	uint64_t samples;
+	uint64_t samples, ns;
 	uint32_t mark; /* the last leaf counted, index + 1 */
 };
 
@@ -116,7 +116,7 @@ static int make_groups(struct builder *b, enum query_kind kind)
 	case BY_PID:
 		return group_processes(b);
 	case BY_THREAD:
-		return kind == QUERY_CPU ? group_threads(b) : -EOPNOTSUPP;
+		return query_is_about_samples(kind) ? group_threads(b) : -EOPNOTSUPP;
 	}
 	return -EINVAL;
 }
@@ -124,7 +124,7 @@ static int make_groups(struct builder *b, enum query_kind kind)
 /* A distinct stack and the samples of all its rows. */
 struct leaf {
 	uint32_t stack;
-	uint64_t samples;
+	uint64_t samples, ns;
 };
 
 /* Not an array by stack: there are far more stacks, those of callers, than ever hold a sample. */
@@ -144,6 +144,7 @@ static int collect_leaves(const struct snapshot *s, struct leaf *leaves, size_t 
 			leaves[n++] = (struct leaf){.stack = s->samples[i].stack};
 		}
 		leaves[*slot].samples += s->samples[i].count;
+		leaves[*slot].ns += s->samples[i].ns;
 	}
 	*ret_n = n;
 	return 0;
@@ -168,7 +169,10 @@ static int sum_functions(struct builder *b)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n_leaves; i++) {
-		b->sums[of[s->stacks[leaves[i].stack].frame]].self += leaves[i].samples;
+		struct sum *self = &b->sums[of[s->stacks[leaves[i].stack].frame]];
+
+		self->self += leaves[i].samples;
+		self->self_ns += leaves[i].ns;
 		for (uint32_t at = leaves[i].stack + 1; at; at = s->stacks[at - 1].parent) {
 			struct visit *visit = &visits[of[s->stacks[at - 1].frame]];
 
@@ -176,10 +180,13 @@ static int sum_functions(struct builder *b)
 				continue;
 			visit->mark = i + 1;
 			visit->samples += leaves[i].samples;
+			visit->ns += leaves[i].ns;
 		}
 	}
-	for (size_t i = 0; i < b->groups.n; i++)
+	for (size_t i = 0; i < b->groups.n; i++) {
 		b->sums[i].samples = visits[i].samples;
+		b->sums[i].ns = visits[i].ns;
+	}
 	return 0;
 }
 
@@ -187,9 +194,10 @@ static int sum_samples(struct builder *b)
 {
 	const struct snapshot *s = b->s;
 
-	for (size_t i = 0; i < s->n_samples; i++)
+	for (size_t i = 0; i < s->n_samples; i++) {
 		b->report->total_samples += s->samples[i].count;
-	b->report->total_ns = b->report->total_samples * s->period_ns;
+		b->report->total_ns += s->samples[i].ns;
+	}
 	if (b->by == BY_FUNC)
 		return sum_functions(b);
 	for (size_t i = 0; i < s->n_samples; i++) {
@@ -197,6 +205,8 @@ static int sum_samples(struct builder *b)
 
 		sum->samples += s->samples[i].count;
 		sum->self += s->samples[i].count;
+		sum->ns += s->samples[i].ns;
+		sum->self_ns += s->samples[i].ns;
 	}
 	return 0;
 }
@@ -257,8 +267,8 @@ static struct report_row make_row(const struct builder *b, size_t i)
 	if (sum->samples) {
 		row.samples = sum->samples;
 		row.self_samples = sum->self;
-		row.total_ns = sum->samples * b->s->period_ns;
-		row.self_ns = sum->self * b->s->period_ns;
+		row.total_ns = sum->ns;
+		row.self_ns = sum->self_ns;
 		return row;
 	}
 	row.calls = sum->stat.calls;
@@ -277,9 +287,9 @@ static uint64_t sort_value(const struct report_row *row, enum report_sort sort)
 {
 	switch (sort) {
 	case SORT_TOTAL:
-		return row->samples ? row->samples : row->total_ns;
+		return row->total_ns;
 	case SORT_SELF:
-		return row->samples ? row->self_samples : row->self_ns;
+		return row->self_ns;
 	case SORT_CALLS:
 		return row->calls;
 	case SORT_ERRORS:
@@ -349,7 +359,7 @@ int query_report(const struct snapshot *s, enum query_kind kind, enum report_by 
 	b.sums = calloc(b.n_sums + 1, sizeof(*b.sums));
 	if (!b.sums)
 		return -ENOMEM;
-	r = kind == QUERY_CPU ? sum_samples(&b) : sum_spans(&b);
+	r = query_is_about_samples(kind) ? sum_samples(&b) : sum_spans(&b);
 	if (r >= 0)
 		r = make_rows(&b, sort, limit);
 	if (r < 0)

@@ -16,6 +16,8 @@ struct take {
 	struct model *m;
 	struct model_counts counts;
 	const struct selectors *selectors;
+	enum sample_kind samples;
+	uint64_t period_ns;
 	struct snapshot *s;
 	uint32_t *process_of, *stack_of, *path_of, *frame_of, *probe_of;
 	struct table strings, stats;
@@ -117,8 +119,11 @@ static int mark_window(struct take *t, const struct window *w)
 {
 	for (size_t i = 0; i < w->n_samples; i++) {
 		uint32_t id = w->samples[i].stack;
-		int r = take_process(t, w->samples[i].process);
+		int r;
 
+		if (w->samples[i].kind != t->samples)
+			continue;
+		r = take_process(t, w->samples[i].process);
 		if (r < 0 || id > t->counts.stacks)
 			return r < 0 ? r : -EBADMSG;
 		if (!r)
@@ -275,6 +280,7 @@ static int take_sample(struct take *t, const struct sample_row *row)
 		.process = t->process_of[row->process] - 1,
 		.stack = t->stack_of[row->stack] - 1,
 		.count = row->count,
+		.ns = t->samples == SAMPLE_CPU ? row->count * t->period_ns : row->total_ns,
 	};
 	int r;
 
@@ -317,16 +323,19 @@ static int take_window(struct take *t, const struct window *w)
 	int r = 0;
 
 	for (size_t i = 0; i < w->n_samples && r >= 0; i++)
-		r = take_sample(t, &w->samples[i]);
+		if (w->samples[i].kind == t->samples)
+			r = take_sample(t, &w->samples[i]);
 	for (size_t i = 0; i < w->n_stats && r >= 0; i++)
 		r = take_stat(t, &w->stats[i]);
 	return r;
 }
 
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
-		  const struct selectors *selectors, uint64_t period_ns, struct snapshot **ret)
+		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
+		  struct snapshot **ret)
 {
-	_cleanup_(take_release) struct take t = {.m = m, .selectors = selectors};
+	_cleanup_(take_release) struct take t = {
+		.m = m, .selectors = selectors, .samples = samples, .period_ns = period_ns};
 	int r;
 
 	model_counts(m, &t.counts);

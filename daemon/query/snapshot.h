@@ -52,6 +52,7 @@ struct snapshot_sample {
 	uint32_t process, stack; /* indices */
 	const char *thread;
 	uint64_t count;
+	uint64_t ns; /* what they stand for */
 };
 
 /* A call path, and its statistics in one process. Parents come first. */
@@ -68,7 +69,7 @@ struct snapshot_stat {
 
 /*
  * Statistics are added up over windows, one row a (process, path). Samples may have several rows
- * of the same (process, thread, stack): every answer adds them up anyway.
+ * of the same (process, thread, stack): every answer adds them up anyway. They are of one kind.
  */
 struct snapshot {
 	uint64_t period_ns; /* time between two samples of a CPU; 0 when there are none */
@@ -91,10 +92,12 @@ struct snapshot {
 /*
  * Copies what the selectors (NULL: all) let through. windows: any number, added up (a live session
  * has its total and its open window). Samples without a stack get one "[unknown]" frame.
+ * samples: which ones are copied; period_ns: what a CPU sample stands for.
  * -EBADMSG for a row whose ids the model does not have.
  */
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
-		  const struct selectors *selectors, uint64_t period_ns, struct snapshot **ret);
+		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
+		  struct snapshot **ret);
 
 /* Names one frame: a malloc'd string or NULL when unknown. Called once a frame, by the worker. */
 typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, const char *path,

@@ -74,13 +74,13 @@ static int add_rows(struct builder *b, enum query_kind kind)
 	const struct snapshot *s = b->s;
 	int r = 0;
 
-	if (kind == QUERY_CPU) {
+	if (query_is_about_samples(kind)) {
 		for (size_t i = 0; i < s->n_samples && r >= 0; i++) {
 			const struct snapshot_sample *sample = &s->samples[i];
 			const char *thread = sample->thread ? sample->thread : "";
 
 			r = add_row(b, sample->process, thread, b->tree.of[sample->stack],
-				    sample->count);
+				    kind == QUERY_CPU ? sample->count : sample->ns);
 		}
 		return r;
 	}

@@ -4,11 +4,12 @@
 static int merge_nodes(struct call_tree *t, const struct snapshot *s, enum query_kind kind,
 		       const uint32_t *group_of, struct table *index)
 {
-	size_t n = kind == QUERY_CPU ? s->n_stacks : s->n_paths;
+	size_t n = query_is_about_samples(kind) ? s->n_stacks : s->n_paths;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t parent = kind == QUERY_CPU ? s->stacks[i].parent : s->paths[i].parent;
-		uint32_t frame = kind == QUERY_CPU ? s->stacks[i].frame : s->paths[i].frame;
+		bool is_stack = query_is_about_samples(kind);
+		uint32_t parent = is_stack ? s->stacks[i].parent : s->paths[i].parent;
+		uint32_t frame = is_stack ? s->stacks[i].frame : s->paths[i].frame;
 		struct call_node node = {.group = group_of[frame]};
 		uint32_t *slot;
 		bool is_new;
@@ -37,7 +38,8 @@ int call_tree_make(struct call_tree *t, const struct snapshot *s, enum query_kin
 
 	if (r < 0)
 		return r;
-	t->of = calloc((kind == QUERY_CPU ? s->n_stacks : s->n_paths) + 1, sizeof(*t->of));
+	t->of = calloc((query_is_about_samples(kind) ? s->n_stacks : s->n_paths) + 1,
+		       sizeof(*t->of));
 	if (!t->of)
 		return -ENOMEM;
 	return merge_nodes(t, s, kind, group_of, &index);

@@ -8,11 +8,13 @@
 static const char *const inserts[STATEMENTS] = {
 	[INSERT_STRING] = "INSERT INTO string(id, value) VALUES(?, ?)",
 	[INSERT_FILE] = "INSERT INTO file(id, path, flags, build_id) VALUES(?, ?, ?, ?)",
-	[INSERT_PROCESS] = "INSERT OR REPLACE INTO process(id, pid, ppid, uid, flags, exit_status,"
-			   " start_ns, exec_ns, exit_ns, comm, exe, cmdline, cgroup)"
-			   " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[INSERT_EVENT] = "INSERT OR REPLACE INTO event(time_ns, process, detail, kind)"
-			 " VALUES(?, ?, ?, ?)",
+	[INSERT_PROCESS] =
+		"INSERT OR REPLACE INTO process(id, pid, ppid, uid, flags, exit_status,"
+		" ns_pid, start_ns, exec_ns, exit_ns, comm, exe, cmdline, cgroup, container)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[INSERT_EVENT] =
+		"INSERT OR REPLACE INTO event(session, time_ns, process, detail, kind, text)"
+		" VALUES(1, ?, ?, ?, ?, '')",
 	[INSERT_SYMBOL] = "INSERT INTO symbol(id, name) VALUES(?, ?)",
 	[INSERT_FRAME] = "INSERT INTO frame(id, file, offset, function) VALUES(?, ?, ?, ?)",
 	[UPDATE_FRAME] = "UPDATE frame SET file = ?, offset = ?, function = ? WHERE id = ?",
@@ -22,8 +24,9 @@ static const char *const inserts[STATEMENTS] = {
 		" signature) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_PATH] = "INSERT INTO path(id, parent, probe) VALUES(?, ?, ?)",
 	[INSERT_WINDOW] = "INSERT INTO window(id, session, start_ns, end_ns) VALUES(?, ?, ?, ?)",
-	[INSERT_SAMPLE] = "INSERT INTO sample(window, process, thread, stack, count)"
-			  " VALUES(?, ?, ?, ?, ?)",
+	[INSERT_SAMPLE] =
+		"INSERT INTO sample(window, process, thread, kind, stack, count, total_ns)"
+		" VALUES(?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_SPAN_STAT] = "INSERT INTO span_stat(window, process, path, calls, errors, unwound,"
 			     " total_ns, self_ns, min_ns, max_ns, histogram)"
 			     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -137,11 +137,12 @@ static bool row_process(struct load *l, sqlite3_stmt *s)
 	if (!is_next(s, l->have.processes + 1) || !get_id(s, 1, UINT32_MAX, &p.pid) ||
 	    !get_id(s, 2, UINT32_MAX, &p.ppid) || !get_id(s, 3, UINT32_MAX, &p.uid) ||
 	    !get_id(s, 4, PROCESS_EXITED, &p.flags) || !get_i64(s, 5, &status) ||
-	    status != (int32_t)status || !get_number(s, 6, STORE_MAX_NUMBER, &p.start_ns) ||
-	    !get_number(s, 7, STORE_MAX_NUMBER, &p.exec_ns) ||
-	    !get_number(s, 8, STORE_MAX_NUMBER, &p.exit_ns) || !get_id(s, 9, strings, &p.comm) ||
-	    !get_id(s, 10, strings, &p.exe) || !get_id(s, 11, strings, &p.cmdline) ||
-	    !get_id(s, 12, strings, &p.cgroup))
+	    status != (int32_t)status || !get_id(s, 6, UINT32_MAX, &p.ns_pid) ||
+	    !get_number(s, 7, STORE_MAX_NUMBER, &p.start_ns) ||
+	    !get_number(s, 8, STORE_MAX_NUMBER, &p.exec_ns) ||
+	    !get_number(s, 9, STORE_MAX_NUMBER, &p.exit_ns) || !get_id(s, 10, strings, &p.comm) ||
+	    !get_id(s, 11, strings, &p.exe) || !get_id(s, 12, strings, &p.cmdline) ||
+	    !get_id(s, 13, strings, &p.cgroup) || !get_id(s, 14, strings, &p.container))
 		return false;
 	if (model_process_append(l->model, p.pid, p.start_ns) != ++l->have.processes)
 		return false;
@@ -228,14 +229,20 @@ static bool row_window(struct load *l, sqlite3_stmt *s)
 
 static bool row_sample(struct load *l, sqlite3_stmt *s)
 {
-	uint32_t window, process, thread, stack;
-	uint64_t count;
+	uint32_t window, process, thread, kind, stack;
+	uint64_t count, total_ns;
 
 	return get_id(s, 1, l->n_windows, &window) && window &&
 	       get_id(s, 2, l->have.processes, &process) && process &&
-	       get_id(s, 3, l->have.strings, &thread) && get_id(s, 4, l->have.stacks, &stack) &&
-	       get_number(s, 5, STORE_MAX_NUMBER, &count) &&
-	       window_add_sample(&l->total, process, thread, stack, count) == 0;
+	       get_id(s, 3, l->have.strings, &thread) && get_id(s, 4, SAMPLE_KINDS - 1, &kind) &&
+	       get_id(s, 5, l->have.stacks, &stack) && get_number(s, 6, STORE_MAX_NUMBER, &count) &&
+	       get_number(s, 7, STORE_MAX_NUMBER, &total_ns) &&
+	       window_add_row(&l->total, &(struct sample_row){.process = process,
+							      .thread = thread,
+							      .stack = stack,
+							      .kind = kind,
+							      .count = count,
+							      .total_ns = total_ns}) == 0;
 }
 
 static bool unpack_hist(const uint8_t *p, size_t size, struct hist *h)
@@ -312,21 +319,26 @@ static bool row_loss(struct load *l, sqlite3_stmt *s)
 static const struct {
 	const char *table, *sql;
 	load_row_t row;
-	const char *sql_1; /* of version 1, where it had less */
+	const char *old; /* of versions up to `until`, which had less */
+	int until;
 } tables[] = {
 	{"session",
 	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
 	 " monotonic_to_epoch_ns, where_text, begin_text FROM session NOT INDEXED",
 	 row_session,
 	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
-	 " monotonic_to_epoch_ns, NULL, NULL FROM session NOT INDEXED"},
+	 " monotonic_to_epoch_ns, NULL, NULL FROM session NOT INDEXED",
+	 1},
 	{"session_spec", "SELECT rowid, session, spec FROM session_spec NOT INDEXED", row_spec},
 	{"string", "SELECT id, value FROM string NOT INDEXED", row_string},
 	{"file", "SELECT id, build_id, path, flags FROM file NOT INDEXED", row_file},
 	{"process",
-	 "SELECT id, pid, ppid, uid, flags, exit_status, start_ns, exec_ns, exit_ns, comm,"
-	 " exe, cmdline, cgroup FROM process NOT INDEXED",
-	 row_process},
+	 "SELECT id, pid, ppid, uid, flags, exit_status, ns_pid, start_ns, exec_ns, exit_ns, comm,"
+	 " exe, cmdline, cgroup, container FROM process NOT INDEXED",
+	 row_process,
+	 "SELECT id, pid, ppid, uid, flags, exit_status, 0, start_ns, exec_ns, exit_ns, comm,"
+	 " exe, cmdline, cgroup, 0 FROM process NOT INDEXED",
+	 2},
 	{"symbol", "SELECT id, name FROM symbol NOT INDEXED", row_symbol},
 	{"frame", "SELECT id, file, offset, function FROM frame NOT INDEXED", row_frame},
 	{"stack", "SELECT id, parent, frame FROM stack NOT INDEXED", row_stack},
@@ -335,13 +347,15 @@ static const struct {
 	 " FROM probe NOT INDEXED",
 	 row_probe,
 	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped, 0"
-	 " FROM probe NOT INDEXED"},
+	 " FROM probe NOT INDEXED",
+	 1},
 	{"path", "SELECT id, parent, probe FROM path NOT INDEXED", row_path},
 	{"window", "SELECT id, session, start_ns, end_ns FROM window NOT INDEXED", row_window},
 	{"sample",
-	 "SELECT rowid, window, process, thread, stack, count"
+	 "SELECT rowid, window, process, thread, kind, stack, count, total_ns"
 	 " FROM sample NOT INDEXED",
-	 row_sample},
+	 row_sample,
+	 "SELECT rowid, window, process, thread, 0, stack, count, 0 FROM sample NOT INDEXED", 2},
 	{"span_stat",
 	 "SELECT rowid, window, process, path, calls, errors, unwound, total_ns,"
 	 " self_ns, min_ns, max_ns, histogram FROM span_stat NOT INDEXED",
@@ -360,8 +374,7 @@ static const struct {
 static int load_table(struct load *l, size_t i)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
-	bool is_old = l->version == 1 && tables[i].sql_1;
-	const char *sql = is_old ? tables[i].sql_1 : tables[i].sql;
+	const char *sql = l->version <= tables[i].until ? tables[i].old : tables[i].sql;
 	int64_t before = INT64_MIN, id;
 	int code;
 

@@ -50,7 +50,7 @@ static const struct {
 	 "  flags INTEGER NOT NULL -- 1: the kernel, 2: no file, 4: build_id is a hash of the "
 	 "content\n"
 	 ") STRICT;\n"},
-	{1, 0,
+	{1, 2,
 	 "CREATE TABLE process(\n"
 	 "  id INTEGER PRIMARY KEY,\n"
 	 "  pid INTEGER NOT NULL, ppid INTEGER NOT NULL, uid INTEGER NOT NULL,\n"
@@ -61,6 +61,19 @@ static const struct {
 	 "  comm INTEGER NOT NULL, exe INTEGER NOT NULL, -- strings\n"
 	 "  cmdline INTEGER NOT NULL, cgroup INTEGER NOT NULL\n"
 	 ") STRICT;\n"},
+	{3, 0,
+	 "CREATE TABLE process(\n"
+	 "  id INTEGER PRIMARY KEY,\n"
+	 "  pid INTEGER NOT NULL, ppid INTEGER NOT NULL, uid INTEGER NOT NULL,\n"
+	 "  flags INTEGER NOT NULL, exit_status INTEGER NOT NULL, -- 1: exited; as wait(2) gives "
+	 "it\n"
+	 "  ns_pid INTEGER NOT NULL, -- in its own PID namespace; 0: not known\n"
+	 "  start_ns INTEGER NOT NULL, -- CLOCK_BOOTTIME\n"
+	 "  exec_ns INTEGER NOT NULL, exit_ns INTEGER NOT NULL,\n"
+	 "  comm INTEGER NOT NULL, exe INTEGER NOT NULL, -- strings\n"
+	 "  cmdline INTEGER NOT NULL, cgroup INTEGER NOT NULL,\n"
+	 "  container INTEGER NOT NULL -- string: its id, '' when it is in none\n"
+	 ") STRICT;\n"},
 	{1, 0,
 	 "CREATE TABLE symbol(\n"
 	 "  id INTEGER PRIMARY KEY, name TEXT NOT NULL -- names that only this file has resolved\n"
@@ -70,6 +83,13 @@ static const struct {
 	 "  id INTEGER PRIMARY KEY,\n"
 	 "  file INTEGER NOT NULL, offset INTEGER NOT NULL,\n"
 	 "  function INTEGER NOT NULL -- symbol\n"
+	 ") STRICT;\n"},
+	{3, 0,
+	 "CREATE TABLE frame_line(\n"
+	 "  frame INTEGER NOT NULL,\n"
+	 "  level INTEGER NOT NULL, -- 0: the frame itself, 1: what is inlined into it, and so on\n"
+	 "  function INTEGER NOT NULL, -- symbol; of level 0: the frame's\n"
+	 "  source INTEGER NOT NULL, line INTEGER NOT NULL -- symbol: the file's path; from 1 on\n"
 	 ") STRICT;\n"},
 	{1, 0,
 	 "CREATE TABLE stack(\n"
@@ -103,11 +123,20 @@ static const struct {
 	 "  id INTEGER PRIMARY KEY,\n"
 	 "  session INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL\n"
 	 ") STRICT;\n"},
-	{1, 0,
+	{1, 2,
 	 "CREATE TABLE sample(\n"
 	 "  window INTEGER NOT NULL, process INTEGER NOT NULL,\n"
 	 "  thread INTEGER NOT NULL, -- string: its name\n"
 	 "  stack INTEGER NOT NULL, count INTEGER NOT NULL\n"
+	 ") STRICT;\n"},
+	{3, 0,
+	 "CREATE TABLE sample(\n"
+	 "  window INTEGER NOT NULL, process INTEGER NOT NULL,\n"
+	 "  thread INTEGER NOT NULL, -- string: its name\n"
+	 "  kind INTEGER NOT NULL, -- 0: on the CPU, 1: waiting\n"
+	 "  stack INTEGER NOT NULL, count INTEGER NOT NULL,\n"
+	 "  total_ns INTEGER NOT NULL -- what they stand for; of CPU samples 0: it is count / "
+	 "frequency\n"
 	 ") STRICT;\n"},
 	{1, 0,
 	 "CREATE TABLE span_stat(\n"
@@ -129,12 +158,21 @@ static const struct {
 	 "  first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, -- lowest start, highest end\n"
 	 "  count INTEGER NOT NULL, data BLOB NOT NULL -- daemon/store/chunk_format.h\n"
 	 ") STRICT;\n"},
-	{1, 0,
+	{1, 2,
 	 "CREATE TABLE event(\n"
 	 "  time_ns INTEGER NOT NULL, process INTEGER NOT NULL,\n"
 	 "  kind TEXT NOT NULL, -- 'exec', 'exit'\n"
 	 "  detail INTEGER NOT NULL, -- exit: the status as wait(2) gives it\n"
 	 "  PRIMARY KEY(time_ns, process, kind)\n"
+	 ") STRICT, WITHOUT ROWID;\n"},
+	{3, 0,
+	 "CREATE TABLE event(\n"
+	 "  session INTEGER NOT NULL, time_ns INTEGER NOT NULL,\n"
+	 "  process INTEGER NOT NULL, -- 0: of none\n"
+	 "  kind TEXT NOT NULL, -- 'exec', 'exit', ...\n"
+	 "  detail INTEGER NOT NULL, -- exit: the status as wait(2) gives it\n"
+	 "  text TEXT NOT NULL,\n"
+	 "  PRIMARY KEY(session, time_ns, process, kind)\n"
 	 ") STRICT, WITHOUT ROWID;\n"},
 	{1, 0,
 	 "CREATE TABLE loss(\n"

@@ -12,7 +12,7 @@
 #include "model/window.h"
 #include "sonde/base/error.h"
 
-enum { STORE_VERSION = 2, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
+enum { STORE_VERSION = 3, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
 
 /* A session as the file keeps it. Strings are owned by whoever filled the struct. */
 struct store_session {
@@ -25,7 +25,11 @@ struct store_session {
 	int64_t monotonic_to_epoch_ns; /* adds a CLOCK_MONOTONIC time up to the epoch's */
 	char *where, *begin;	       /* conditions it kept spans by, as text; NULL: none */
 };
-enum { STORE_SESSION_ARGS = 1 << 0, STORE_SESSION_STATS_ONLY = 1 << 1 };
+enum {
+	STORE_SESSION_ARGS = 1 << 0,
+	STORE_SESSION_STATS_ONLY = 1 << 1,
+	STORE_SESSION_OFFCPU = 1 << 2, /* waits were kept */
+};
 void store_session_release(struct store_session *s);
 
 /*

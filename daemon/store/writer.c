@@ -89,6 +89,7 @@ static int put_process(struct store_writer *w, uint32_t id, const struct model_p
 		p->uid,
 		p->flags & PROCESS_EXITED,
 		p->exit_status,
+		p->ns_pid,
 		number(p->start_ns),
 		number(p->exec_ns),
 		number(p->exit_ns),
@@ -96,6 +97,7 @@ static int put_process(struct store_writer *w, uint32_t id, const struct model_p
 		p->exe,
 		p->cmdline,
 		p->cgroup,
+		p->container,
 	};
 	uint32_t hash = (uint32_t)hash_bytes(row, sizeof(row), 0) | 1;
 	uint32_t *have = table_put(&w->process_rows, id, NULL);
@@ -233,7 +235,8 @@ static int put_window(struct store_writer *w, const struct window *win)
 	for (size_t i = 0; i < win->n_samples && r == 0; i++) {
 		const struct sample_row *s = &win->samples[i];
 
-		BIND(w, INSERT_SAMPLE, id, s->process, s->thread, s->stack, number(s->count));
+		BIND(w, INSERT_SAMPLE, id, s->process, s->thread, s->kind, s->stack,
+		     number(s->count), number(s->total_ns));
 		r = run(w, INSERT_SAMPLE);
 	}
 	if (r == 0)

@@ -96,7 +96,7 @@ static void take(struct world *x, const struct selectors *selectors)
 	const struct window *windows[] = {&x->w};
 
 	x->s = snapshot_free(x->s);
-	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, 10, &x->s), 0);
+	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, SAMPLE_CPU, 10, &x->s), 0);
 	cr_assert_eq(snapshot_name_frames(x->s, resolve, NULL), 0);
 }
 
@@ -327,7 +327,7 @@ Test(query, fallback_names)
 		static const char *const names[] = {"[unknown]", "[libfoo.so+0x1234]",
 						    "[vdso+0x10]", "saved", "[kernel]"};
 
-		cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, 10, &x.s), 0);
+		cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), 0);
 		cr_assert_eq(snapshot_name_frames(x.s, NULL, NULL), 0);
 		cr_assert_eq(query_stacks(x.s, QUERY_CPU, &st), 0);
 		cr_assert_eq(st->n_rows, 2);
@@ -383,13 +383,13 @@ Test(query, bad_ids_are_refused)
 	world_init(&x);
 	p = process(&x, 1, 0, "p");
 	cr_assert_eq(window_add_sample(&x.w, p, 0, 99, 1), 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
 	window_reset(&x.w, 0);
 	cr_assert_eq(window_add_sample(&x.w, p + 1, 0, 0, 1), 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
 	window_reset(&x.w, 0);
 	span(&x, p, 7, 1, 1, 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
 	cr_assert_null(x.s);
 }
 
@@ -504,7 +504,7 @@ Test(query, windows_are_added_up)
 	p = process(&x, 1, 0, "p");
 	sample(&x, p, "t", "ab", 3);
 	span(&x, p, model_path(x.m, 0, probe(&x, "open", "open")), 1984, 100, 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 2, NULL, 10, &x.s), 0);
+	cr_assert_eq(snapshot_take(x.m, windows, 2, NULL, SAMPLE_CPU, 10, &x.s), 0);
 	cr_assert_eq(snapshot_name_frames(x.s, resolve, NULL), 0);
 	{
 		_cleanup_(report_freep) struct report *r =

@@ -32,11 +32,11 @@ Test(bad_file, versions_and_schemas)
 	struct recorded rec;
 
 	record(&rec, 1);
-	change("PRAGMA user_version = 3");
+	change("PRAGMA user_version = 4");
 	check_error("BadFile", "newer sonde", -EBADMSG);
 	change("PRAGMA user_version = 0");
 	check_error("BadFile", "no format version", -EBADMSG);
-	change("PRAGMA user_version = 2");
+	change("PRAGMA user_version = 3");
 	/* What somebody has added is passed over. */
 	change("CREATE VIEW extra AS SELECT * FROM string; CREATE INDEX i ON stack(frame);"
 	       "CREATE TABLE more(x)");

@@ -32,19 +32,27 @@ static int check_chunk_1(void *arg, const struct span_chunk *chunk)
 	return 0;
 }
 
-Test(versions, recordings_of_format_1_open)
+static void open_kept(const char *name, struct model **ret_model, struct store_reader **ret)
 {
 	_cleanup_(freep) char *sql = NULL;
+	struct error e = {};
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/tests/unit/%s", SONDE_SOURCE_ROOT, name);
+	cr_assert_eq(read_file(path, 1 << 20, &sql, NULL), 0);
+	change(sql);
+	cr_assert_eq(model_new(ret_model), 0);
+	cr_assert_eq(store_open(file, *ret_model, &e, ret), 0, "%s", e.message);
+}
+
+Test(versions, recordings_of_format_1_open)
+{
 	const struct store_session *session;
 	struct store_reader *r = NULL;
 	struct model *m = NULL;
 	struct error e = {};
 
-	cr_assert_eq(
-		read_file(SONDE_SOURCE_ROOT "/tests/unit/recording-1.sql", 1 << 20, &sql, NULL), 0);
-	change(sql);
-	cr_assert_eq(model_new(&m), 0);
-	cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
+	open_kept("recording-1.sql", &m, &r);
 	session = store_reader_session(r);
 	cr_assert(streq(session->name, "api") && session->flags == STORE_SESSION_ARGS);
 	cr_assert(!session->where && !session->begin);
@@ -52,6 +60,40 @@ Test(versions, recordings_of_format_1_open)
 	cr_assert_eq(model_probe_get(m, 2)->signature, 0);
 	cr_assert_eq(store_reader_total(r)->n_stats, 3);
 	cr_assert_eq(store_each_chunk(r, check_chunk_1, r, &e), 0, "%s", e.message);
+	store_reader_free(r);
+	model_free(m);
+}
+
+static int count_spans(void *arg, const struct span_chunk *chunk)
+{
+	*(uint64_t *)arg += chunk->count;
+	return 0;
+}
+
+Test(versions, recordings_of_format_2_open)
+{
+	uint64_t calls = 0, samples = 0, spans = 0;
+	const struct model_process *process;
+	struct store_reader *r = NULL;
+	const struct window *total;
+	struct model *m = NULL;
+	struct error e = {};
+
+	open_kept("recording-2.sql", &m, &r);
+	cr_assert_str_eq(store_reader_session(r)->where, "duration > 500us");
+	total = store_reader_total(r);
+	for (size_t i = 0; i < total->n_stats; i++)
+		calls += total->stats[i].calls;
+	for (size_t i = 0; i < total->n_samples; i++) {
+		cr_assert_eq(total->samples[i].kind, SAMPLE_CPU);
+		samples += total->samples[i].count;
+	}
+	cr_assert(calls == 910 && samples == 19);
+	process = model_process_peek(m, total->samples[0].process);
+	cr_assert_str_eq(model_string_get(m, process->comm), "wl_hot");
+	cr_assert(!process->ns_pid && !process->container);
+	cr_assert_eq(store_each_chunk(r, count_spans, &spans, &e), 0, "%s", e.message);
+	cr_assert_eq(spans, 910);
 	store_reader_free(r);
 	model_free(m);
 }
