@@ -17,6 +17,10 @@
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
 #endif
 
+#ifndef PF_EXITING
+#define PF_EXITING 0x00000004
+#endif
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {

@@ -24,8 +24,8 @@ struct unwind_walk {
 	__u64 trampoline;	/* of return probes; 0: the process has none */
 	__u64 returns;		/* the innermost return probe that is not passed yet */
 	__u32 table, flags, n, pid;
-	__u32 exact; /* pc is where the frame is, not where a call returns to */
-	__u32 pad;
+	__u32 exact;	   /* pc is where the frame is, not where a call returns to */
+	__u32 kernel_skip; /* frames of the kernel stack to be left out; the innermost ones */
 	/* The stack is made in the record's place: room for its header, the user's part by the
 	 * walk, then the kernel's. One flat array, as a record ends in an array of its own. */
 	__u64 words[STACK_HEADER_WORDS + 2 * RECORD_MAX_STACK + 2];
@@ -388,6 +388,11 @@ static __always_inline __u32 unwind_user(struct unwind_walk *w, const struct unw
 
 #else
 
+static __always_inline bool unwind_start_of_task(struct unwind_start *ret)
+{
+	return false;
+}
+
 static __always_inline bool unwind_start_of(void *ctx, struct unwind_start *ret)
 {
 	return false;
@@ -400,19 +405,15 @@ static __always_inline __u32 unwind_user(struct unwind_walk *w, const struct unw
 
 #endif
 
-/*
- * The current thread's user stack behind the header's room: by tables where the process has them,
- * else by frame pointers. ctx: what the program was called with. How many frames there are.
- */
-static __always_inline __u64 find_user_stack(void *ctx, struct unwind_walk *w)
+static __always_inline __u64 find_user_stack_from(void *ctx, struct unwind_walk *w,
+						  const struct unwind_start *start)
 {
-	struct unwind_start start;
 	__u64 frames = 0;
 	long bytes;
 
 	w->flags = 0;
-	if (unwind_start_of(ctx, &start))
-		frames = unwind_user(w, &start);
+	if (start)
+		frames = unwind_user(w, start);
 	if (!frames) {
 		bytes = bpf_get_stack(ctx, &w->words[STACK_HEADER_WORDS], STACK_BYTES,
 				      BPF_F_USER_STACK);
@@ -422,6 +423,26 @@ static __always_inline __u64 find_user_stack(void *ctx, struct unwind_walk *w)
 	/* 127 is all ones: the mask keeps the verifier sure of the bound and loses nothing. */
 	asm volatile("%[n] &= 127" : [n] "+r"(frames));
 	return frames;
+}
+
+/*
+ * The current thread's user stack behind the header's room: by tables where the process has them,
+ * else by frame pointers. ctx: the registers the program was called with. How many frames there
+ * are.
+ */
+static __always_inline __u64 find_user_stack(void *ctx, struct unwind_walk *w)
+{
+	struct unwind_start start;
+
+	return find_user_stack_from(ctx, w, unwind_start_of(ctx, &start) ? &start : NULL);
+}
+
+/* The same for programs whose ctx has no registers: the thread is in the kernel. */
+static __always_inline __u64 find_user_stack_of_task(void *ctx, struct unwind_walk *w)
+{
+	struct unwind_start start;
+
+	return find_user_stack_from(ctx, w, unwind_start_of_task(&start) ? &start : NULL);
 }
 
 #endif

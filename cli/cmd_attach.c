@@ -14,6 +14,8 @@ static void attach_text(struct output *o, reply_t *reply, const void *arg)
 	text_counted(out, reply_u64(session, "probes"), "probe");
 	if (hz)
 		strbuf_printf(out, ", CPU samples at %llu Hz", (unsigned long long)hz);
+	if (reply_has_text(session, "kinds", "offcpu"))
+		strbuf_puts(out, ", waits");
 	strbuf_puts(out, ", ");
 	text_append_safe(out, reply_str(session, "targets"));
 	strbuf_putc(out, '\n');
@@ -22,7 +24,7 @@ static void attach_text(struct output *o, reply_t *reply, const void *arg)
 /* Without anything to collect, but with a name and a condition: that of a session that goes on. */
 static bool is_replacement(const struct options *o)
 {
-	return !o->n_operands && !o->frequency.set && o->name &&
+	return !o->n_operands && !o->frequency.set && !o->off_cpu && o->name &&
 	       (o->where || o->begin || o->stack_if);
 }
 

@@ -33,6 +33,16 @@ static void cpu_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_count(g, reply_u64(row, "samples"));
 }
 
+static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
+{
+	uint64_t total = reply_u64(reply, "total_ns");
+
+	grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
+	grid_percent(g, text_percent(reply_u64(row, "self_ns"), total));
+	grid_duration(g, reply_u64(row, "total_ns"));
+	grid_count(g, reply_u64(row, "samples"));
+}
+
 static void graph_text(struct output *o, reply_t *reply, const void *arg)
 {
 	static const struct grid_column span[] = {
@@ -41,28 +51,34 @@ static void graph_text(struct output *o, reply_t *reply, const void *arg)
 	};
 	static const struct grid_column cpu[] = {
 		{"TOTAL%", true}, {"SELF%", true}, {"SAMPLES", true}, {"FUNCTION"}};
-	const struct options *opt = arg;
-	bool is_cpu = answer_is_cpu(reply, opt->kind);
-	_cleanup_(grid_freep) struct grid *g =
-		is_cpu ? grid_new(cpu, ARRAY_SIZE(cpu)) : grid_new(span, ARRAY_SIZE(span));
+	static const struct grid_column waits[] = {
+		{"TOTAL%", true}, {"SELF%", true}, {"TOTAL", true}, {"WAITS", true}, {"FUNCTION"}};
+	enum answer_kind kind = answer_kind(reply);
+	_cleanup_(grid_freep) struct grid *g = kind == ANSWER_CPU ? grid_new(cpu, ARRAY_SIZE(cpu))
+					       : kind == ANSWER_WAITS
+						       ? grid_new(waits, ARRAY_SIZE(waits))
+						       : grid_new(span, ARRAY_SIZE(span));
 	_cleanup_(strbuf_release) struct strbuf prefix = {0};
 	_cleanup_(tree_freep) struct tree *t = NULL;
 	reply_t *row;
 
+	(void)arg;
 	if (!g || tree_new(reply, "rows", &t) < 0) {
 		output_data(o)->failed = true;
 		return;
 	}
 	while ((row = tree_next(t, &prefix))) {
-		if (is_cpu)
+		if (kind == ANSWER_CPU)
 			cpu_row(g, reply, row);
+		else if (kind == ANSWER_WAITS)
+			wait_row(g, reply, row);
 		else
 			span_row(g, reply, row);
 		function_cell(g, row, &prefix);
 	}
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
-		output_note(o, "sonde: no %s in this session yet", is_cpu ? "samples" : "spans");
+		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
 }
 
 int cmd_graph(struct cli *cli)
@@ -80,5 +96,5 @@ int cmd_graph(struct cli *cli)
 	if (o->depth.set)
 		json_u64(&w, "max_depth", o->depth.value);
 	r = request_end(&w, &cli->error);
-	return r < 0 ? r : query_run(cli, "Graph", params.data, &view, o);
+	return r < 0 ? r : query_run(cli, "Graph", params.data, &view, NULL);
 }

@@ -57,6 +57,21 @@ static void cpu_rows(struct grid *g, reply_t *reply)
 	}
 }
 
+static void wait_rows(struct grid *g, reply_t *reply)
+{
+	uint64_t total = reply_u64(reply, "total_ns");
+
+	reply_foreach(row, reply, "rows")
+	{
+		grid_percent(g, text_percent(reply_u64(row, "self_ns"), total));
+		grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
+		grid_duration(g, reply_u64(row, "self_ns"));
+		grid_duration(g, reply_u64(row, "total_ns"));
+		grid_count(g, reply_u64(row, "samples"));
+		key_cell(g, row);
+	}
+}
+
 static void report_text(struct output *o, reply_t *reply, const void *arg)
 {
 	const struct options *opt = arg;
@@ -67,21 +82,28 @@ static void report_text(struct output *o, reply_t *reply, const void *arg)
 	};
 	const struct grid_column cpu[] = {
 		{"SELF%", true}, {"TOTAL%", true}, {"SAMPLES", true}, {key_title(opt->by)}};
-	bool is_cpu = answer_is_cpu(reply, opt->kind);
-	_cleanup_(grid_freep) struct grid *g =
-		is_cpu ? grid_new(cpu, ARRAY_SIZE(cpu)) : grid_new(span, ARRAY_SIZE(span));
+	const struct grid_column waits[] = {{"SELF%", true}, {"TOTAL%", true},
+					    {"SELF", true},  {"TOTAL", true},
+					    {"WAITS", true}, {key_title(opt->by)}};
+	enum answer_kind kind = answer_kind(reply);
+	_cleanup_(grid_freep) struct grid *g = kind == ANSWER_CPU ? grid_new(cpu, ARRAY_SIZE(cpu))
+					       : kind == ANSWER_WAITS
+						       ? grid_new(waits, ARRAY_SIZE(waits))
+						       : grid_new(span, ARRAY_SIZE(span));
 
 	if (!g) {
 		output_data(o)->failed = true;
 		return;
 	}
-	if (is_cpu)
+	if (kind == ANSWER_CPU)
 		cpu_rows(g, reply);
+	else if (kind == ANSWER_WAITS)
+		wait_rows(g, reply);
 	else
 		span_rows(g, reply);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
-		output_note(o, "sonde: no %s in this session yet", is_cpu ? "samples" : "spans");
+		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
 }
 
 int cmd_report(struct cli *cli)

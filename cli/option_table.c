@@ -60,6 +60,9 @@ const struct option_def option_defs[] = {
 	 V(attach) | V(probes), AT(stats_only)},
 	{'F', "frequency", OPTION_NUMBER, "HZ", "CPU samples a second on each CPU", NULL,
 	 V(record) | V(attach), AT(frequency)},
+	{0, "off-cpu", OPTION_FLAG, NULL,
+	 "waits, too: how long threads are off the CPU, by the stacks that they wait in", NULL,
+	 V(record) | V(attach), AT(off_cpu)},
 	{'d', "duration", OPTION_SECONDS, "TIME", "stop after that time: 10 (seconds), 500ms, 2m",
 	 NULL, V(trace) | V(record), AT(duration)},
 	{'n', "count", OPTION_NUMBER, "N", "stop after N spans", NULL, V(trace), AT(count)},
@@ -72,7 +75,7 @@ const struct option_def option_defs[] = {
 	{0, "name", OPTION_TEXT, "GLOB", "only spans of functions whose name matches", NULL,
 	 V(spans), AT(name)},
 
-	{0, "kind", OPTION_CHOICE, "KIND", "spans or CPU samples", "span|cpu",
+	{0, "kind", OPTION_CHOICE, "KIND", "spans, CPU samples or waits", "span|cpu|offcpu",
 	 V(report) | V(graph) | V(flame), AT(kind)},
 	{0, "by", OPTION_CHOICE, "KEY", "group by", "func|probe|comm|pid|thread", V(report),
 	 AT(by)},

@@ -26,13 +26,13 @@ int request_check(const struct options *o, struct error *e)
 		return usage_error(o, e,
 				   "--args, --capture, --stack-if and --exceptions are about raw "
 				   "spans, and --stats-only keeps none");
-	if (!o->n_operands && !frequency(o)) {
+	if (!o->n_operands && !frequency(o) && !o->off_cpu) {
 		bool samples = option_known(o->verb, "frequency");
 
 		return usage_error(o, e, "say what to probe: a SPEC such as 'parse_*'%s",
-				   samples ? ", or -F HZ for CPU samples" : "");
+				   samples ? ", -F HZ for CPU samples, or --off-cpu" : "");
 	}
-	if (frequency(o) && !names_whom(o))
+	if ((frequency(o) || o->off_cpu) && !names_whom(o))
 		return usage_error(o, e, "say whom to sample: -p PID, -c NAME, --uid USER%s or -a",
 				   o->verb == &verbs[VERB_record] ? ", -- COMMAND" : "");
 	return 0;
@@ -123,6 +123,10 @@ void request_session_options(struct json_writer *w, const struct options *o,
 		write_strings(w, "files", files, n_files);
 	if (frequency(o))
 		json_u64(w, "frequency", frequency(o));
+	write_flag(w, "offcpu", o->off_cpu);
+	/* As fine as the samples of the CPU, where somebody chose how fine. */
+	if (o->off_cpu && o->frequency.set)
+		json_u64(w, "offcpu_period_ns", NSEC_PER_SEC / MAX(o->frequency.value, 1U));
 	write_number(w, "min_duration_ns", &o->min_duration);
 	write_number(w, "max_depth", &o->max_depth);
 	write_flag(w, "errors_only", o->errors);

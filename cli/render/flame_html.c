@@ -11,7 +11,8 @@ static void write_info(struct json_writer *w, const struct flame_info *info)
 	json_string(w, "target", info->target ? info->target : "");
 	json_string(w, "period", info->period ? info->period : "");
 	json_string(w, "unit", info->unit == FLAME_NANOSECONDS ? "ns" : "samples");
-	json_u64(w, "samples", info->samples);
+	json_u64(w, "count", info->count);
+	json_string(w, "counted", info->counted);
 	json_u64(w, "lost", info->lost);
 }
 

@@ -410,6 +410,6 @@ void flame_info_subtitle(const struct flame_info *info, struct strbuf *out)
 		flame_clean(out, info->period);
 		strbuf_puts(out, " \u00b7 ");
 	}
-	flame_value(FLAME_SAMPLES, info->samples, out);
+	strbuf_printf(out, "%s %s", format_count(buf, info->count), info->counted);
 	strbuf_printf(out, " \u00b7 %s lost", format_count(buf, info->lost));
 }

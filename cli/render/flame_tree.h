@@ -34,7 +34,8 @@ struct flame_info {
 	const char *target;   /* "redis-server (4711)" */
 	const char *period;   /* "10 s at 99 Hz, 14:03:07 to 14:03:17" */
 	enum flame_unit unit; /* of the tree's values */
-	uint64_t samples;     /* how many samples (or spans) the tree was made from */
+	uint64_t count;	      /* how many of `counted` the tree was made from */
+	const char *counted;  /* "samples", "spans", "waits" */
 	uint64_t lost;	      /* how many were lost */
 };
 

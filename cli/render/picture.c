@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
 #include "picture.h"
 
 #include "flame_folded.h"
@@ -86,16 +87,19 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 {
 	reply_t *session = reply_get(reply, "session"), *coverage = reply_get(reply, "coverage");
 	bool ns = streq(reply_str(reply, "unit"), "ns");
+	enum answer_kind kind = answer_kind(reply);
 	char period[96], clock[FORMAT_MAX];
 	struct flame_info info = {
-		.title = title ? title
-			 : ns  ? "Spans by self time"
-			       : "CPU samples",
+		.title = title			? title
+			 : kind == ANSWER_WAITS ? "Waits (off the CPU)"
+			 : kind == ANSWER_SPANS ? "Spans by self time"
+						: "CPU samples",
 		.target = reply_str(session, "targets"),
 		.period = period,
 		.unit = ns ? FLAME_NANOSECONDS : FLAME_SAMPLES,
-		.samples = ns ? reply_u64(session, "spans") : flame_tree_total(tree),
-		.lost = reply_u64(coverage, ns ? "spans_lost" : "samples_lost"),
+		.counted = answer_kind_plural(kind),
+		.count = reply_u64(reply, "count"),
+		.lost = reply_u64(coverage, kind == ANSWER_SPANS ? "spans_lost" : "samples_lost"),
 	};
 	uint64_t hz = reply_u64(session, "frequency");
 

@@ -146,20 +146,18 @@ void coverage_note(struct output *o, reply_t *reply)
 			    format_count(b, missing + reply_u64(coverage, "windows")));
 }
 
-bool answer_is_cpu(reply_t *reply, const char *kind)
+enum answer_kind answer_kind(reply_t *reply)
 {
-	reply_t *row = reply_first(reply, "rows");
-	reply_t *session = reply_get(reply, "session");
+	const char *kind = reply_str(reply, "kind");
 
-	if (kind)
-		return streq(kind, "cpu");
-	/* Rows of spans have calls, rows of samples have none: see io.sonde.varlink. */
-	for (; row; row = reply_next(row))
-		if (reply_u64(row, "calls"))
-			return false;
-	if (reply_first(reply, "rows"))
-		return true;
-	return !reply_has_text(session, "kinds", "span");
+	return streq(kind, "cpu")      ? ANSWER_CPU
+	       : streq(kind, "offcpu") ? ANSWER_WAITS
+				       : ANSWER_SPANS;
+}
+
+const char *answer_kind_plural(enum answer_kind kind)
+{
+	return kind == ANSWER_CPU ? "samples" : kind == ANSWER_WAITS ? "waits" : "spans";
 }
 
 void notes_note(struct output *o, reply_t *reply)

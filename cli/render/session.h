@@ -16,8 +16,11 @@ void sessions_table(struct output *o, reply_t *reply, const char *key);
 /* One line on standard error when less than 99 % of what was seen is in the answer. */
 void coverage_note(struct output *o, reply_t *reply);
 
-/* Is the answer about CPU samples (kind as asked for, or NULL)? */
-bool answer_is_cpu(reply_t *reply, const char *kind);
+/* What an answer of report, graph or flame is about. */
+enum answer_kind { ANSWER_SPANS, ANSWER_CPU, ANSWER_WAITS };
+enum answer_kind answer_kind(reply_t *reply);
+/* "spans", "samples", "waits" */
+const char *answer_kind_plural(enum answer_kind kind);
 
 /* What of a condition could not be decided, a line each on standard error; and how many raw spans
  * it could not be asked about, as they were there no more. */

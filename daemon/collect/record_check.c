@@ -48,13 +48,16 @@ bool record_valid(const void *data, size_t size)
 	}
 	case RECORD_PATH:
 		return size == sizeof(struct record_path);
-	case RECORD_SAMPLE: {
+	case RECORD_SAMPLE:
+	case RECORD_WAIT: {
 		const struct record_sample *s = data;
 
 		return size >= sizeof(*s) && s->user_count <= RECORD_MAX_STACK &&
 		       s->kernel_count <= RECORD_MAX_STACK &&
 		       size == sizeof(*s) + (s->user_count + s->kernel_count) * sizeof(__u64);
 	}
+	case RECORD_WAIT_END:
+		return size == sizeof(struct record_wait_end);
 	case RECORD_FORK:
 		return size == sizeof(struct record_fork);
 	case RECORD_EXEC: {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/daemon.h"
+#include "control/session_waits.h"
 
 #include <malloc.h>
 #include "sonde/base/format.h"
@@ -42,7 +43,8 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 static bool is_about_stacks_of(const struct daemon *d, uint32_t pid)
 {
 	for (const struct session *s = d->sessions; s; s = s->next)
-		if (s->active && (s->sampler || s->options.stack_if) && session_has_pid(s, pid))
+		if (s->active && (s->sampler || s->offcpu || s->options.stack_if) &&
+		    session_has_pid(s, pid))
 			return true;
 	return false;
 }
@@ -97,6 +99,14 @@ static void on_record(void *arg, const void *record, size_t size)
 	case RECORD_SAMPLE:
 		if (s)
 			session_add_sample(s, record);
+		break;
+	case RECORD_WAIT:
+		if (s)
+			session_add_wait(s, record);
+		break;
+	case RECORD_WAIT_END:
+		if (s)
+			session_end_wait(s, record);
 		break;
 	case RECORD_FORK: {
 		const struct record_fork *fork = record;

@@ -103,6 +103,8 @@ void methods_write_session(struct json_writer *w, const char *key, struct sessio
 		json_string(w, NULL, "span");
 	if (s->options.frequency_hz > 0)
 		json_string(w, NULL, "cpu");
+	if (s->options.offcpu)
+		json_string(w, NULL, "offcpu");
 	json_array_end(w);
 	json_array_begin(w, "specs");
 	for (size_t i = 0; i < s->options.n_specs; i++)

@@ -104,7 +104,7 @@ static int read_calls(const cJSON *options, struct session_options *o, struct er
 
 static int read_options(const cJSON *options, struct session_options *o, struct error *error)
 {
-	int64_t frequency = 0, min_duration = 0, max_depth = 0;
+	int64_t frequency = 0, min_duration = 0, max_depth = 0, period = OFFCPU_PERIOD_DEFAULT_NS;
 	const char *name = NULL, *rule = NULL;
 	int r;
 
@@ -118,6 +118,11 @@ static int read_options(const cJSON *options, struct session_options *o, struct 
 	if (r >= 0)
 		r = param_int(options, "frequency", PARAM_OPTIONAL, 0, SAMPLER_MAX_HZ, &frequency,
 			      error);
+	if (r >= 0)
+		r = param_bool(options, "offcpu", PARAM_OPTIONAL, &o->offcpu, error);
+	if (r >= 0)
+		r = param_int(options, "offcpu_period_ns", PARAM_OPTIONAL, OFFCPU_PERIOD_MIN_NS,
+			      OFFCPU_PERIOD_MAX_NS, &period, error);
 	if (r >= 0)
 		r = param_int(options, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
 			      &min_duration, error);
@@ -137,6 +142,7 @@ static int read_options(const cJSON *options, struct session_options *o, struct 
 	if (r < 0)
 		return r;
 	o->frequency_hz = (uint32_t)frequency;
+	o->offcpu_period_ns = (uint64_t)period;
 	o->min_duration_ns = (uint64_t)min_duration;
 	o->max_depth = (uint32_t)max_depth;
 	o->null_is_error = rule && streq(rule, "null");

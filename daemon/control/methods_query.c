@@ -7,6 +7,7 @@
 #include "control/methods.h"
 
 #include "control/raw_spans.h"
+#include "control/session_waits.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
 
@@ -118,33 +119,38 @@ static void answer_failed(struct question *q, int r)
 	if (r == -EOPNOTSUPP || r == -EINVAL) {
 		error_set(&q->error, EINVAL, "BadArgument",
 			  "by: this grouping does not go with this kind of data");
-		error_fix(&q->error, "spans group by func, probe, comm or pid; CPU samples by "
+		error_fix(&q->error, "spans group by func, probe, comm or pid; samples by "
 				     "func, comm, pid or thread");
 	} else {
 		error_set(&q->error, -r, "Internal", "%s", strerror(-r));
 	}
 }
 
-static void write_report(struct json_writer *w, const struct report *report, uint64_t period_ns)
+static void write_report(struct json_writer *w, const struct report *report,
+			 const struct question *q)
 {
+	json_string(w, "kind", query_kind_text(q->kind));
 	answer_report_rows(w, "rows", report);
 	json_u64(w, "total_ns", report->total_ns);
 	json_u64(w, "total_samples", report->total_samples);
-	json_u64(w, "period_ns", period_ns);
+	json_u64(w, "period_ns", q->snapshot->period_ns);
 }
 
-static void write_graph(struct json_writer *w, const struct graph *graph, uint64_t period_ns)
+static void write_graph(struct json_writer *w, const struct graph *graph, const struct question *q)
 {
+	json_string(w, "kind", query_kind_text(q->kind));
 	answer_graph_rows(w, "rows", graph);
 	json_u64(w, "total_ns", graph->total_ns);
 	json_u64(w, "total_samples", graph->total_samples);
-	json_u64(w, "period_ns", period_ns);
+	json_u64(w, "period_ns", q->snapshot->period_ns);
 }
 
 static void write_stacks(struct json_writer *w, const struct stacks *stacks,
 			 const struct snapshot *snapshot, enum query_kind kind)
 {
+	json_string(w, "kind", query_kind_text(kind));
 	answer_stacks(w, snapshot, stacks);
+	json_u64(w, "count", snapshot_count(snapshot, kind != QUERY_SPAN));
 	json_string(w, "unit", kind == QUERY_CPU ? "samples" : "ns");
 	json_u64(w, "period_ns", snapshot->period_ns);
 }
@@ -158,7 +164,7 @@ static void answer_report_question(struct question *q, struct json_writer *w)
 	if (r < 0)
 		answer_failed(q, r);
 	else
-		write_report(w, report, q->snapshot->period_ns);
+		write_report(w, report, q);
 }
 
 static void answer_graph_question(struct question *q, struct json_writer *w)
@@ -169,7 +175,7 @@ static void answer_graph_question(struct question *q, struct json_writer *w)
 	if (r < 0)
 		answer_failed(q, r);
 	else
-		write_graph(w, graph, q->snapshot->period_ns);
+		write_graph(w, graph, q);
 }
 
 static void answer_stacks_question(struct question *q, struct json_writer *w)
@@ -186,10 +192,10 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 static int take_snapshot(struct daemon *d, const struct asked *asked, struct snapshot **ret)
 {
 	struct session *s = asked->session;
-	const struct window *windows[3];
+	const struct window *windows[4];
 	enum sample_kind samples = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU;
 	uint64_t period_ns = s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
-	struct window kernel;
+	struct window kernel, waits = {};
 	bool has_kernel;
 	size_t n = 0;
 	int r;
@@ -203,9 +209,12 @@ static int take_snapshot(struct daemon *d, const struct asked *asked, struct sna
 	}
 	if (has_kernel)
 		windows[n++] = &kernel;
+	if (s->active && session_waits_now(s, now_monotonic_ns(), &waits) == 0)
+		windows[n++] = &waits;
 	r = snapshot_take(d->model, windows, n, &asked->selectors, samples, period_ns, ret);
 	if (has_kernel)
 		window_release(&kernel);
+	window_release(&waits);
 	return r;
 }
 

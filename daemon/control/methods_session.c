@@ -61,9 +61,9 @@ struct session *methods_start_session(struct daemon *d, struct call *call, enum 
 
 	if (methods_session_options(call, &o) < 0)
 		return NULL;
-	if (o.n_specs == 0 && o.frequency_hz == 0)
+	if (o.n_specs == 0 && o.frequency_hz == 0 && !o.offcpu)
 		r = error_set(&error, EINVAL, "BadArgument",
-			      "nothing to collect: neither a probe specification nor a frequency");
+			      "nothing to collect: no probe specification, no frequency, no waits");
 	if (r == 0 && !o.name && asprintf(&o.name, "%s-%u", prefix[kind], ++d->name_counter) < 0)
 		r = -ENOMEM;
 	old = r == 0 ? daemon_find_session(d, o.name) : NULL;

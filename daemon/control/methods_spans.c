@@ -110,6 +110,7 @@ static void reply_report(struct spans_job *job)
 
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
+	json_string(&w, "kind", query_kind_text(QUERY_SPAN));
 	answer_report_rows(&w, "rows", job->report);
 	json_u64(&w, "total_ns", job->report->total_ns);
 	json_u64(&w, "total_samples", 0);

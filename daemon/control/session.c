@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/session_targets.h"
+#include "control/session_waits.h"
 #include "control/session_calls.h"
 #include "control/session_probes.h"
 
@@ -79,7 +80,8 @@ static int create_recording(struct session *s, const char *path, struct error *e
 		.begin = o->begin,
 		.started_us = s->started_us,
 		.flags = (o->args ? STORE_SESSION_ARGS : 0U) |
-			 (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U),
+			 (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U) |
+			 (o->offcpu ? STORE_SESSION_OFFCPU : 0U),
 		.monotonic_to_epoch_ns = s->context->monotonic_to_epoch_ns,
 	};
 
@@ -91,7 +93,7 @@ static void prepare_unwinding(const struct session *s)
 {
 	const struct session_options *o = &s->options;
 
-	if (o->frequency_hz == 0 && !o->stack_if)
+	if (o->frequency_hz == 0 && !o->offcpu && !o->stack_if)
 		return;
 	for (size_t i = 0; i < o->n_pids; i++)
 		unwinding_want(s->context->unwinding,
@@ -147,6 +149,13 @@ int session_start(struct session_context *context, struct session_options *optio
 		if (r < 0)
 			return r;
 	}
+	if (s->options.offcpu) {
+		r = offcpu_start(context->kernel, s->slot, s->options.offcpu_period_ns,
+				 session_switch_function(context), session_has_targets(&s->options),
+				 error, &s->offcpu);
+		if (r < 0)
+			return r;
+	}
 	s->active = true;
 	*ret = TAKE_PTR(s);
 	return 0;
@@ -159,6 +168,7 @@ void session_stop(struct session *s)
 	s->attachment = attachment_free(s->attachment);
 	s->kernel_attachment = kernel_attachment_free(s->kernel_attachment);
 	s->sampler = sampler_free(s->sampler);
+	s->offcpu = offcpu_free(s->offcpu);
 	s->active = false;
 }
 
@@ -186,6 +196,7 @@ struct session *session_free(struct session *s)
 	window_release(&s->window);
 	window_release(&s->total);
 	table_release(&s->paths);
+	session_waits_release(&s->waits);
 	session_options_release(&s->options);
 	free(s->name);
 	free(s->targets);
@@ -218,6 +229,7 @@ int session_from_recording(struct session_context *context, const char *path, st
 	s->options.frequency_hz = stored->frequency;
 	s->options.args = stored->flags & STORE_SESSION_ARGS;
 	s->options.stats_only = stored->flags & STORE_SESSION_STATS_ONLY;
+	s->options.offcpu = stored->flags & STORE_SESSION_OFFCPU;
 	s->options.specs = calloc(MAX(stored->n_specs, 1U), sizeof(char *));
 	if (!s->name || !s->targets || !s->options.specs)
 		return -ENOMEM;

@@ -11,6 +11,7 @@
 #define SONDE_CONTROL_SESSION_H
 
 #include "collect/kernel_side.h"
+#include "collect/offcpu.h"
 #include "collect/sampler.h"
 #include "collect/span_program.h"
 #include "control/call_plan.h"
@@ -68,7 +69,8 @@ struct session_context {
 	bool can_multi, can_session_link;
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
-	size_t raw_memory; /* bytes of packed raw spans kept a session */
+	struct switch_function switches; /* zeros: not looked for yet */
+	size_t raw_memory;		 /* bytes of packed raw spans kept a session */
 	int64_t monotonic_to_epoch_ns;
 };
 
@@ -86,6 +88,13 @@ struct session_ahead {
 };
 
 struct session_calls;
+
+struct wait;
+struct session_waits { /* threads that wait or have waited; see session_waits.h */
+	struct wait *items;
+	size_t n, cap;
+	struct table by_tid;
+};
 
 struct session_chunks { /* packed raw spans, oldest first; shared with the questions that read them
 			 */
@@ -111,6 +120,8 @@ struct session {
 	struct session_ahead ahead;
 	bool takes_conditions, takes_offcpu; /* the loaded programs can be given others */
 	struct sampler *sampler;
+	struct offcpu *offcpu;
+	struct session_waits waits;
 	uint32_t slot;
 	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
 	bool selects_by_name;  /* or by user: processes that start later may be targets, too */
@@ -180,6 +191,10 @@ void session_add_python(struct session *s, const struct record_python *r);
 /* The Python frames that were sent for the record of that thread and time, or NULL. */
 const struct record_python *session_take_python(struct session *s, uint32_t tid, uint64_t time_ns);
 void session_add_sample(struct session *s, const struct record_sample *r);
+/* What samples and waits have in common: the stack, user's and kernel's, and the thread's name.
+ * *ret_process is 0 when the process is not known. */
+uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process);
+uint32_t session_thread_of(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps
  * are taken too. */

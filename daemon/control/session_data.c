@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The data side of a session: records into windows, windows into the total, into memory or the
  * file. */
-#include "control/session.h"
+#include "control/session_waits.h"
 
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
@@ -125,11 +125,15 @@ uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags,
 	return stack;
 }
 
-void session_add_sample(struct session *s, const struct record_sample *r)
+uint32_t session_thread_of(struct session *s, const struct record_sample *r)
+{
+	return model_stringn(s->context->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
+}
+
+uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process)
 {
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
-	uint32_t thread = model_stringn(m, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
 	uint32_t stack;
 
 	jit_begin(s->context->jit, process, r->time_ns);
@@ -139,10 +143,18 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 		stack = model_stack(
 			m, stack,
 			model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
+	*ret_process = process;
+	return stack;
+}
+
+void session_add_sample(struct session *s, const struct record_sample *r)
+{
+	uint32_t process, stack = session_stack_of(s, r, &process);
+
 	if (!process)
 		return;
 	s->n_samples++;
-	(void)window_add_sample(&s->window, process, thread, stack, 1);
+	(void)window_add_sample(&s->window, process, session_thread_of(s, r), stack, 1);
 }
 
 int session_kernel_window(struct session *s, struct window *ret)
@@ -298,6 +310,8 @@ void session_roll(struct session *s, bool final)
 	if (s->kind == SESSION_REPLAY)
 		return;
 	w->end_ns = now_monotonic_ns();
+	if (final)
+		session_end_all_waits(s, w->end_ns);
 	take_losses(s);
 	if (final && s->options.stats_only) {
 		struct window kernel;

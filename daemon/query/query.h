@@ -14,6 +14,11 @@ static inline bool query_is_about_samples(enum query_kind kind)
 {
 	return kind != QUERY_SPAN;
 }
+/* As the Varlink interface writes it. */
+static inline const char *query_kind_text(enum query_kind kind)
+{
+	return kind == QUERY_SPAN ? "span" : kind == QUERY_CPU ? "cpu" : "offcpu";
+}
 enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD };
 enum report_sort {
 	SORT_TOTAL,

@@ -357,6 +357,17 @@ int snapshot_take(struct model *m, const struct window *const *windows, size_t n
 	return 0;
 }
 
+uint64_t snapshot_count(const struct snapshot *s, bool samples)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; samples && i < s->n_samples; i++)
+		n += s->samples[i].count;
+	for (size_t i = 0; !samples && i < s->n_stats; i++)
+		n += s->stats[i].stat.calls;
+	return n;
+}
+
 struct snapshot *snapshot_free(struct snapshot *s)
 {
 	if (!s)

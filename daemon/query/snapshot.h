@@ -116,6 +116,9 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *plain_arg,
 			   snapshot_resolve_t better, void *better_arg);
 
+/* How many samples, or calls, it holds. */
+uint64_t snapshot_count(const struct snapshot *s, bool samples);
+
 struct snapshot *snapshot_free(struct snapshot *s);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)
 

@@ -31,10 +31,12 @@ enum record_kind {
 	RECORD_THROW = 10, /* an exception begins to leave calls: struct record_throw */
 	RECORD_STACK =
 		11, /* the user stack of the call whose record follows: struct record_stack */
-	RECORD_PYTHON =
-		12, /* Python frames of the sample or stack that follows: struct record_python */
+	RECORD_PYTHON = 12, /* Python frames of the sample, stack or wait that follows: struct
+			       record_python */
 	RECORD_PYTHON_CODE =
-		13, /* first use of a Python function, before it: struct record_python_code */
+		13,	  /* first use of a Python function, before it: struct record_python_code */
+	RECORD_WAIT = 14, /* a thread begins to wait: struct record_sample, of its time */
+	RECORD_WAIT_END = 15, /* it runs again: struct record_wait_end */
 };
 
 enum record_flags {
@@ -170,10 +172,19 @@ struct record_sample {
 	char comm[RECORD_COMM_LEN]; /* of the thread; NUL-padded */
 	__u16 user_count;	    /* addresses of the user stack, which come first, leaf first */
 	__u16 kernel_count;	    /* addresses of the kernel stack, after them, leaf first */
-	__u32 pad;
+	__u32 weight; /* of a wait: how many it stands for as far as is known, from 1 on */
 	/* Of callers where the call returns to; of one that a signal has interrupted, the byte
 	 * behind the place: one less is in the frame's function either way. */
 	__u64 ips[];
+};
+
+/* Only of waits that were sent, see bpf/offcpu.bpf.c. */
+struct record_wait_end {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 since_ns; /* time_ns of its beginning */
+	__u64 duration_ns;
+	__u64 total_ns; /* of all waits it stands for; 0: it was not drawn */
 };
 
 struct record_fork {
@@ -283,6 +294,7 @@ static_assert(sizeof(struct record_throw) == 24 + RECORD_TYPE_LEN + RECORD_MESSA
 static_assert(offsetof(struct record_stack, ips) == 32, "record ABI");
 static_assert(sizeof(struct record_path) == 32, "record ABI");
 static_assert(offsetof(struct record_sample, ips) == 48, "record ABI");
+static_assert(sizeof(struct record_wait_end) == 40, "record ABI");
 static_assert(sizeof(struct record_fork) == 56, "record ABI");
 static_assert(sizeof(struct record_exec) == 176, "record ABI");
 static_assert(sizeof(struct record_exit) == 24, "record ABI");

@@ -41,6 +41,7 @@ Test(collect_record, fixed_sizes)
 		[RECORD_EXIT] = sizeof(struct record_exit),
 		[RECORD_IMAGE] = sizeof(struct record_image),
 		[RECORD_THROW] = sizeof(struct record_throw),
+		[RECORD_WAIT_END] = sizeof(struct record_wait_end),
 	};
 
 	for (record.h.kind = 0; record.h.kind < ARRAY_SIZE(sizes); record.h.kind++)
@@ -51,7 +52,7 @@ Test(collect_record, fixed_sizes)
 	record.h.flags = 0;
 	for (unsigned int kind = 0; kind <= UINT16_MAX; kind++) {
 		record.h.kind = kind;
-		if (kind == 0 || kind > RECORD_PYTHON_CODE)
+		if (kind == 0 || kind > RECORD_WAIT_END)
 			for (size_t size = 0; size < 200; size += 8)
 				cr_assert_not(record_valid(&record, size), "kind %u", kind);
 	}

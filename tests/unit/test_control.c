@@ -188,6 +188,7 @@ Test(answer, report)
 	struct json_writer w;
 
 	begin_answer(&w, &out);
+	json_string(&w, "kind", "span");
 	answer_report_rows(&w, "rows", &report);
 	json_u64(&w, "total_ns", 0);
 	json_u64(&w, "total_samples", 0);
@@ -225,6 +226,7 @@ Test(answer, graph)
 	struct json_writer w;
 
 	begin_answer(&w, &out);
+	json_string(&w, "kind", "span");
 	answer_graph_rows(&w, "rows", &graph);
 	json_u64(&w, "total_ns", 0);
 	json_u64(&w, "total_samples", 0);
@@ -251,14 +253,17 @@ Test(answer, stacks)
 	struct json_writer w;
 
 	begin_answer(&w, &out);
+	json_string(&w, "kind", "span");
 	answer_stacks(&w, &snapshot, &stacks);
+	json_u64(&w, "count", 1);
 	json_string(&w, "unit", "samples");
 	json_u64(&w, "period_ns", 0);
 	fill_session(&w);
 	check_reply("Stacks", &w, &out);
 	cr_assert(
 		startswith(out.data,
-			   "{\"frames\":[{\"func\":\"main\",\"binary\":\"app\",\"kind\":\"user\"},"
+			   "{\"kind\":\"span\",\"frames\":[{\"func\":\"main\",\"binary\":\"app\","
+			   "\"kind\":\"user\"},"
 			   "{\"func\":\"[unknown]\",\"binary\":\"[kernel]\",\"kind\":\"kernel\"}],"
 			   "\"stacks\":[{\"pid\":12,\"comm\":\"app\",\"thread\":\"worker\","
 			   "\"frames\":[0,1],\"value\":9}]"),

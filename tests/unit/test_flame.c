@@ -20,7 +20,8 @@ static const struct flame_info info = {
 	.title = "CPU samples of app",
 	.target = "app (1)",
 	.period = "1 s at 99 Hz",
-	.samples = 20,
+	.count = 20,
+	.counted = "samples",
 	.lost = 3,
 };
 
