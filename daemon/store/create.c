@@ -9,9 +9,9 @@ static const char *const inserts[STATEMENTS] = {
 	[INSERT_STRING] = "INSERT INTO string(id, value) VALUES(?, ?)",
 	[INSERT_FILE] = "INSERT INTO file(id, path, flags, build_id) VALUES(?, ?, ?, ?)",
 	[INSERT_PROCESS] =
-		"INSERT OR REPLACE INTO process(id, pid, ppid, uid, flags, exit_status,"
+		"INSERT OR REPLACE INTO process(id, session, pid, ppid, uid, flags, exit_status,"
 		" ns_pid, start_ns, exec_ns, exit_ns, comm, exe, cmdline, cgroup, container)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		" VALUES(?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_EVENT] =
 		"INSERT OR REPLACE INTO event(session, time_ns, process, detail, kind, text)"
 		" VALUES(1, ?, ?, ?, ?, '')",
@@ -166,34 +166,6 @@ static int choose_name(struct store_writer *w, const char *path, struct error *e
 	return 0;
 }
 
-static bool insert_session(sqlite3 *db, const struct store_session *s)
-{
-	_cleanup_(schema_finalizep) sqlite3_stmt *session = NULL, *spec = NULL;
-	const char *sql = "INSERT INTO session VALUES(1, ?, ?, ?, ?, 0, ?, ?, ?, ?)";
-
-	if (sqlite3_prepare_v2(db, sql, -1, &session, NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(db, "INSERT INTO session_spec VALUES(1, ?)", -1, &spec, NULL) !=
-		    SQLITE_OK)
-		return false;
-	sqlite3_bind_text(session, 1, s->name ? s->name : "", -1, SQLITE_TRANSIENT);
-	sqlite3_bind_text(session, 2, s->targets ? s->targets : "", -1, SQLITE_TRANSIENT);
-	sqlite3_bind_int64(session, 3, s->frequency);
-	sqlite3_bind_int64(session, 4, MIN(s->started_us, STORE_MAX_NUMBER));
-	sqlite3_bind_int64(session, 5, s->flags);
-	sqlite3_bind_int64(session, 6, s->monotonic_to_epoch_ns);
-	sqlite3_bind_text(session, 7, s->where, -1, SQLITE_TRANSIENT);
-	sqlite3_bind_text(session, 8, s->begin, -1, SQLITE_TRANSIENT);
-	if (sqlite3_step(session) != SQLITE_DONE)
-		return false;
-	for (size_t i = 0; i < s->n_specs; i++) {
-		sqlite3_reset(spec);
-		sqlite3_bind_text(spec, 1, s->specs[i], -1, SQLITE_TRANSIENT);
-		if (sqlite3_step(spec) != SQLITE_DONE)
-			return false;
-	}
-	return true;
-}
-
 /*
  * The tables are made before the write-ahead log is switched on, so that the file itself says what
  * it is from the first moment on, whatever becomes of the log.
@@ -203,6 +175,7 @@ static bool begin_file(struct store_writer *w, const struct store_session *sessi
 	static const char meta[] = "INSERT INTO meta VALUES('sonde', '" SONDE_VERSION "')";
 	static const char log[] = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;";
 	char marks[128];
+	int64_t id;
 
 	snprintf(marks, sizeof(marks), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
 		 STORE_APPLICATION_ID, STORE_VERSION);
@@ -210,7 +183,7 @@ static bool begin_file(struct store_writer *w, const struct store_session *sessi
 	    sqlite3_exec(w->db, marks, NULL, NULL, NULL) != SQLITE_OK ||
 	    !schema_create(w->db, STORE_VERSION) ||
 	    sqlite3_exec(w->db, meta, NULL, NULL, NULL) != SQLITE_OK ||
-	    !insert_session(w->db, session) ||
+	    !schema_insert_session(w->db, 1, session, &id) ||
 	    sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->db, log, NULL, NULL, NULL) != SQLITE_OK)
 		return false;

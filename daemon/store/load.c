@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "load.h"
 
-#include "varint.h"
+#include "hist_pack.h"
 
 int load_bad_row(const char *path, const char *table, int64_t row, struct error *error)
 {
@@ -245,23 +245,6 @@ static bool row_sample(struct load *l, sqlite3_stmt *s)
 							      .total_ns = total_ns}) == 0;
 }
 
-static bool unpack_hist(const uint8_t *p, size_t size, struct hist *h)
-{
-	const uint8_t *end = p + size;
-	uint64_t skip, count, bucket = 0;
-
-	while (p < end) {
-		if (!varint_get(&p, end, &skip) || !varint_get(&p, end, &count) ||
-		    skip >= HIST_BUCKETS || bucket + skip >= HIST_BUCKETS ||
-		    count > STORE_MAX_NUMBER)
-			return false;
-		bucket += skip;
-		if (hist_add_bucket(h, bucket++, count) < 0)
-			return false;
-	}
-	return true;
-}
-
 static bool row_stat(struct load *l, sqlite3_stmt *s)
 {
 	struct span_stat stat = {};
@@ -280,7 +263,7 @@ static bool row_stat(struct load *l, sqlite3_stmt *s)
 	    !get_number(s, 10, STORE_MAX_NUMBER, &stat.max_ns) ||
 	    sqlite3_column_type(s, 11) != SQLITE_BLOB)
 		return false;
-	good = unpack_hist(sqlite3_column_blob(s, 11), sqlite3_column_bytes(s, 11), &stat.hist) &&
+	good = hist_unpack(sqlite3_column_blob(s, 11), sqlite3_column_bytes(s, 11), &stat.hist) &&
 	       window_add_stat(&l->total, &stat) == 0;
 	hist_release(&stat.hist);
 	return good;

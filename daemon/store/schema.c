@@ -161,3 +161,35 @@ int schema_check(sqlite3 *db, const char *path, struct error *error)
 		r = check_tables(db, version, path, error);
 	return r < 0 ? r : version;
 }
+
+bool schema_insert_session(sqlite3 *db, int64_t id, const struct store_session *s, int64_t *ret)
+{
+	_cleanup_(schema_finalizep) sqlite3_stmt *session = NULL, *spec = NULL;
+	const char *sql = "INSERT INTO session VALUES(?9, ?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)";
+
+	if (sqlite3_prepare_v2(db, sql, -1, &session, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db, "INSERT INTO session_spec VALUES(?2, ?1)", -1, &spec, NULL) !=
+		    SQLITE_OK)
+		return false;
+	sqlite3_bind_text(session, 1, s->name ? s->name : "", -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(session, 2, s->targets ? s->targets : "", -1, SQLITE_TRANSIENT);
+	sqlite3_bind_int64(session, 3, s->frequency);
+	sqlite3_bind_int64(session, 4, MIN(s->started_us, STORE_MAX_NUMBER));
+	sqlite3_bind_int64(session, 5, s->flags);
+	sqlite3_bind_int64(session, 6, s->monotonic_to_epoch_ns);
+	sqlite3_bind_text(session, 7, s->where, -1, SQLITE_TRANSIENT);
+	sqlite3_bind_text(session, 8, s->begin, -1, SQLITE_TRANSIENT);
+	if (id)
+		sqlite3_bind_int64(session, 9, id);
+	if (sqlite3_step(session) != SQLITE_DONE)
+		return false;
+	*ret = sqlite3_last_insert_rowid(db);
+	sqlite3_bind_int64(spec, 2, *ret);
+	for (size_t i = 0; i < s->n_specs; i++) {
+		sqlite3_reset(spec);
+		sqlite3_bind_text(spec, 1, s->specs[i], -1, SQLITE_TRANSIENT);
+		if (sqlite3_step(spec) != SQLITE_DONE)
+			return false;
+	}
+	return true;
+}

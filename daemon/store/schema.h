@@ -16,6 +16,10 @@
 /* Makes the tables of that version in a new database; false: the code is in db. */
 bool schema_create(sqlite3 *db, int version);
 
+struct store_session;
+/* A row of `session` (id 0: the next), with its specifications; false: the code is in db. */
+bool schema_insert_session(sqlite3 *db, int64_t id, const struct store_session *s, int64_t *ret);
+
 /* -errno of a failed call on db, from its code and the system's error. */
 int schema_errno(sqlite3 *db);
 /* Sets WriteFailed and returns -errno (-ENOSPC when the disk is full). */

@@ -64,6 +64,7 @@ static const struct {
 	{3, 0,
 	 "CREATE TABLE process(\n"
 	 "  id INTEGER PRIMARY KEY,\n"
+	 "  session INTEGER NOT NULL, -- that its times are of\n"
 	 "  pid INTEGER NOT NULL, ppid INTEGER NOT NULL, uid INTEGER NOT NULL,\n"
 	 "  flags INTEGER NOT NULL, exit_status INTEGER NOT NULL, -- 1: exited; as wait(2) gives "
 	 "it\n"

@@ -2,7 +2,7 @@
 /* One batch, one transaction. */
 #include "writer.h"
 
-#include "varint.h"
+#include "hist_pack.h"
 
 /* Runs a prepared insert; 0 or -1 with the code in the database. */
 static int run(struct store_writer *w, enum statement which)
@@ -171,24 +171,9 @@ static int put_probes(struct store_writer *w, const struct store_batch *b)
 	return r;
 }
 
-static size_t pack_hist(const struct hist *h, uint8_t out[static 2 * VARINT_MAX * HIST_BUCKETS])
-{
-	uint32_t next = 0;
-	uint8_t *p = out;
-
-	for (uint32_t i = 0; i < h->len; i++) {
-		if (!h->counts[i])
-			continue;
-		p = varint_put(p, h->first + i - next);
-		p = varint_put(p, number(h->counts[i]));
-		next = h->first + i + 1;
-	}
-	return p - out;
-}
-
 static int put_stats(struct store_writer *w, int64_t id, const struct window *win)
 {
-	uint8_t packed[2 * VARINT_MAX * HIST_BUCKETS];
+	uint8_t packed[HIST_PACKED_MAX];
 	int r = 0;
 
 	for (size_t i = 0; i < win->n_stats && r == 0; i++) {
@@ -198,7 +183,7 @@ static int put_stats(struct store_writer *w, int64_t id, const struct window *wi
 		     number(s->errors), number(s->unwound), number(s->total_ns), number(s->self_ns),
 		     number(s->min_ns), number(s->max_ns));
 		sqlite3_bind_blob(w->statements[INSERT_SPAN_STAT], 11, packed,
-				  pack_hist(&s->hist, packed), SQLITE_STATIC);
+				  hist_pack(&s->hist, packed), SQLITE_STATIC);
 		r = run(w, INSERT_SPAN_STAT);
 	}
 	return r;

@@ -30,10 +30,14 @@ struct recorded {
 	struct store_marks marks;
 	uint64_t clock;
 	int windows;
+	bool frames_stay; /* none becomes another */
 };
 
 void begin(struct recorded *rec);
 void end(struct recorded *rec);
+void grow_model(struct recorded *rec); /* random things */
+/* Random rows and spans of them; w is empty. */
+void random_window(struct recorded *rec, struct window *w);
 /* Adds to the model and makes a window of it: the same ones again for the same rng. */
 struct store_batch *next_batch(struct recorded *rec);
 struct store_session a_session(void);

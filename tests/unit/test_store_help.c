@@ -56,7 +56,7 @@ bool exists(const char *suffix)
 	return access(name, F_OK) == 0;
 }
 
-static void grow_model(struct recorded *rec)
+void grow_model(struct recorded *rec)
 {
 	struct model *m = rec->model;
 	struct model_counts have;
@@ -84,7 +84,7 @@ static void grow_model(struct recorded *rec)
 		if (below(2))
 			model_named_frame(m, below(have.files + 1), below(5),
 					  1 + below(have.strings));
-		if (below(2))
+		if (below(2) && !rec->frames_stay)
 			model_frame_become(
 				m, 1 + below(have.frames),
 				&(struct model_frame){.file = 1 + below(have.files),
@@ -104,7 +104,7 @@ static void grow_model(struct recorded *rec)
 	}
 }
 
-static void random_window(struct recorded *rec, struct window *w)
+void random_window(struct recorded *rec, struct window *w)
 {
 	struct model_counts have;
 

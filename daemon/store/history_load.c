@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "history_load.h"
+
+#include "hist_pack.h"
+#include "slice.h"
+
+struct load_part {
+	struct slice s;
+	const struct history_range *range;
+	struct history_part part;
+};
+
+static void load_release_part(struct load_part *l)
+{
+	slice_release(&l->s);
+	history_part_release(&l->part);
+}
+
+static bool is_number(int64_t v)
+{
+	return v >= 0 && (uint64_t)v <= STORE_MAX_NUMBER;
+}
+
+static int add_sample(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
+{
+	int64_t count = sqlite3_column_int64(row, 4), total_ns = sqlite3_column_int64(row, 5);
+	struct sample_row to = {.kind = l->range->kind};
+	int r;
+
+	if (!is_number(count) || !is_number(total_ns))
+		return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
+	r = slice_process(&l->s, sqlite3_column_int64(row, 1), &to.process);
+	if (r >= 0)
+		r = slice_string(&l->s, sqlite3_column_int64(row, 2), &to.thread);
+	if (r >= 0)
+		r = slice_stack(&l->s, sqlite3_column_int64(row, 3), &to.stack);
+	if (r < 0)
+		return r;
+	if (!to.process)
+		return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
+	to.count = (uint64_t)count;
+	to.total_ns = to.kind == SAMPLE_CPU && frequency ? to.count * (NSEC_PER_SEC / frequency)
+							 : (uint64_t)total_ns;
+	l->part.samples += to.count;
+	return window_add_row(&l->part.total, &to);
+}
+
+static int add_stat(struct load_part *l, sqlite3_stmt *row)
+{
+	struct span_stat stat = {};
+	uint64_t *const numbers[] = {&stat.calls,   &stat.errors, &stat.unwound, &stat.total_ns,
+				     &stat.self_ns, &stat.min_ns, &stat.max_ns};
+	int64_t id = sqlite3_column_int64(row, 0);
+	int r;
+
+	for (int i = 0; i < (int)ARRAY_SIZE(numbers); i++) {
+		int64_t v = sqlite3_column_int64(row, 3 + i);
+
+		if (!is_number(v))
+			return slice_damaged(&l->s, "span_stat", id);
+		*numbers[i] = (uint64_t)v;
+	}
+	r = slice_process(&l->s, sqlite3_column_int64(row, 1), &stat.process);
+	if (r >= 0)
+		r = slice_path(&l->s, sqlite3_column_int64(row, 2), &stat.path);
+	if (r < 0)
+		return r;
+	if (!stat.process || !stat.path ||
+	    !hist_unpack(sqlite3_column_blob(row, 10), (size_t)sqlite3_column_bytes(row, 10),
+			 &stat.hist))
+		r = slice_damaged(&l->s, "span_stat", id);
+	else
+		r = window_add_stat(&l->part.total, &stat);
+	hist_release(&stat.hist);
+	return r;
+}
+
+/* Ids of the store become the model's, times those of the part's clock. */
+static int translate_set(struct load_part *l, struct span_set *set, int64_t shift_ns)
+{
+	struct more_pool more = {};
+	int r = 0;
+
+	for (size_t i = 0; i < set->n && r >= 0; i++) {
+		struct raw_span *span = &set->spans[i];
+		struct span_more m = more_pool_get(&set->more, i);
+
+		span->start_ns += (uint64_t)shift_ns;
+		r = slice_process(&l->s, span->process, &span->process);
+		if (r >= 0)
+			r = slice_path(&l->s, span->path, &span->path);
+		if (r >= 0)
+			r = slice_stack(&l->s, m.stack, &m.stack);
+		if (r >= 0)
+			r = slice_string(&l->s, m.exception_type, &m.exception_type);
+		if (r >= 0)
+			r = slice_string(&l->s, m.exception_message, &m.exception_message);
+		if (r >= 0 && (!span->process || !span->path))
+			r = slice_damaged(&l->s, "span_chunk", 0);
+		if (r >= 0)
+			r = more_pool_put(&more, i, &m);
+	}
+	more_pool_release(&set->more);
+	set->more = more;
+	return r;
+}
+
+static int add_chunk(struct load_part *l, sqlite3_stmt *row, int64_t shift_ns)
+{
+	struct history_part *p = &l->part;
+	size_t cap = p->n_sets;
+	int r;
+
+	if (array_reserve(&p->sets, &cap, p->n_sets + 1, sizeof(*p->sets)) < 0)
+		return -ENOMEM;
+	p->sets[p->n_sets] = (struct span_set){};
+	r = chunk_decode(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1),
+			 &p->sets[p->n_sets]);
+	if (r < 0)
+		return slice_damaged(&l->s, "span_chunk", sqlite3_column_int64(row, 0));
+	return translate_set(l, &p->sets[p->n_sets++], shift_ns);
+}
+
+static int add_loss(struct load_part *l, sqlite3_stmt *row)
+{
+	int64_t kind = sqlite3_column_int64(row, 1), count = sqlite3_column_int64(row, 2);
+
+	if (kind < 0 || !is_number(count))
+		return slice_damaged(&l->s, "loss", sqlite3_column_int64(row, 0));
+	if (kind < LOSS_COUNTERS)
+		l->part.total.losses[kind] += (uint64_t)count;
+	return 0;
+}
+
+struct found_window {
+	int64_t id, start_ns, end_ns, offset_ns;
+	uint32_t frequency;
+};
+
+enum row_kind { ROW_SAMPLE, ROW_STAT, ROW_CHUNK, ROW_LOSS };
+
+static int add_row(struct load_part *l, enum row_kind kind, const struct found_window *w,
+		   sqlite3_stmt *row)
+{
+	switch (kind) {
+	case ROW_SAMPLE:
+		return add_sample(l, row, w->frequency);
+	case ROW_STAT:
+		return add_stat(l, row);
+	case ROW_CHUNK:
+		return add_chunk(l, row, w->offset_ns - l->part.monotonic_to_epoch_ns);
+	case ROW_LOSS:
+		return add_loss(l, row);
+	}
+	return -EINVAL;
+}
+
+static int add_rows(struct load_part *l, enum row_kind kind, const char *sql,
+		    const struct found_window *windows, size_t n)
+{
+	_cleanup_(schema_finalizep) sqlite3_stmt *row = NULL;
+	int r = 0, code;
+
+	if (sqlite3_prepare_v2(l->s.db, sql, -1, &row, NULL) != SQLITE_OK)
+		return schema_read_error(l->s.db, l->s.path, l->s.error);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		sqlite3_reset(row);
+		sqlite3_bind_int64(row, 1, windows[i].id);
+		sqlite3_bind_int64(row, 2, l->range->kind);
+		while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW)
+			r = add_row(l, kind, &windows[i], row);
+		if (r >= 0 && code != SQLITE_DONE)
+			r = schema_read_error(l->s.db, l->s.path, l->s.error);
+	}
+	return r;
+}
+
+static void note_window(struct load_part *l, const struct found_window *w)
+{
+	struct history_part *p = &l->part;
+	uint64_t first = (uint64_t)(w->start_ns + w->offset_ns) / 1000;
+	uint64_t last = (uint64_t)(w->end_ns + w->offset_ns) / 1000;
+
+	p->first_us = p->windows ? MIN(p->first_us, first) : first;
+	p->last_us = MAX(p->last_us, last);
+	p->frequency = MAX(p->frequency, w->frequency);
+	p->monotonic_to_epoch_ns = w->offset_ns;
+	p->windows++;
+}
+
+static int find_windows(struct load_part *l, struct found_window **ret, size_t *ret_n)
+{
+	static const char sql[] =
+		"SELECT w.id, w.start_ns, w.end_ns, s.monotonic_to_epoch_ns, s.frequency"
+		" FROM window w JOIN session s ON s.id = w.session"
+		" WHERE (?1 IS NULL OR s.name = ?1)"
+		" AND (?2 = 0 OR (w.end_ns + s.monotonic_to_epoch_ns) / 1000 > ?2)"
+		" AND (?3 = 0 OR (w.start_ns + s.monotonic_to_epoch_ns) / 1000 < ?3)"
+		" ORDER BY w.start_ns + s.monotonic_to_epoch_ns";
+	_cleanup_(schema_finalizep) sqlite3_stmt *row = NULL;
+	_cleanup_(freep) struct found_window *found = NULL;
+	size_t n = 0, cap = 0;
+	int code;
+
+	if (sqlite3_prepare_v2(l->s.db, sql, -1, &row, NULL) != SQLITE_OK)
+		return schema_read_error(l->s.db, l->s.path, l->s.error);
+	sqlite3_bind_text(row, 1, l->range->session, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(row, 2, (int64_t)MIN(l->range->since_us, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(row, 3, (int64_t)MIN(l->range->until_us, (uint64_t)INT64_MAX));
+	while ((code = sqlite3_step(row)) == SQLITE_ROW) {
+		struct found_window w = {sqlite3_column_int64(row, 0), sqlite3_column_int64(row, 1),
+					 sqlite3_column_int64(row, 2), sqlite3_column_int64(row, 3),
+					 (uint32_t)sqlite3_column_int64(row, 4)};
+
+		if (!is_number(w.start_ns) || !is_number(w.end_ns) || w.end_ns < w.start_ns)
+			return slice_damaged(&l->s, "window", w.id);
+		if (array_reserve(&found, &cap, n + 1, sizeof(*found)) < 0)
+			return -ENOMEM;
+		found[n++] = w;
+		note_window(l, &w);
+	}
+	if (code != SQLITE_DONE)
+		return schema_read_error(l->s.db, l->s.path, l->s.error);
+	*ret = TAKE_PTR(found);
+	*ret_n = n;
+	return 0;
+}
+
+static int load_rows(struct load_part *l)
+{
+	_cleanup_(freep) struct found_window *windows = NULL;
+	bool old = l->s.version < 3;
+	size_t n = 0;
+	int r = find_windows(l, &windows, &n);
+
+	if (r >= 0 && l->range->samples && !(old && l->range->kind != SAMPLE_CPU))
+		r = add_rows(l, ROW_SAMPLE,
+			     old ? "SELECT rowid, process, thread, stack, count, 0 FROM sample"
+				   " WHERE window = ?1"
+				 : "SELECT rowid, process, thread, stack, count, total_ns"
+				   " FROM sample WHERE window = ?1 AND kind = ?2",
+			     windows, n);
+	if (r >= 0 && l->range->spans)
+		r = add_rows(
+			l, ROW_STAT,
+			"SELECT rowid, process, path, calls, errors, unwound, total_ns, self_ns,"
+			" min_ns, max_ns, histogram FROM span_stat WHERE window = ?1",
+			windows, n);
+	if (r >= 0 && l->range->raw)
+		r = add_rows(l, ROW_CHUNK, "SELECT id, data FROM span_chunk WHERE window = ?1",
+			     windows, n);
+	return r < 0 ? r
+		     : add_rows(l, ROW_LOSS,
+				"SELECT rowid, kind, count FROM loss WHERE window = ?1", windows,
+				n);
+}
+
+void history_part_release(struct history_part *p)
+{
+	window_release(&p->total);
+	for (size_t i = 0; i < p->n_sets; i++)
+		span_set_release(&p->sets[i]);
+	free(p->sets);
+	*p = (struct history_part){};
+}
+
+int history_load(const char *path, const struct history_range *range, struct model *m,
+		 struct error *error, struct history_part *ret)
+{
+	_cleanup_(load_release_part) struct load_part l = {
+		.s = {.path = path, .m = m, .error = error}, .range = range};
+	int r = slice_open(&l.s);
+
+	if (r >= 0)
+		r = slice_prepare(&l.s);
+	if (r >= 0)
+		r = load_rows(&l);
+	if (r == -EBADMSG && !error->name[0])
+		r = slice_damaged(&l.s, "sample", 0);
+	if (r < 0)
+		return r;
+	*ret = l.part;
+	l.part = (struct history_part){};
+	return 0;
+}
+
+int history_each_event(const char *path, uint64_t since_us, uint64_t until_us, uint64_t limit,
+		       int (*each)(void *arg, const struct history_event_row *row), void *arg,
+		       struct error *error)
+{
+	static const char sql[] =
+		"SELECT * FROM (SELECT (e.time_ns + s.monotonic_to_epoch_ns) / 1000 AS t,"
+		" ifnull(p.pid, 0), ifnull(c.value, ''), s.name, e.kind, e.text, e.detail"
+		" FROM event e JOIN session s ON s.id = e.session"
+		" LEFT JOIN process p ON p.id = e.process LEFT JOIN string c ON c.id = p.comm"
+		" WHERE (?1 = 0 OR t >= ?1) AND (?2 = 0 OR t < ?2)"
+		" ORDER BY t DESC LIMIT ?3) ORDER BY t";
+	_cleanup_(slice_release) struct slice s = {.path = path, .error = error};
+	_cleanup_(schema_finalizep) sqlite3_stmt *row = NULL;
+	int r = slice_open(&s), code;
+
+	if (r < 0)
+		return r;
+	if (r < 3) {
+		error_set(error, ENOTSUP, "NotSupported", "%s is of a format without events", path);
+		return -ENOTSUP;
+	}
+	if (sqlite3_prepare_v2(s.db, sql, -1, &row, NULL) != SQLITE_OK)
+		return schema_read_error(s.db, path, error);
+	sqlite3_bind_int64(row, 1, (int64_t)MIN(since_us, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(row, 2, (int64_t)MIN(until_us, (uint64_t)INT64_MAX));
+	sqlite3_bind_int64(row, 3, limit ? (int64_t)MIN(limit, (uint64_t)INT64_MAX) : -1);
+	for (r = 0; r == 0 && (code = sqlite3_step(row)) == SQLITE_ROW;) {
+		struct history_event_row e = {
+			.time_us = (uint64_t)sqlite3_column_int64(row, 0),
+			.pid = (uint32_t)sqlite3_column_int64(row, 1),
+			.comm = (const char *)sqlite3_column_text(row, 2),
+			.session = (const char *)sqlite3_column_text(row, 3),
+			.kind = (const char *)sqlite3_column_text(row, 4),
+			.text = (const char *)sqlite3_column_text(row, 5),
+			.detail = sqlite3_column_int64(row, 6),
+		};
+
+		r = each(arg, &e);
+	}
+	if (r == 0 && code != SQLITE_DONE)
+		r = schema_read_error(s.db, path, error);
+	return r;
+}

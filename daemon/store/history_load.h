@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A part of a store, by time and session: what its windows name goes into a new model, their sum
+ * into a window. Of the rolling store and of recordings alike. Rows are trusted no more than those
+ * of any file.
+ */
+#ifndef SONDE_STORE_HISTORY_LOAD_H
+#define SONDE_STORE_HISTORY_LOAD_H
+
+#include "store.h"
+
+/* Windows that overlap [since_us, until_us) of the epoch; 0: no bound. */
+struct history_range {
+	uint64_t since_us, until_us;
+	const char *session; /* by name; NULL: any */
+	bool samples, spans; /* what is asked for: statistics of calls, too, with spans */
+	enum sample_kind kind;
+	bool raw; /* raw spans, to history_each_span() */
+};
+
+struct history_part {
+	struct window total; /* CPU samples have their total_ns: sessions differ in frequency */
+	uint64_t windows, first_us, last_us; /* of those that were found; 0: none was */
+	uint64_t samples;		     /* before losses */
+	uint32_t frequency;		     /* the highest of its sessions */
+	/* Raw spans: times are as if all were of the clock that adds this up to the epoch's. */
+	int64_t monotonic_to_epoch_ns;
+	struct span_set *sets;
+	size_t n_sets;
+};
+void history_part_release(struct history_part *p);
+
+/* m is new. 0, or BadFile and other errors. */
+int history_load(const char *path, const struct history_range *range, struct model *m,
+		 struct error *error, struct history_part *ret);
+
+struct history_event_row {
+	uint64_t time_us;
+	uint32_t pid;	  /* 0: of no process */
+	const char *comm; /* good during the call */
+	const char *session, *kind, *text;
+	int64_t detail;
+};
+/* Events of that time, oldest first, the newest `limit` of them (0: all); until each() is not 0. */
+int history_each_event(const char *path, uint64_t since_us, uint64_t until_us, uint64_t limit,
+		       int (*each)(void *arg, const struct history_event_row *row), void *arg,
+		       struct error *error);
+
+#endif

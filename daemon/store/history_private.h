@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What opening, writing and tending the rolling store share. */
+#ifndef SONDE_STORE_HISTORY_PRIVATE_H
+#define SONDE_STORE_HISTORY_PRIVATE_H
+
+#include "history.h"
+#include "schema.h"
+
+enum history_statement {
+	H_FIND_STRING,
+	H_ADD_STRING,
+	H_FIND_FILE,
+	H_ADD_FILE,
+	H_FIND_SYMBOL,
+	H_ADD_SYMBOL,
+	H_FIND_FRAME,
+	H_ADD_FRAME,
+	H_CHANGE_FRAME,
+	H_FIND_STACK,
+	H_ADD_STACK,
+	H_FIND_PROBE,
+	H_ADD_PROBE,
+	H_FIND_PATH,
+	H_ADD_PATH,
+	H_ADD_PROCESS,
+	H_CHANGE_PROCESS,
+	H_ADD_WINDOW,
+	H_ADD_SAMPLE,
+	H_ADD_STAT,
+	H_ADD_CHUNK,
+	H_ADD_LOSS,
+	H_ADD_EVENT,
+	H_STATEMENTS,
+};
+
+/* Model ids of one generation to the store's. */
+struct history_ids {
+	int64_t *ids; /* 0: not sent */
+	size_t cap;
+};
+
+struct history {
+	sqlite3 *db;
+	char *path;
+	struct history_limits limits;
+	sqlite3_stmt *statements[H_STATEMENTS];
+	uint32_t generation;
+	struct history_ids strings, files, processes, frames, stacks, probes, paths;
+	/* Of files, by model id: what names of frames are found by. */
+	struct model_file *file_of;
+	char **path_of;
+	size_t file_cap, path_cap;
+	struct table live; /* pid and start of processes, to the row: they outlive a model */
+	uint64_t tended_us;
+};
+
+/* Prepares the statements; false: the code is in db. */
+bool history_prepare(struct history *h);
+void history_forget_ids(struct history *h);
+bool history_exec(struct history *h, const char *sql);
+/* Makes what is only in the rolling store: its indexes, hist_merge(). */
+bool history_functions(sqlite3 *db);
+/* What is not in the database: out of memory, or a batch that names what was never written. */
+enum { HISTORY_NO_MEMORY = -2, HISTORY_NOT_SENT = -3 };
+
+/* The store's id of a model id; 0 for 0. HISTORY_NOT_SENT. */
+static inline int64_t history_store_id(const struct history_ids *m, uint32_t id)
+{
+	if (!id)
+		return 0;
+	return id < m->cap && m->ids[id] ? m->ids[id] : HISTORY_NOT_SENT;
+}
+
+static inline void history_bind_number(sqlite3_stmt *s, int column, uint64_t v)
+{
+	sqlite3_bind_int64(s, column, (int64_t)MIN(v, STORE_MAX_NUMBER));
+}
+
+static inline void history_bind(sqlite3_stmt *s, const int64_t *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sqlite3_bind_int64(s, (int)i + 1, values[i]);
+}
+
+/* Runs what is no question: 0, or -1 with the code in the database. */
+static inline int history_run(sqlite3_stmt *s)
+{
+	int code = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return code == SQLITE_DONE ? 0 : -1;
+}
+
+/* Names of the batch's frames that have none, "" where there is none; NULL: out of memory. Reading
+ * symbols takes long: before the transaction. */
+char **history_name_frames(struct history *h, const struct history_batch *b,
+			   store_resolve_t resolve, void *arg);
+char **history_free_names(char **names);
+DEFINE_CLEANUP(char **, history_free_names)
+/* All that the batch's window names; 0, or -1, HISTORY_NO_MEMORY, HISTORY_NOT_SENT. */
+int history_put_things(struct history *h, int64_t session, const struct history_batch *b,
+		       char *const *names);
+/* What is remembered was not written after all: the batch's things are forgotten again. */
+void history_forget_batch(struct history *h, const struct history_batch *b);
+
+/* Rows that no window and nothing sent names any more. */
+bool history_collect_garbage(struct history *h);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "slice.h"
+
+void slice_release(struct slice *s)
+{
+	struct translation *all[] = {&s->strings, &s->files,  &s->processes, &s->symbols,
+				     &s->frames,  &s->stacks, &s->probes,    &s->paths};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		sqlite3_finalize(all[i]->find);
+		free(all[i]->ids);
+	}
+	sqlite3_close(s->db);
+	schema_remove_copy(s->copy);
+	free(s->copy);
+}
+
+int slice_damaged(struct slice *s, const char *table, int64_t row)
+{
+	error_set(s->error, EBADMSG, "BadFile",
+		  "%s is damaged: row %lld of its table '%s' makes no sense", s->path,
+		  (long long)row, table);
+	error_fix(s->error, "Copy it again from where it was recorded, or record again.");
+	return -EBADMSG;
+}
+
+/* Steps to the row of that id. 1, 0 when there is none, -errno. */
+static int find_row(struct slice *s, struct translation *t, int64_t id)
+{
+	int code;
+
+	sqlite3_reset(t->find);
+	sqlite3_bind_int64(t->find, 1, id);
+	code = sqlite3_step(t->find);
+	return code == SQLITE_ROW    ? 1
+	       : code == SQLITE_DONE ? 0
+				     : schema_read_error(s->db, s->path, s->error);
+}
+
+/* What is remembered: 1 and *ret, or 0 when the row is to be looked for (there is room for it). */
+static int remembered(const struct slice *s, struct translation *t, int64_t id, uint32_t *ret)
+{
+	(void)s;
+	*ret = 0;
+	if (id == 0)
+		return 1;
+	if (id < 0 || id > UINT32_MAX - 1)
+		return -EBADMSG;
+	if (array_reserve(&t->ids, &t->cap, (size_t)id + 1, sizeof(*t->ids)) < 0)
+		return -ENOMEM;
+	if (!t->ids[id])
+		return 0;
+	*ret = t->ids[id] - 1;
+	return 1;
+}
+
+static int remember(struct translation *t, int64_t id, uint32_t model_id, uint32_t *ret)
+{
+	if (!model_id)
+		return -ENOMEM;
+	t->ids[id] = model_id + 1;
+	*ret = model_id;
+	return 0;
+}
+
+static int column_text(struct slice *s, struct translation *t, const char *table, int64_t id,
+		       uint32_t *ret)
+{
+	const char *text;
+	int r = remembered(s, t, id, ret);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = find_row(s, t, id);
+	if (r <= 0)
+		return r < 0 ? r : slice_damaged(s, table, id);
+	text = (const char *)sqlite3_column_text(t->find, 0);
+	return text ? remember(t, id, model_string(s->m, text), ret) : slice_damaged(s, table, id);
+}
+
+int slice_string(struct slice *s, int64_t id, uint32_t *ret)
+{
+	return column_text(s, &s->strings, "string", id, ret);
+}
+
+static int get_file(struct slice *s, int64_t id, uint32_t *ret)
+{
+	struct translation *t = &s->files;
+	const uint8_t *build_id = NULL;
+	uint32_t path = 0;
+	int64_t flags;
+	int r = remembered(s, t, id, ret);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = find_row(s, t, id);
+	if (r <= 0)
+		return r < 0 ? r : slice_damaged(s, "file", id);
+	flags = sqlite3_column_int64(t->find, 1);
+	r = slice_string(s, sqlite3_column_int64(t->find, 0), &path);
+	if (r < 0 || !path || flags < 0 || flags > UINT32_MAX)
+		return r < 0 ? r : slice_damaged(s, "file", id);
+	if (sqlite3_column_type(t->find, 2) == SQLITE_BLOB &&
+	    sqlite3_column_bytes(t->find, 2) == BUILD_ID_LEN)
+		build_id = sqlite3_column_blob(t->find, 2);
+	return remember(t, id,
+			model_file(s->m, build_id, model_string_get(s->m, path), (uint32_t)flags),
+			ret);
+}
+
+int slice_process(struct slice *s, int64_t id, uint32_t *ret)
+{
+	struct translation *t = &s->processes;
+	struct model_process p = {};
+	uint32_t strings[5], *const to[] = {&p.comm, &p.exe, &p.cmdline, &p.cgroup, &p.container};
+	int r = remembered(s, t, id, ret);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = find_row(s, t, id);
+	if (r <= 0)
+		return r < 0 ? r : slice_damaged(s, "process", id);
+	p.pid = (uint32_t)sqlite3_column_int64(t->find, 0);
+	p.ppid = (uint32_t)sqlite3_column_int64(t->find, 1);
+	p.uid = (uint32_t)sqlite3_column_int64(t->find, 2);
+	p.flags = (uint32_t)sqlite3_column_int64(t->find, 3) & PROCESS_EXITED;
+	p.exit_status = (int32_t)sqlite3_column_int64(t->find, 4);
+	p.ns_pid = (uint32_t)sqlite3_column_int64(t->find, 5);
+	p.start_ns = (uint64_t)sqlite3_column_int64(t->find, 6);
+	p.exec_ns = (uint64_t)sqlite3_column_int64(t->find, 7);
+	p.exit_ns = (uint64_t)sqlite3_column_int64(t->find, 8);
+	for (int i = 0; i < 5 && r >= 0; i++)
+		r = slice_string(s, sqlite3_column_int64(t->find, 9 + i), &strings[i]);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 5; i++)
+		*to[i] = strings[i];
+	r = remember(t, id, model_process_append(s->m, p.pid, p.start_ns), ret);
+	if (r >= 0)
+		*model_process_get(s->m, *ret) = p;
+	return r;
+}
+
+static int get_frame(struct slice *s, int64_t id, uint32_t *ret)
+{
+	struct translation *t = &s->frames;
+	uint32_t file, function;
+	uint64_t offset;
+	int r = remembered(s, t, id, ret);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = find_row(s, t, id);
+	if (r <= 0)
+		return r < 0 ? r : slice_damaged(s, "frame", id);
+	offset = (uint64_t)sqlite3_column_int64(t->find, 1);
+	r = get_file(s, sqlite3_column_int64(t->find, 0), &file);
+	if (r >= 0)
+		r = column_text(s, &s->symbols, "symbol", sqlite3_column_int64(t->find, 2),
+				&function);
+	if (r < 0)
+		return r;
+	return remember(t, id,
+			function ? model_named_frame(s->m, file, offset, function)
+				 : model_frame(s->m, file, offset),
+			ret);
+}
+
+typedef int (*get_item_t)(struct slice *s, int64_t id, uint32_t *ret);
+typedef uint32_t (*add_node_t)(struct model *m, uint32_t parent, uint32_t item);
+
+/* A stack or a call path, by climbing to what is known and coming back. */
+static int get_node(struct slice *s, struct translation *t, const char *table, int64_t id,
+		    get_item_t get_item, add_node_t add, uint32_t *ret)
+{
+	int64_t chain[MODEL_MAX_DEPTH], items[MODEL_MAX_DEPTH];
+	size_t n = 0;
+	int r;
+
+	while ((r = remembered(s, t, id, ret)) == 0) {
+		if (n == MODEL_MAX_DEPTH)
+			return slice_damaged(s, table, id);
+		r = find_row(s, t, id);
+		if (r <= 0)
+			return r < 0 ? r : slice_damaged(s, table, id);
+		chain[n] = id;
+		items[n++] = sqlite3_column_int64(t->find, 1);
+		id = sqlite3_column_int64(t->find, 0);
+	}
+	while (n > 0 && r >= 0) {
+		uint32_t item, parent = *ret;
+
+		r = get_item(s, items[--n], &item);
+		if (r >= 0)
+			r = remember(t, chain[n], add(s->m, parent, item), ret);
+	}
+	return r < 0 ? r : 0;
+}
+
+int slice_stack(struct slice *s, int64_t id, uint32_t *ret)
+{
+	return get_node(s, &s->stacks, "stack", id, get_frame, model_stack, ret);
+}
+
+static int get_probe(struct slice *s, int64_t id, uint32_t *ret)
+{
+	struct translation *t = &s->probes;
+	struct model_probe p = {};
+	uint32_t *const strings[] = {&p.spec, &p.symbol, &p.name, &p.strategy, &p.signature};
+	int r = remembered(s, t, id, ret);
+
+	if (r)
+		return r < 0 ? r : 0;
+	r = find_row(s, t, id);
+	if (r <= 0)
+		return r < 0 ? r : slice_damaged(s, "probe", id);
+	p.offset = (uint64_t)sqlite3_column_int64(t->find, 6);
+	p.skipped = (uint32_t)sqlite3_column_int64(t->find, 7);
+	for (int i = 0; i < 5 && r >= 0; i++)
+		r = slice_string(s, sqlite3_column_int64(t->find, i), strings[i]);
+	if (r >= 0)
+		r = get_file(s, sqlite3_column_int64(t->find, 5), &p.file);
+	return r < 0 ? r : remember(t, id, model_probe(s->m, &p), ret);
+}
+
+int slice_path(struct slice *s, int64_t id, uint32_t *ret)
+{
+	return get_node(s, &s->paths, "path", id, get_probe, model_path, ret);
+}
+
+static bool prepare_find(struct slice *s, struct translation *t, const char *sql)
+{
+	return sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &t->find, NULL) ==
+	       SQLITE_OK;
+}
+
+int slice_prepare(struct slice *s)
+{
+	bool old = s->version < 3;
+	bool good =
+		prepare_find(s, &s->strings, "SELECT value FROM string WHERE id = ?") &&
+		prepare_find(s, &s->files, "SELECT path, flags, build_id FROM file WHERE id = ?") &&
+		prepare_find(
+			s, &s->processes,
+			old ? "SELECT pid, ppid, uid, flags, exit_status, 0, start_ns, exec_ns,"
+			      " exit_ns, comm, exe, cmdline, cgroup, 0 FROM process WHERE id = ?"
+			    : "SELECT pid, ppid, uid, flags, exit_status, ns_pid, start_ns,"
+			      " exec_ns, exit_ns, comm, exe, cmdline, cgroup, container"
+			      " FROM process WHERE id = ?") &&
+		prepare_find(s, &s->symbols, "SELECT name FROM symbol WHERE id = ?") &&
+		prepare_find(s, &s->frames,
+			     "SELECT file, offset, function FROM frame WHERE id = ?") &&
+		prepare_find(s, &s->stacks, "SELECT parent, frame FROM stack WHERE id = ?") &&
+		prepare_find(
+			s, &s->probes,
+			s->version < 2
+				? "SELECT spec, symbol, name, strategy, 0, file, offset, skipped"
+				  " FROM probe WHERE id = ?"
+				: "SELECT spec, symbol, name, strategy, signature, file, offset,"
+				  " skipped FROM probe WHERE id = ?") &&
+		prepare_find(s, &s->paths, "SELECT parent, probe FROM path WHERE id = ?");
+
+	return good ? 0 : schema_read_error(s->db, s->path, s->error);
+}
+
+int slice_open(struct slice *s)
+{
+	int r = schema_open_reader(s->path, s->error, &s->db, &s->copy);
+
+	/* One view for all tables, though they are written to meanwhile. */
+	if (r >= 0 && sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
+		r = schema_read_error(s->db, s->path, s->error);
+	if (r >= 0)
+		s->version = r = schema_check(s->db, s->path, s->error);
+	return r;
+}

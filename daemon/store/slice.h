@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rows of an opened store as ids of a model, looked for when they are first named. */
+#ifndef SONDE_STORE_SLICE_H
+#define SONDE_STORE_SLICE_H
+
+#include "history_load.h"
+#include "schema.h"
+
+/* Rows of one table by id, as ids of the model; what was asked for is remembered. */
+struct translation {
+	sqlite3_stmt *find;
+	uint32_t *ids; /* by row, plus 1; 0: not looked for yet */
+	size_t cap;
+};
+
+struct slice { /* path, m and error are set by the caller */
+	sqlite3 *db;
+	const char *path;
+	char *copy;
+	struct model *m;
+	struct error *error;
+	struct translation strings, files, processes, symbols, frames, stacks, probes, paths;
+	int version;
+};
+
+/* Opens path read-only, in one transaction; 0 or -errno. */
+int slice_open(struct slice *s);
+/* Needs a model; after slice_open(). */
+int slice_prepare(struct slice *s);
+void slice_release(struct slice *s);
+
+/* BadFile about a row: -EBADMSG. */
+int slice_damaged(struct slice *s, const char *table, int64_t row);
+
+/* The model's id of a row, 0 for 0. */
+int slice_string(struct slice *s, int64_t id, uint32_t *ret);
+int slice_process(struct slice *s, int64_t id, uint32_t *ret);
+int slice_stack(struct slice *s, int64_t id, uint32_t *ret);
+int slice_path(struct slice *s, int64_t id, uint32_t *ret);
+
+#endif

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rolling store against a model of it: a table of texts. Random windows go in, by several
+ * sessions and several models of the daemon; what comes out must be equal, before merging and
+ * after it, and whatever happened to the file in between.
+ */
+#include "store_help.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "store/history.h"
+#include "store/history_load.h"
+
+TestSuite(history, .init = make_dir, .fini = remove_dir);
+
+#define EPOCH_US   1700000400000000ULL /* at a full ten minutes */
+#define WINDOW_NS  (10 * NSEC_PER_SEC)
+#define MINUTE_US  60000000ULL
+#define NOTHING_US (1000000 * MINUTE_US)
+
+static const struct history_limits wide = {
+	.max_bytes = 1 << 30,
+	.max_age_us = NOTHING_US,
+	.fine_us = NOTHING_US,
+	.medium_us = NOTHING_US,
+};
+
+struct live {
+	struct history *h;
+	struct recorded rec;
+	struct history_sent sent;
+	int64_t session;
+	uint64_t clock_ns; /* of windows */
+};
+
+static struct history *open_history(const struct history_limits *limits,
+				    struct history_found *found)
+{
+	struct history_found ours = {};
+	struct history *h = NULL;
+	struct error e = {};
+
+	cr_assert_eq(history_open(dir, limits, &e, found ? found : &ours, &h), 0, "%s", e.message);
+	free(ours.set_aside);
+	return h;
+}
+
+static void begin_live(struct live *l, const struct history_limits *limits)
+{
+	struct store_session session = a_session();
+	struct error e = {};
+
+	*l = (struct live){.h = open_history(limits, NULL), .clock_ns = 600 * NSEC_PER_SEC};
+	session.monotonic_to_epoch_ns = (int64_t)(EPOCH_US * 1000);
+	begin(&l->rec);
+	l->rec.frames_stay = true; /* what is compared is a text of the moment */
+	cr_assert_eq(history_begin_session(l->h, &session, &e, &l->session), 0, "%s", e.message);
+}
+
+static void end_live(struct live *l)
+{
+	l->h = history_free(l->h);
+	history_sent_release(&l->sent);
+	end(&l->rec);
+}
+
+/* As when the daemon begins a new model: ids start again. */
+static void renew_model(struct live *l)
+{
+	model_free(l->rec.model);
+	cr_assert_eq(model_new(&l->rec.model), 0);
+	history_sent_reset(&l->sent);
+}
+
+/* What a window says, without ids: lines of text with numbers, sorted, equal lines added up. */
+struct line {
+	char *text;
+	uint64_t a, b;
+};
+
+struct lines {
+	struct line *items;
+	size_t n, cap;
+};
+
+static void lines_release(struct lines *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->items[i].text);
+	free(l->items);
+}
+
+static void add_line(struct lines *l, char *text, uint64_t a, uint64_t b)
+{
+	cr_assert_eq(array_reserve(&l->items, &l->cap, l->n + 1, sizeof(*l->items)), 0);
+	l->items[l->n++] = (struct line){text, a, b};
+}
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(((const struct line *)a)->text, ((const struct line *)b)->text);
+}
+
+static void settle(struct lines *l)
+{
+	size_t n = 0;
+
+	qsort(l->items, l->n, sizeof(*l->items), by_text);
+	for (size_t i = 0; i < l->n; i++) {
+		if (n > 0 && streq(l->items[n - 1].text, l->items[i].text)) {
+			l->items[n - 1].a += l->items[i].a;
+			l->items[n - 1].b += l->items[i].b;
+			free(l->items[i].text);
+		} else {
+			l->items[n++] = l->items[i];
+		}
+	}
+	l->n = n;
+}
+
+static void print_frame(FILE *out, struct model *m, uint32_t id)
+{
+	const struct model_frame *f = model_frame_peek(m, id);
+	const struct model_file *mapped = model_file_get(m, f->file);
+	const char *path = mapped ? model_string_get(m, mapped->path) : "";
+	_cleanup_(freep) char *name = NULL;
+
+	if (f->function)
+		name = strdup(model_string_get(m, f->function));
+	else if (mapped)
+		name = name_of(&rng, mapped, path, f->offset);
+	fprintf(out, ";%s:%s:%llx", path, name ? name : "", (unsigned long long)f->offset);
+}
+
+static char *sample_text(struct model *m, const struct sample_row *row)
+{
+	const struct model_process *p = model_process_peek(m, row->process);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "s %u %llu %s %u", p->pid, (unsigned long long)p->start_ns,
+		model_string_get(m, row->thread), row->kind);
+	for (uint32_t id = row->stack; id; id = model_stack_get(m, id)->parent)
+		print_frame(out, m, model_stack_get(m, id)->frame);
+	fclose(out);
+	return text;
+}
+
+static char *path_text(struct model *m, uint32_t process, uint32_t path, const char *prefix)
+{
+	const struct model_process *p = model_process_peek(m, process);
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "%s %u %llu", prefix, p->pid, (unsigned long long)p->start_ns);
+	for (; path; path = model_path_get(m, path)->parent) {
+		const struct model_probe *probe =
+			model_probe_get(m, model_path_get(m, path)->probe);
+
+		fprintf(out, ";%s %s %llx", model_string_get(m, probe->spec),
+			model_string_get(m, probe->symbol), (unsigned long long)probe->offset);
+	}
+	fclose(out);
+	return text;
+}
+
+static void describe(struct lines *l, struct model *m, const struct window *w)
+{
+	for (size_t i = 0; i < w->n_samples; i++)
+		add_line(l, sample_text(m, &w->samples[i]), w->samples[i].count, 0);
+	for (size_t i = 0; i < w->n_stats; i++) {
+		const struct span_stat *s = &w->stats[i];
+
+		add_line(l, path_text(m, s->process, s->path, "c"), s->calls, s->total_ns);
+		add_line(l, path_text(m, s->process, s->path, "q"), s->errors,
+			 hist_count(&s->hist));
+	}
+	for (int i = 0; i < LOSS_COUNTERS; i++) {
+		char *text;
+
+		if (w->losses[i] && asprintf(&text, "l %d", i) > 0)
+			add_line(l, text, w->losses[i], 0);
+	}
+}
+
+static void describe_spans(struct lines *l, struct model *m, const struct raw_span *spans, size_t n,
+			   const struct more_pool *pool)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span_more more = more_pool_get(pool, i);
+		_cleanup_(freep) char *path = path_text(m, spans[i].process, spans[i].path, "");
+		char *text;
+
+		cr_assert(asprintf(&text, "r %llu %llu %u %u %s|%s|%s",
+				   (unsigned long long)spans[i].start_ns,
+				   (unsigned long long)spans[i].duration_ns, spans[i].tid,
+				   more.stack ? model_stack_get(m, more.stack)->depth : 0, path,
+				   model_string_get(m, more.exception_type),
+				   model_string_get(m, more.exception_message)) > 0);
+		add_line(l, text, spans[i].ret >> 1, 1);
+	}
+}
+
+static void next_window(struct live *l, struct window *w)
+{
+	grow_model(&l->rec);
+	random_window(&l->rec, w);
+	w->start_ns = l->clock_ns;
+	l->clock_ns += WINDOW_NS;
+	w->end_ns = l->clock_ns - 1;
+}
+
+static int try_write(struct live *l, struct history_batch *b, struct error *e)
+{
+	return history_write(l->h, l->session, b, name_of, &rng, e);
+}
+
+/* Writes a random window, and adds what it says. */
+static void write_next(struct live *l, struct lines *want)
+{
+	_cleanup_(history_batch_freep) struct history_batch *b = NULL;
+	struct window w = {};
+	struct error e = {};
+
+	next_window(l, &w);
+	if (want) {
+		describe(want, l->rec.model, &w);
+		describe_spans(want, l->rec.model, w.spans, w.n_spans, &w.more);
+	}
+	cr_assert_eq(history_batch_new(l->rec.model, &w, &l->sent, &b), 0);
+	cr_assert_eq(try_write(l, b, &e), 0, "%s", e.message);
+}
+
+static void load_lines(uint64_t since_us, uint64_t until_us, struct lines *ret,
+		       uint64_t *ret_windows)
+{
+	const struct history_range range = {.since_us = since_us,
+					    .until_us = until_us,
+					    .samples = true,
+					    .spans = true,
+					    .raw = true};
+	struct history_part part = {};
+	struct model *m = NULL;
+	struct error e = {};
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(history_load(path, &range, m, &e, &part), 0, "%s", e.message);
+	describe(ret, m, &part.total);
+	for (size_t i = 0; i < part.n_sets; i++)
+		describe_spans(ret, m, part.sets[i].spans, part.sets[i].n, &part.sets[i].more);
+	settle(ret);
+	if (ret_windows)
+		*ret_windows = part.windows;
+	history_part_release(&part);
+	model_free(m);
+}
+
+static void check_equal(struct lines *want, uint64_t since_us, uint64_t until_us)
+{
+	_cleanup_(lines_release) struct lines got = {};
+
+	settle(want);
+	load_lines(since_us, until_us, &got, NULL);
+	for (size_t i = 0; i < MIN(want->n, got.n); i++)
+		cr_assert(streq(want->items[i].text, got.items[i].text) &&
+				  want->items[i].a == got.items[i].a &&
+				  want->items[i].b == got.items[i].b,
+			  "%s: %llu %llu\n%s: %llu %llu", want->items[i].text,
+			  (unsigned long long)want->items[i].a,
+			  (unsigned long long)want->items[i].b, got.items[i].text,
+			  (unsigned long long)got.items[i].a, (unsigned long long)got.items[i].b);
+	cr_assert_eq(want->n, got.n);
+}
+
+static uint64_t now_of(const struct live *l)
+{
+	return EPOCH_US + l->clock_ns / 1000;
+}
+
+Test(history, windows_come_back)
+{
+	_cleanup_(lines_release) struct lines want = {};
+	struct live l;
+
+	seed_rng();
+	begin_live(&l, &wide);
+	for (int i = 0; i < 12; i++) {
+		if (i % 5 == 4)
+			renew_model(&l);
+		write_next(&l, &want);
+	}
+	check_equal(&want, 0, 0);
+	end_live(&l);
+	check_equal(&want, 0, 0);
+}
+
+/* A name that was found late, as that of code which a program makes while it runs. */
+Test(history, frames_become_others)
+{
+	_cleanup_(lines_release) struct lines want = {};
+	struct window w = {};
+	struct live l;
+	uint32_t frame, stack, process;
+
+	begin_live(&l, &wide);
+	frame = model_frame(l.rec.model, model_file(l.rec.model, NULL, "//anon", FILE_SPECIAL), 64);
+	stack = model_stack(l.rec.model, 0, frame);
+	process = model_process(l.rec.model, 7, 1000);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(history_batch_freep) struct history_batch *b = NULL;
+		struct error e = {};
+
+		window_reset(&w, l.clock_ns);
+		w.end_ns = l.clock_ns += WINDOW_NS;
+		cr_assert_eq(window_add_sample(&w, process, 0, stack, 1), 0);
+		if (i == 1) {
+			model_frame_become(
+				l.rec.model, frame,
+				&(struct model_frame){.file = model_file(l.rec.model, NULL, "[jit]",
+									 FILE_SPECIAL),
+						      .function = model_string(l.rec.model, "made"),
+						      .offset = 99});
+			describe(&want, l.rec.model, &w);
+			describe(&want, l.rec.model, &w);
+		}
+		cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &b), 0);
+		cr_assert_eq(try_write(&l, b, &e), 0, "%s", e.message);
+	}
+	check_equal(&want, 0, 0);
+	end_live(&l);
+}
+
+Test(history, a_part_by_time)
+{
+	_cleanup_(lines_release) struct lines first = {}, second = {};
+	uint64_t middle;
+	struct live l;
+
+	seed_rng();
+	begin_live(&l, &wide);
+	for (int i = 0; i < 3; i++)
+		write_next(&l, &first);
+	middle = now_of(&l);
+	for (int i = 0; i < 3; i++)
+		write_next(&l, &second);
+	check_equal(&first, 0, middle);
+	check_equal(&second, middle, 0);
+	end_live(&l);
+}
+
+Test(history, merged_windows_say_the_same)
+{
+	struct history_limits limits = wide;
+	_cleanup_(lines_release) struct lines want = {}, got = {};
+	uint64_t windows = 0;
+	struct error e = {};
+	struct live l;
+	int r;
+
+	limits.fine_us = 2 * MINUTE_US;
+	limits.medium_us = 30 * MINUTE_US;
+	seed_rng();
+	begin_live(&l, &limits);
+	for (int i = 0; i < 30; i++) /* five minutes */
+		write_next(&l, &want);
+	while ((r = history_maintain(l.h, now_of(&l), &e)) > 0)
+		;
+	cr_assert_eq(r, 0, "%s", e.message);
+	check_equal(&want, 0, 0);
+	load_lines(0, 0, &got, &windows);
+	cr_assert_eq(windows, 3 + 12, "three minutes of six windows each, two as they were");
+	/* All of it is old by now. */
+	while ((r = history_maintain(l.h, now_of(&l) + 60 * MINUTE_US, &e)) > 0)
+		;
+	cr_assert_eq(r, 0, "%s", e.message);
+	check_equal(&want, 0, 0);
+	lines_release(&got);
+	got = (struct lines){};
+	load_lines(0, 0, &got, &windows);
+	cr_assert(windows <= 2, "one or two spans of ten minutes: %llu",
+		  (unsigned long long)windows);
+	end_live(&l);
+}
+
+Test(history, old_windows_go_and_what_they_named)
+{
+	struct history_limits limits = wide;
+	_cleanup_(lines_release) struct lines want = {};
+	struct history_stats before = {}, after = {};
+	struct error e = {};
+	struct live l;
+
+	limits.max_age_us = 2 * MINUTE_US;
+	seed_rng();
+	begin_live(&l, &limits);
+	for (int i = 0; i < 20; i++)
+		write_next(&l, NULL);
+	/* What was sent may be named again and stays: with a new model nothing is. */
+	renew_model(&l);
+	write_next(&l, &want);
+	cr_assert_eq(history_stats(l.h, &before), 0);
+	cr_assert_geq(history_maintain(l.h, now_of(&l) + 2 * MINUTE_US - 1, &e), 0, "%s",
+		      e.message);
+	cr_assert_eq(history_stats(l.h, &after), 0);
+	cr_assert_eq(after.windows, 1);
+	cr_assert_lt(after.bytes, before.bytes, "the file shrinks");
+	check_equal(&want, 0, 0);
+	/* It goes on as if nothing had been. */
+	write_next(&l, &want);
+	check_equal(&want, 0, 0);
+	end_live(&l);
+}
+
+Test(history, the_file_is_bounded)
+{
+	struct history_limits limits = wide;
+	uint64_t most = 0;
+	struct live l;
+
+	limits.max_bytes = 3 << 20;
+	seed_rng();
+	begin_live(&l, &limits);
+	for (int i = 0; i < 150; i++) {
+		struct history_stats s = {};
+		struct error e = {};
+
+		if (i % 10 == 9)
+			renew_model(&l);
+		write_next(&l, NULL);
+		cr_assert_geq(history_maintain(l.h, now_of(&l), &e), 0, "%s", e.message);
+		cr_assert_eq(history_stats(l.h, &s), 0);
+		most = MAX(most, s.bytes);
+	}
+	cr_assert_leq(most, limits.max_bytes + limits.max_bytes / 10);
+	cr_assert_gt(most, limits.max_bytes / 2, "there was something to bound");
+	end_live(&l);
+}
+
+/* Another process writes window after window, says how many there are, and is killed. */
+static int killed_writer(struct live *l, unsigned patience_us)
+{
+	int pipes[2], written = 0, status;
+	char c;
+	pid_t pid;
+
+	cr_assert_eq(pipe(pipes), 0);
+	pid = fork();
+	if (pid == 0) {
+		begin_live(l, &wide);
+		for (;;) {
+			write_next(l, NULL);
+			if (write(pipes[1], "w", 1) != 1)
+				_exit(1);
+		}
+	}
+	close(pipes[1]);
+	usleep(patience_us);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	while (read(pipes[0], &c, 1) == 1)
+		written++;
+	close(pipes[0]);
+	return written;
+}
+
+Test(history, killed_at_any_moment)
+{
+	uint64_t total = 0;
+
+	seed_rng();
+	for (int round = 0; round < 6; round++) {
+		_cleanup_(lines_release) struct lines got = {};
+		struct history_found found = {};
+		uint64_t windows = 0;
+		struct live l;
+
+		total += (uint64_t)killed_writer(&l, 30000 + (unsigned)below(60000));
+		history_free(open_history(&wide, &found));
+		cr_assert(!found.set_aside && !found.damage[0], "%s", found.damage);
+		cr_assert(round == 0 || found.was_there);
+		load_lines(0, 0, &got, &windows);
+		/* One more may have been written when it was killed before it said so. */
+		cr_assert(windows >= total && windows <= total + (uint64_t)round + 1,
+			  "%llu windows, %llu were said", (unsigned long long)windows,
+			  (unsigned long long)total);
+	}
+	cr_assert_gt(total, 0);
+}
+
+Test(history, what_is_damaged_is_set_aside)
+{
+	_cleanup_(lines_release) struct lines want = {};
+	struct history_found found = {};
+	char path[64], junk[8192];
+	struct live l;
+	int fd;
+
+	seed_rng();
+	begin_live(&l, &wide);
+	for (int i = 0; i < 5; i++)
+		write_next(&l, NULL);
+	end_live(&l);
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+	memset(junk, 0x5a, sizeof(junk));
+	fd = open(path, O_RDWR);
+	cr_assert_eq(pwrite(fd, junk, sizeof(junk), 0), sizeof(junk));
+	close(fd);
+	history_free(open_history(&wide, &found));
+	cr_assert(found.set_aside && !found.was_there && found.damage[0]);
+	cr_assert_eq(access(found.set_aside, F_OK), 0, "it is kept");
+	free(found.set_aside);
+	/* And the new one works. */
+	begin_live(&l, &wide);
+	write_next(&l, &want);
+	check_equal(&want, 0, 0);
+	end_live(&l);
+}
+
+/* As when the disk is full: files grow no further. */
+static void bound_files(rlim_t size)
+{
+	struct rlimit limit = {size, RLIM_INFINITY};
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+Test(history, a_batch_that_cannot_be_written)
+{
+	_cleanup_(history_batch_freep) struct history_batch *b = NULL, *second = NULL;
+	_cleanup_(lines_release) struct lines want = {};
+	struct error e = {};
+	struct window w = {};
+	struct live l;
+
+	seed_rng();
+	begin_live(&l, &wide);
+	write_next(&l, &want);
+	next_window(&l, &w);
+	describe(&want, l.rec.model, &w);
+	describe_spans(&want, l.rec.model, w.spans, w.n_spans, &w.more);
+	cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &b), 0);
+	bound_files(64 << 10);
+	cr_assert_lt(try_write(&l, b, &e), 0);
+	cr_assert_str_eq(e.name, "WriteFailed");
+	bound_files(RLIM_INFINITY);
+	/* Tried again it is there, once. */
+	e = (struct error){};
+	cr_assert_eq(try_write(&l, b, &e), 0, "%s", e.message);
+	check_equal(&want, 0, 0);
+	/* One of a model before names what means nothing now. */
+	next_window(&l, &w);
+	cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &second), 0);
+	renew_model(&l);
+	write_next(&l, &want);
+	cr_assert_eq(try_write(&l, second, &e), -ESTALE);
+	check_equal(&want, 0, 0);
+	end_live(&l);
+}
+
+static int count_events(void *arg, const struct history_event_row *row)
+{
+	struct lines *l = arg;
+	char *text;
+
+	cr_assert(asprintf(&text, "%s %u %s", row->kind, row->pid, row->text) > 0);
+	add_line(l, text, row->time_us, (uint64_t)row->detail);
+	return 0;
+}
+
+Test(history, events)
+{
+	_cleanup_(lines_release) struct lines all = {}, last = {};
+	struct error e = {};
+	char path[64];
+	struct live l;
+
+	seed_rng();
+	begin_live(&l, &wide);
+	write_next(&l, NULL);
+	for (uint64_t i = 0; i < 10; i++)
+		cr_assert_eq(history_event(l.h, l.session, i * NSEC_PER_SEC, i % 2, "exit",
+					   (int64_t)i, "so", &e),
+			     0, "%s", e.message);
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+	cr_assert_eq(history_each_event(path, 0, 0, 0, count_events, &all, &e), 0, "%s", e.message);
+	cr_assert_eq(all.n, 10);
+	for (uint64_t i = 0; i < 10; i++)
+		cr_assert(all.items[i].a == EPOCH_US + i * 1000000 && all.items[i].b == i);
+	cr_assert_eq(history_each_event(path, EPOCH_US + 2000000, EPOCH_US + 9000000, 2,
+					count_events, &last, &e),
+		     0);
+	cr_assert(last.n == 2 && last.items[0].b == 7 && last.items[1].b == 8);
+	end_live(&l);
+}
