@@ -2,30 +2,39 @@
 #include "control/proc.h"
 
 #include <limits.h>
+#include "model/container.h"
 #include "sonde/base/format.h"
 
-/* Of the one hierarchy of version 2, whose line is "0::/path". */
-static void read_cgroup(struct model *m, uint32_t id, uint32_t pid)
+void proc_read_cgroup(struct model *m, uint32_t id, uint32_t pid)
 {
 	_cleanup_(freep) char *text = NULL;
 	struct model_process *process;
-	uint32_t string;
+	struct cgroup_place place;
+	uint32_t cgroup, container;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
 	if (read_file(path, 65536, &text, NULL) < 0)
 		return;
-	for (char *line = text, *end; *line; line = end) {
-		end = line + strcspn(line, "\n");
-		if (*end)
-			*end++ = 0;
-		if (!startswith(line, "0::"))
-			continue;
-		string = model_string(m, line + strlen("0::"));
-		process = model_process_get(m, id);
-		if (process)
-			process->cgroup = string;
-	}
+	cgroup_parse(text, &place);
+	cgroup = *place.path ? model_string(m, place.path) : 0;
+	container = *place.container ? model_string(m, place.container) : 0;
+	process = model_process_get(m, id);
+	if (!process)
+		return;
+	process->cgroup = cgroup;
+	process->container = container;
+}
+
+void proc_read_ns_pid(struct model *m, uint32_t id, uint32_t pid)
+{
+	struct model_process *process = model_process_get(m, id);
+	_cleanup_(freep) char *text = NULL;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/status", pid);
+	if (process && read_file(path, 65536, &text, NULL) >= 0)
+		process->ns_pid = ns_pid_parse(text);
 }
 
 void proc_read_names(struct model *m, uint32_t id, uint32_t pid)
@@ -37,7 +46,8 @@ void proc_read_names(struct model *m, uint32_t id, uint32_t pid)
 	size_t size = 0;
 	ssize_t n;
 
-	read_cgroup(m, id, pid);
+	proc_read_cgroup(m, id, pid);
+	proc_read_ns_pid(m, id, pid);
 	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n > 0) {

@@ -12,7 +12,11 @@
 int proc_read_stat(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_ppid);
 /* The name in such a file as /proc/PID/comm: a string of the model, or 0. */
 uint32_t proc_read_comm(struct model *m, const char *path);
-/* Executable, command line and control group of the process of that id in the model. */
+/* Control group and container of the process of that id in the model. */
+void proc_read_cgroup(struct model *m, uint32_t id, uint32_t pid);
+/* Its number in its PID namespace. */
+void proc_read_ns_pid(struct model *m, uint32_t id, uint32_t pid);
+/* Executable, command line and the two above. */
 void proc_read_names(struct model *m, uint32_t id, uint32_t pid);
 
 #endif

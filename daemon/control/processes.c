@@ -106,7 +106,11 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 		return;
 	c->exe = from->exe;
 	c->cmdline = from->cmdline;
+	/* By fork it is where its parent was, but for its number in the parent's PID namespace. */
 	c->cgroup = from->cgroup;
+	c->container = from->container;
+	if (from->ns_pid)
+		proc_read_ns_pid(p->model, child, r->pid);
 	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
 	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
 		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;
@@ -235,6 +239,15 @@ uint32_t processes_find(struct processes *p, uint32_t pid)
 		id = read_process(p, pid);
 	p->last_pid = id ? pid : 0;
 	p->last_process = id;
+	return id;
+}
+
+uint32_t processes_find_placed(struct processes *p, uint32_t pid)
+{
+	uint32_t id = processes_find(p, pid);
+
+	if (id)
+		proc_read_cgroup(p->model, id, pid);
 	return id;
 }
 
