@@ -31,6 +31,8 @@ struct session_options {
 	size_t n_specs;
 	uint32_t *pids;
 	size_t n_pids;
+	bool pids_found; /* they were not named, but are what the others select: some may have ended
+			  */
 	/* Globs (query/selectors.h), processes that start later included; or NULL. */
 	char *comm, *cgroup, *container;
 	bool has_uid;

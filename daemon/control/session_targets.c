@@ -76,6 +76,7 @@ static int select_running(struct session *s, struct error *error)
 	if (s->options.n_pids > 0)
 		return narrow_pids(s, error);
 	s->selects_by_name = true;
+	s->options.pids_found = true;
 	dir = opendir("/proc");
 	if (!dir)
 		return -errno;
@@ -89,17 +90,22 @@ static int select_running(struct session *s, struct error *error)
 
 int session_add_targets(struct session *s, struct error *error)
 {
+	struct session_options *o = &s->options;
 	int selected = select_running(s, error);
 
 	if (selected < 0)
 		return selected;
-	s->live_pids = s->options.n_pids;
-	for (size_t i = 0; i < s->options.n_pids; i++) {
-		uint32_t pid = s->options.pids[i];
+	for (size_t i = 0; i < o->n_pids; i++) {
+		uint32_t pid = o->pids[i];
 		char path[64];
 		int r;
 
 		snprintf(path, sizeof(path), "/proc/%u", pid);
+		if (access(path, F_OK) < 0 && o->pids_found) {
+			/* It has ended since it was selected. */
+			o->pids[i--] = o->pids[--o->n_pids];
+			continue;
+		}
 		if (access(path, F_OK) < 0) {
 			error_set(error, ESRCH, "NoSuchProcess", "no process has PID %u", pid);
 			error_fix(
@@ -114,6 +120,7 @@ int session_add_targets(struct session *s, struct error *error)
 		/* Its names and mappings are read while it is there for certain. */
 		(void)processes_find_mapped(s->context->processes, pid);
 	}
+	s->live_pids = o->n_pids;
 	return 0;
 }
 

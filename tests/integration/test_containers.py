@@ -190,6 +190,23 @@ def one_that_was_moved_in_is_found(daemon):
 
 
 @h.test
+def those_that_have_ended_are_passed_over(daemon):
+    """A zombie is in the control group, too, or has the name; what lives is probed all the same."""
+    zombie, w = contained("calls"), contained("calls")
+    zombie.process.kill()
+    h.wait_until(lambda: ") Z " in pathlib.Path(f"/proc/{zombie.pid}/stat").read_text(), "its end")
+    daemon.sonde("attach", "--name", "file", "-c", "wl_calls", "beta")
+    daemon.sonde("attach", "--name", "library", "-c", "wl_calls", "--cgroup", "*", "libc:write")
+    daemon.error(4, "NoSuchProcess", "attach", "-p", zombie.pid, "beta")
+    run(w)
+    for name in "file", "library":
+        daemon.sonde("detach", name)
+        rows = daemon.rows("--session", name, key="pid")
+        h.equal(list(rows), [f"{w.pid} wl_calls"], f"processes of {name}")
+    zombie.process.wait()
+
+
+@h.test
 def those_that_start_later_are_found(daemon):
     scope()
     daemon.sonde("attach", "--name", "later", "--container", CONTAINER, BETA)
