@@ -16,6 +16,11 @@ const struct option_def option_defs[] = {
 	 AT(comm)},
 	{0, "uid", OPTION_UID, "UID", "processes of this user (number or name)", NULL, WHOM | QUERY,
 	 AT(uid)},
+	{0, "cgroup", OPTION_TEXT, "GLOB",
+	 "processes whose control group matches: '/system.slice/*'", NULL, WHOM | QUERY,
+	 AT(cgroup)},
+	{0, "container", OPTION_TEXT, "GLOB", "processes in a container whose ID or name matches",
+	 NULL, WHOM | QUERY, AT(container)},
 	{'a', "all", OPTION_FLAG, NULL, "every process, those that start later too", NULL,
 	 WHOM | QUERY, AT(all)},
 
@@ -77,8 +82,8 @@ const struct option_def option_defs[] = {
 
 	{0, "kind", OPTION_CHOICE, "KIND", "spans, CPU samples or waits", "span|cpu|offcpu",
 	 V(report) | V(graph) | V(flame), AT(kind)},
-	{0, "by", OPTION_CHOICE, "KEY", "group by", "func|probe|comm|pid|thread", V(report),
-	 AT(by)},
+	{0, "by", OPTION_CHOICE, "KEY", "group by", "func|probe|comm|pid|thread|container|cgroup",
+	 V(report), AT(by)},
 	{0, "sort", OPTION_CHOICE, "KEY", "order by",
 	 "total|self|calls|errors|avg|p50|p99|max|samples", V(report), AT(sort)},
 	{0, "sort", OPTION_CHOICE, "KEY", "order by", "time|duration", V(spans), AT(sort)},

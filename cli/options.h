@@ -63,7 +63,7 @@ struct options {
 	/* whom */
 	uint32_t *pids;
 	size_t n_pids, cap_pids;
-	const char *comm;
+	const char *comm, *cgroup, *container; /* globs */
 	struct number uid;
 	bool all;
 	/* history */

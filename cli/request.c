@@ -3,9 +3,14 @@
 
 enum { DEFAULT_FREQUENCY = 99 };
 
+static bool selects(const struct options *o)
+{
+	return o->n_pids || o->comm || o->uid.set || o->cgroup || o->container;
+}
+
 static bool names_whom(const struct options *o)
 {
-	return o->n_pids || o->comm || o->uid.set || o->all || o->command;
+	return selects(o) || o->all || o->command;
 }
 
 /* Samples are wanted when asked for, or when a recording says nothing of what it is to hold. */
@@ -18,10 +23,14 @@ static uint64_t frequency(const struct options *o)
 
 int request_check(const struct options *o, struct error *e)
 {
-	if (o->all && (o->n_pids || o->comm || o->uid.set))
-		return usage_error(o, e, "-a means every process: leave out -p, -c and --uid");
-	if (o->command && (o->n_pids || o->comm || o->uid.set))
-		return usage_error(o, e, "either a command behind --, or -p, -c and --uid");
+	if (o->all && selects(o))
+		return usage_error(o, e,
+				   "-a means every process: leave out -p, -c, --uid, --cgroup and "
+				   "--container");
+	if (o->command && selects(o))
+		return usage_error(o, e,
+				   "either a command behind --, or -p, -c, --uid, --cgroup and "
+				   "--container");
 	if (o->stats_only && (o->args || o->capture.n || o->stack_if || o->exceptions))
 		return usage_error(o, e,
 				   "--args, --capture, --stack-if and --exceptions are about raw "
@@ -33,8 +42,11 @@ int request_check(const struct options *o, struct error *e)
 				   samples ? ", -F HZ for CPU samples, or --off-cpu" : "");
 	}
 	if ((frequency(o) || o->off_cpu) && !names_whom(o))
-		return usage_error(o, e, "say whom to sample: -p PID, -c NAME, --uid USER%s or -a",
-				   o->verb == &verbs[VERB_record] ? ", -- COMMAND" : "");
+		return usage_error(
+			o, e,
+			"say whom to sample: -p PID, -c NAME, --uid USER, --cgroup GLOB, "
+			"--container ID%s or -a",
+			o->verb == &verbs[VERB_record] ? ", -- COMMAND" : "");
 	return 0;
 }
 
@@ -65,6 +77,10 @@ static void write_selectors(struct json_writer *w, const struct options *o, pid_
 		json_string(w, "comm", o->comm);
 	if (o->uid.set)
 		json_u64(w, "uid", o->uid.value);
+	if (o->cgroup)
+		json_string(w, "cgroup", o->cgroup);
+	if (o->container)
+		json_string(w, "container", o->container);
 	json_object_end(w);
 }
 
@@ -157,7 +173,7 @@ void request_query(struct json_writer *w, const struct options *o)
 		json_string(w, "demangle", o->demangle);
 	if (o->no_inline)
 		json_bool(w, "inlined", false);
-	if (!o->all && (o->n_pids || o->comm || o->uid.set))
+	if (!o->all && selects(o))
 		write_selectors(w, o, 0);
 	json_object_end(w);
 }

@@ -121,10 +121,12 @@ void span_text(struct output *o, reply_t *span, bool args)
 
 	text_append_safe(&comm, reply_str(span, "comm"));
 	width = comm.data ? text_width(comm.data) : 0;
-	strbuf_printf(out, "%s  %*s  %7" PRIu64 "  ",
-		      format_clock(clock, reply_u64(span, "time_us")), DURATION_WIDTH,
-		      format_duration(duration, reply_u64(span, "duration_ns")),
+	strbuf_printf(out, "%s  %*s  %7" PRIu64, format_clock(clock, reply_u64(span, "time_us")),
+		      DURATION_WIDTH, format_duration(duration, reply_u64(span, "duration_ns")),
 		      reply_u64(span, "tid"));
+	if (reply_u64(span, "ns_pid"))
+		strbuf_printf(out, " (%" PRIu64 ")", reply_u64(span, "ns_pid"));
+	text_spaces(out, 2);
 	strbuf_puts(out, comm.data ? comm.data : "");
 	text_spaces(out, (width < COMM_WIDTH ? COMM_WIDTH - width : 0) + 2);
 	text_spaces(out, indent);

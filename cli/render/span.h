@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A span as a line of text: wall-clock time, duration, thread, process name, function indented by
+ * A span as a line of text: wall-clock time, duration, thread (and the number of its process in
+ * another PID namespace), process name, function indented by
  * its depth, arguments, result.
  */
 #ifndef SONDE_RENDER_SPAN_H

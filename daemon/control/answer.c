@@ -130,6 +130,15 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 	json_array_end(w);
 }
 
+/* Where a process is, if that is another PID namespace, or a container. */
+static void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container)
+{
+	if (ns_pid)
+		put_int(w, "ns_pid", ns_pid);
+	if (container && *container)
+		json_string(w, "container", container);
+}
+
 static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
 			 const struct stack_row *row)
 {
@@ -138,6 +147,7 @@ static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
 	json_object_begin(w, NULL);
 	put_int(w, "pid", process->pid);
 	json_string(w, "comm", process->comm ? process->comm : "");
+	answer_place(w, process->ns_pid, process->container);
 	json_string(w, "thread", row->thread ? row->thread : "");
 	json_array_begin(w, "frames");
 	for (size_t i = 0; i < row->n_frames; i++)
@@ -201,6 +211,7 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	put_int(w, "pid", row->pid);
 	put_int(w, "tid", span->tid);
 	json_string(w, "comm", row->comm ? row->comm : "");
+	answer_place(w, row->ns_pid, row->container);
 	json_string(w, "name", row->name ? row->name : "");
 	json_string(w, "binary", base_name(row->binary));
 	put_int(w, "depth", span->depth);

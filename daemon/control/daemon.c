@@ -397,8 +397,7 @@ static void update_tracking(struct daemon *d)
 	bool all = false;
 
 	for (struct session *s = d->sessions; s; s = s->next)
-		all |= s->active &&
-		       (s->options.n_pids == 0 || s->options.comm || s->options.has_uid);
+		all |= s->active && (s->options.n_pids == 0 || session_selects(&s->options));
 	processes_track_all(d->processes, all);
 	if (d->collector)
 		collector_set_prompt(d->collector, all);

@@ -21,6 +21,11 @@ static int read_selectors(const cJSON *selectors, struct asked *a, struct error 
 	if (r >= 0)
 		r = param_string(selectors, "comm", PARAM_OPTIONAL, &a->selectors.comm, error);
 	if (r >= 0)
+		r = param_string(selectors, "cgroup", PARAM_OPTIONAL, &a->selectors.cgroup, error);
+	if (r >= 0)
+		r = param_string(selectors, "container", PARAM_OPTIONAL, &a->selectors.container,
+				 error);
+	if (r >= 0)
 		r = param_int(selectors, "uid", PARAM_OPTIONAL, 0, UINT32_MAX, &uid, error);
 	if (r < 0)
 		return r;
@@ -97,7 +102,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	error_set(error, EINVAL, "BadArgument",
 		  "a condition is about spans: samples have no duration, arguments or result");
 	error_fix(error, "ask for spans (--kind span), of a session that has probes; samples are "
-			 "chosen by -p, -c and --uid");
+			 "chosen by -p, -c, --uid, --cgroup and --container");
 	return -EINVAL;
 }
 

@@ -25,39 +25,6 @@ static int copy_strings(const cJSON *params, const char *name, char ***ret, size
 	return 1;
 }
 
-static int read_selectors(const cJSON *options, struct session_options *o, struct error *error)
-{
-	_cleanup_(freep) int64_t *pids = NULL;
-	const cJSON *selectors = NULL;
-	const char *comm = NULL;
-	int64_t uid = -1;
-	int r;
-
-	r = param_object(options, "selectors", PARAM_REQUIRED, &selectors, error);
-	if (r >= 0)
-		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 1, INT32_MAX, &pids, &o->n_pids,
-			       error);
-	if (r >= 0)
-		r = param_string(selectors, "comm", PARAM_OPTIONAL, &comm, error);
-	if (r >= 0)
-		r = param_int(selectors, "uid", PARAM_OPTIONAL, 0, UINT32_MAX, &uid, error);
-	if (r < 0)
-		return r;
-	o->has_uid = uid >= 0;
-	o->uid = (uint32_t)uid;
-	o->comm = comm ? strdup(comm) : NULL;
-	if (comm && !o->comm)
-		return -ENOMEM;
-	if (o->n_pids == 0)
-		return 0;
-	o->pids = calloc(o->n_pids, sizeof(*o->pids));
-	if (!o->pids)
-		return -ENOMEM;
-	for (size_t i = 0; i < o->n_pids; i++)
-		o->pids[i] = (uint32_t)pids[i];
-	return 0;
-}
-
 static int copy_text(const cJSON *options, const char *name, char **ret, struct error *error)
 {
 	const char *text = NULL;
@@ -67,6 +34,39 @@ static int copy_text(const cJSON *options, const char *name, char **ret, struct 
 		return r;
 	*ret = strdup(text);
 	return *ret ? 0 : -ENOMEM;
+}
+
+static int read_selectors(const cJSON *options, struct session_options *o, struct error *error)
+{
+	_cleanup_(freep) int64_t *pids = NULL;
+	const cJSON *selectors = NULL;
+	int64_t uid = -1;
+	int r;
+
+	r = param_object(options, "selectors", PARAM_REQUIRED, &selectors, error);
+	if (r >= 0)
+		r = param_ints(selectors, "pids", PARAM_OPTIONAL, 1, INT32_MAX, &pids, &o->n_pids,
+			       error);
+	if (r >= 0)
+		r = copy_text(selectors, "comm", &o->comm, error);
+	if (r >= 0)
+		r = copy_text(selectors, "cgroup", &o->cgroup, error);
+	if (r >= 0)
+		r = copy_text(selectors, "container", &o->container, error);
+	if (r >= 0)
+		r = param_int(selectors, "uid", PARAM_OPTIONAL, 0, UINT32_MAX, &uid, error);
+	if (r < 0)
+		return r;
+	o->has_uid = uid >= 0;
+	o->uid = (uint32_t)uid;
+	if (o->n_pids == 0)
+		return 0;
+	o->pids = calloc(o->n_pids, sizeof(*o->pids));
+	if (!o->pids)
+		return -ENOMEM;
+	for (size_t i = 0; i < o->n_pids; i++)
+		o->pids[i] = (uint32_t)pids[i];
+	return 0;
 }
 
 int methods_read_conditions(const cJSON *params, struct session_options *o, struct error *error)

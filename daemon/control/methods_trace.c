@@ -26,11 +26,15 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 	uint32_t pid = process ? process->pid : 0;
 	uint32_t comm = processes_thread_name(d->processes, pid, span->tid);
 
+	/* Anew: reading the name may have added processes. */
+	process = model_process_get(d->model, span->process);
 	*ret = (struct span_row){
 		.span = *span,
 		.more = *more,
 		.pid = pid,
+		.ns_pid = process ? process->ns_pid : 0,
 		.comm = model_string_get(d->model, comm),
+		.container = process ? model_string_get(d->model, process->container) : NULL,
 		.name = probe ? model_string_get(d->model, probe->name) : "",
 		.binary = probe ? file_path(d->model, probe->file) : "",
 	};

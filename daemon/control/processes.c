@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/processes.h"
+#include "control/mapped_files.h"
+#include "control/proc.h"
 #include "control/unclaimed.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include "sonde/base/format.h"
@@ -13,10 +14,7 @@ enum { MAX_THREAD_NAMES = 65536 };
 
 struct processes {
 	struct model *model;
-	struct symbolizer *symbolizer;
-	struct table
-		hashed; /* (inode, size, mtime, path) → file id, for files without a build-id */
-	struct table known;   /* file id → 1: the symbolizer has it */
+	struct mapped_files files;
 	struct table threads; /* (pid, tid) → string id */
 	struct unclaimed unclaimed;
 	bool track_all;
@@ -41,7 +39,7 @@ int processes_new(struct model *model, struct symbolizer *symbolizer, struct pro
 	if (!p)
 		return -ENOMEM;
 	p->model = model;
-	p->symbolizer = symbolizer;
+	p->files = (struct mapped_files){.model = model, .symbolizer = symbolizer};
 	*ret = p;
 	return 0;
 }
@@ -50,176 +48,11 @@ struct processes *processes_free(struct processes *p)
 {
 	if (!p)
 		return NULL;
-	table_release(&p->hashed);
-	table_release(&p->known);
+	mapped_files_release(&p->files);
 	table_release(&p->threads);
 	unclaimed_release(&p->unclaimed);
 	free(p);
 	return NULL;
-}
-
-static bool is_special(const char *path)
-{
-	return path[0] != '/' || startswith(path, "//") || startswith(path, "/memfd:") ||
-	       startswith(path, "/dev/") || startswith(path, "/SYSV");
-}
-
-/* Only regular files are opened to be read: opening others may block or act. */
-static int open_place(const char *path, uint64_t inode)
-{
-	_cleanup_(closep) int fd = open(path, O_PATH | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	if (inode && st.st_ino != inode)
-		return -ESTALE;
-	return TAKE_FD(fd);
-}
-
-/* What is mapped where: the parts of a mapping that lead to its file. */
-struct mapped {
-	uint64_t start, end;
-	uint64_t inode; /* 0: not known */
-};
-
-/*
- * The very file that a process has mapped, as an O_PATH descriptor; -errno. By its path, as that
- * process or, when it is gone, this one sees it; by the mapping when another file has that path.
- */
-static int find_place(uint32_t pid, const char *path, const struct mapped *m)
-{
-	char rooted[PATH_MAX + 32], through[80];
-	int fd;
-
-	snprintf(rooted, sizeof(rooted), "/proc/%u/root%s", pid, path);
-	fd = open_place(rooted, m->inode);
-	if (fd < 0)
-		fd = open_place(path, m->inode);
-	if (fd >= 0)
-		return fd;
-	snprintf(through, sizeof(through), "/proc/%u/map_files/%llx-%llx", pid,
-		 (unsigned long long)m->start, (unsigned long long)m->end);
-	return open_place(through, 0);
-}
-
-/* The same file, open for reading. */
-static int open_at(int place)
-{
-	char self[64];
-	int fd;
-
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", place);
-	fd = open(self, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
-}
-
-/* The model's file, by build-id or the content's hash, remembered by what stat says of it. */
-static uint32_t identify(struct processes *p, int place, const char *path)
-{
-	_cleanup_(closep) int fd = -EBADF;
-	struct reader_identity file;
-	struct stat st;
-	uint64_t key;
-	uint32_t *id;
-	bool is_new;
-
-	if (fstat(place, &st) < 0)
-		return model_file(p->model, NULL, path, 0);
-	key = hash_bytes(path, strlen(path), (uint64_t)st.st_ino);
-	key = hash_mix(hash_mix(key, (uint64_t)st.st_size),
-		       (uint64_t)st.st_mtim.tv_nsec + (uint64_t)st.st_mtim.tv_sec * NSEC_PER_SEC);
-	id = table_put(&p->hashed, key, &is_new);
-	if (!id)
-		return 0;
-	if (!is_new)
-		return *id;
-	fd = open_at(place);
-	if (fd < 0 || symbolizer_identify(p->symbolizer, fd, path, NULL, &file) < 0)
-		*id = model_file(p->model, NULL, path, 0);
-	else
-		*id = model_file(p->model, file.build_id, path,
-				 file.build_id_len > 0 ? 0 : FILE_CONTENT_HASH);
-	return *id;
-}
-
-/* The model's file for a mapping of that process; the symbolizer learns of it the first time. */
-static uint32_t find_file(struct processes *p, uint32_t pid, const char *path,
-			  const struct mapped *m)
-{
-	_cleanup_(closep) int place = -EBADF;
-	const struct model_file *file;
-	uint32_t id, *seen;
-	bool is_new;
-
-	if (is_special(path))
-		return model_file(p->model, NULL, path, FILE_SPECIAL);
-	place = find_place(pid, path, m);
-	id = place >= 0 ? identify(p, place, path) : model_file(p->model, NULL, path, 0);
-	if (!id)
-		return 0;
-	seen = table_put(&p->known, id, &is_new);
-	file = model_file_get(p->model, id);
-	if (seen && is_new && file)
-		(void)symbolizer_add_file(p->symbolizer, file->build_id, path,
-					  place >= 0 ? open_at(place) : -1);
-	return id;
-}
-
-/* Of the one hierarchy of version 2, whose line is "0::/path". */
-static void read_cgroup(struct processes *p, uint32_t id, uint32_t pid)
-{
-	_cleanup_(freep) char *text = NULL;
-	struct model_process *process;
-	uint32_t string;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
-	if (read_file(path, 65536, &text, NULL) < 0)
-		return;
-	for (char *line = text, *end; *line; line = end) {
-		end = line + strcspn(line, "\n");
-		if (*end)
-			*end++ = 0;
-		if (!startswith(line, "0::"))
-			continue;
-		string = model_string(p->model, line + strlen("0::"));
-		process = model_process_get(p->model, id);
-		if (process)
-			process->cgroup = string;
-	}
-}
-
-static void read_names(struct processes *p, uint32_t id, uint32_t pid)
-{
-	_cleanup_(freep) char *cmdline = NULL;
-	struct model_process *process;
-	char path[64], exe[PATH_MAX];
-	uint32_t string;
-	size_t size = 0;
-	ssize_t n;
-
-	read_cgroup(p, id, pid);
-	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	n = readlink(path, exe, sizeof(exe) - 1);
-	if (n > 0) {
-		string = model_stringn(p->model, exe, (size_t)n);
-		process = model_process_get(p->model, id);
-		if (process)
-			process->exe = string;
-	}
-	snprintf(path, sizeof(path), "/proc/%u/cmdline", pid);
-	if (read_file(path, 65536, &cmdline, &size) < 0 || size == 0)
-		return;
-	for (size_t i = 0; i + 1 < size; i++)
-		if (cmdline[i] == 0)
-			cmdline[i] = ' ';
-	string = model_string(p->model, cmdline);
-	process = model_process_get(p->model, id);
-	if (process)
-		process->cmdline = string;
 }
 
 void processes_track_all(struct processes *p, bool all)
@@ -273,7 +106,11 @@ void processes_fork(struct processes *p, const struct record_fork *r)
 		return;
 	c->exe = from->exe;
 	c->cmdline = from->cmdline;
+	/* By fork it is where its parent was, but for its number in the parent's PID namespace. */
 	c->cgroup = from->cgroup;
+	c->container = from->container;
+	if (from->ns_pid)
+		proc_read_ns_pid(p->model, child, r->pid);
 	/* A parent whose mappings are not known tells nothing: the child's are read when needed. */
 	if (from->flags & PROCESS_MAPPED && model_process_inherit(p->model, child, parent) == 0)
 		model_process_get(p->model, child)->flags |= PROCESS_MAPPED;
@@ -301,7 +138,7 @@ void processes_exec(struct processes *p, const struct record_exec *r)
 	thread = table_get(&p->threads, (uint64_t)r->pid << 32 | r->pid);
 	if (thread)
 		*thread = comm;
-	read_names(p, id, r->pid);
+	proc_read_names(p->model, id, r->pid);
 }
 
 void processes_exit(struct processes *p, const struct record_exit *r)
@@ -359,43 +196,9 @@ void processes_mmap(struct processes *p, const struct record_mmap *r)
 		return;
 	memcpy(path, r->path, r->path_len);
 	path[r->path_len] = 0;
-	map.file = find_file(p, r->pid, path, &mapped);
+	map.file = mapped_files_find(&p->files, r->pid, path, &mapped);
 	if (map.file)
 		(void)model_process_map(p->model, id, &map);
-}
-
-/* Start time (field 22) and parent of a process from /proc/PID/stat, whose second field may hold
- * anything. */
-static int read_stat(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_ppid)
-{
-	_cleanup_(freep) char *text = NULL;
-	unsigned long long ticks;
-	char path[64], *at;
-	int ppid, r;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	r = read_file(path, 4096, &text, NULL);
-	if (r < 0)
-		return r;
-	at = strrchr(text, ')');
-	if (!at || sscanf(at + 1,
-			  " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-			  "%*d %llu",
-			  &ppid, &ticks) != 2)
-		return -EBADMSG;
-	*ret_start_ns = ticks * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-	*ret_ppid = (uint32_t)ppid;
-	return 0;
-}
-
-static uint32_t read_comm(struct processes *p, const char *path)
-{
-	_cleanup_(freep) char *text = NULL;
-
-	if (read_file(path, 256, &text, NULL) < 0)
-		return 0;
-	text[strcspn(text, "\n")] = 0;
-	return model_string(p->model, text);
 }
 
 static uint32_t read_process(struct processes *p, uint32_t pid)
@@ -407,10 +210,10 @@ static uint32_t read_process(struct processes *p, uint32_t pid)
 	char path[64];
 
 	/* Gone already: what is known of it, if anything, stays as it is. */
-	if (read_stat(pid, &start_ns, &ppid) < 0)
+	if (proc_read_stat(pid, &start_ns, &ppid) < 0)
 		return model_process(p->model, pid, 0);
 	snprintf(path, sizeof(path), "/proc/%u/comm", pid);
-	comm = read_comm(p, path);
+	comm = proc_read_comm(p->model, path);
 	id = model_process(p->model, pid, start_ns);
 	process = model_process_get(p->model, id);
 	if (!process)
@@ -420,7 +223,7 @@ static uint32_t read_process(struct processes *p, uint32_t pid)
 	snprintf(path, sizeof(path), "/proc/%u", pid);
 	if (stat(path, &st) == 0)
 		process->uid = st.st_uid;
-	read_names(p, id, pid);
+	proc_read_names(p->model, id, pid);
 	return id;
 }
 
@@ -436,6 +239,15 @@ uint32_t processes_find(struct processes *p, uint32_t pid)
 		id = read_process(p, pid);
 	p->last_pid = id ? pid : 0;
 	p->last_process = id;
+	return id;
+}
+
+uint32_t processes_find_placed(struct processes *p, uint32_t pid)
+{
+	uint32_t id = processes_find(p, pid);
+
+	if (id)
+		proc_read_cgroup(p->model, id, pid);
 	return id;
 }
 
@@ -470,7 +282,8 @@ static void read_maps(struct processes *p, uint32_t id, uint32_t pid)
 		map.end = end;
 		map.offset = offset;
 		mapped = (struct mapped){start, end, inode};
-		map.file = find_file(p, pid, line[at] ? line + at : "//anon", &mapped);
+		map.file =
+			mapped_files_find(&p->files, pid, line[at] ? line + at : "//anon", &mapped);
 		if (map.file)
 			(void)model_process_map(p->model, id, &map);
 	}
@@ -546,7 +359,7 @@ uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid)
 	if (process)
 		*name = process->comm;
 	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", pid, tid);
-	id = read_comm(p, path);
+	id = proc_read_comm(p->model, path);
 	if (id)
 		*name = id;
 	return *name;

@@ -32,7 +32,13 @@ void processes_mmap(struct processes *p, const struct record_mmap *r);
 
 /* The process of a live pid, read from /proc when it is not known yet; 0 when out of memory. */
 uint32_t processes_find(struct processes *p, uint32_t pid);
-/* As above, and makes sure that its mappings are known: for samples. */
+/*
+ * As above, with the control group and the container that it is in by now. Processes may be moved,
+ * and nothing tells: else these are as they were when it executed its program or was first heard
+ * of.
+ */
+uint32_t processes_find_placed(struct processes *p, uint32_t pid);
+/* As processes_find(), and makes sure that its mappings are known: for samples. */
 uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
 
 /*

@@ -18,6 +18,8 @@ void session_options_release(struct session_options *o)
 {
 	free(o->name);
 	free(o->comm);
+	free(o->cgroup);
+	free(o->container);
 	free_strings(o->specs, o->n_specs);
 	free_strings(o->files, o->n_files);
 	free_strings(o->inside, o->n_inside);

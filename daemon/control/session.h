@@ -31,7 +31,10 @@ struct session_options {
 	size_t n_specs;
 	uint32_t *pids;
 	size_t n_pids;
-	char *comm; /* glob over the name of processes, those that start later included; or NULL */
+	bool pids_found; /* they were not named, but are what the others select: some may have ended
+			  */
+	/* Globs (query/selectors.h), processes that start later included; or NULL. */
+	char *comm, *cgroup, *container;
 	bool has_uid;
 	uint32_t uid;
 	char **files; /* of a command about to start */
@@ -51,6 +54,11 @@ struct session_options {
 	enum return_mode returns;
 };
 void session_options_release(struct session_options *o);
+/* By what they are, that is, and not by their numbers: others may come. */
+static inline bool session_selects(const struct session_options *o)
+{
+	return o->comm || o->has_uid || o->cgroup || o->container;
+}
 
 struct call;
 struct daemon;
@@ -124,7 +132,8 @@ struct session {
 	struct session_waits waits;
 	uint32_t slot;
 	uint32_t first_target; /* what the kernel side takes for a target without looking it up */
-	bool selects_by_name;  /* or by user: processes that start later may be targets, too */
+	bool selects_by_name;  /* or what else they are: those that start later may be targets, too
+				*/
 	bool has_slot, follows_forks;
 	size_t live_pids;     /* of options.pids: those that have not ended */
 	uint32_t first_probe; /* model id of probe 0; the others follow */

@@ -38,7 +38,8 @@ static struct probe_target make_target(const struct session_options *o, pid_t *p
 		return (struct probe_target){.files = (const char *const *)o->files,
 					     .n_files = o->n_files};
 	if (o->n_pids > 0)
-		return (struct probe_target){.pids = pids, .n_pids = o->n_pids};
+		return (struct probe_target){
+			.pids = pids, .n_pids = o->n_pids, .selected = o->pids_found};
 	return (struct probe_target){.all = true};
 }
 

@@ -3,13 +3,13 @@
 #include "control/session_targets.h"
 
 #include <dirent.h>
-#include <fnmatch.h>
+#include "query/selectors.h"
 #include "sonde/base/log.h"
 #include "sonde/base/strbuf.h"
 
 bool session_has_targets(const struct session_options *o)
 {
-	return o->n_pids > 0 || o->comm || o->has_uid;
+	return o->n_pids > 0 || session_selects(o);
 }
 
 static int add_pid(struct session *s, uint32_t pid)
@@ -24,15 +24,21 @@ static int add_pid(struct session *s, uint32_t pid)
 	return 0;
 }
 
-static bool is_selected(const struct session *s, uint32_t pid)
+/* By all but its number. placed: where it is by now counts, and not what was known of that. */
+static bool is_selected(const struct session *s, uint32_t pid, bool placed)
 {
-	struct model *m = s->context->model;
-	const struct model_process *p =
-		model_process_get(m, processes_find(s->context->processes, pid));
 	const struct session_options *o = &s->options;
+	const struct selectors selectors = {.comm = o->comm,
+					    .cgroup = o->cgroup,
+					    .container = o->container,
+					    .has_uid = o->has_uid,
+					    .uid = o->uid};
+	bool look = placed && (o->cgroup || o->container);
+	uint32_t id = look ? processes_find_placed(s->context->processes, pid)
+			   : processes_find(s->context->processes, pid);
+	const struct model_process *p = model_process_peek(s->context->model, id);
 
-	return p && (!o->has_uid || p->uid == o->uid) &&
-	       (!o->comm || fnmatch(o->comm, model_string_get(m, p->comm), 0) == 0);
+	return p && selectors_match(&selectors, s->context->model, p);
 }
 
 /* Of processes that were named by PID, those that the other selectors let through. */
@@ -42,12 +48,12 @@ static int narrow_pids(struct session *s, struct error *error)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < o->n_pids; i++)
-		if (is_selected(s, o->pids[i]))
+		if (is_selected(s, o->pids[i], true))
 			o->pids[kept++] = o->pids[i];
 	if (kept == 0) {
 		error_set(error, ESRCH, "NoSuchProcess",
-			  "none of the processes named by PID has that name and user");
-		error_fix(error, "leave out -c and --uid, or -p");
+			  "none of the processes named by PID is what the other selectors ask for");
+		error_fix(error, "leave out -c, --uid, --cgroup and --container, or -p");
 		return -ESRCH;
 	}
 	o->n_pids = kept;
@@ -55,7 +61,7 @@ static int narrow_pids(struct session *s, struct error *error)
 }
 
 /*
- * Processes selected by name or user that run now; those to come are added by session_execed().
+ * Processes selected by what they are that run now; those to come are added by session_execed().
  * With PIDs, all selectors must hold, as in questions.
  */
 static int select_running(struct session *s, struct error *error)
@@ -65,17 +71,18 @@ static int select_running(struct session *s, struct error *error)
 	uint64_t pid;
 	int r = 0;
 
-	if (!s->options.comm && !s->options.has_uid)
+	if (!session_selects(&s->options))
 		return 0;
 	if (s->options.n_pids > 0)
 		return narrow_pids(s, error);
 	s->selects_by_name = true;
+	s->options.pids_found = true;
 	dir = opendir("/proc");
 	if (!dir)
 		return -errno;
 	while (r >= 0 && (e = readdir(dir)))
 		if (parse_u64(e->d_name, &pid) == 0 && pid <= INT32_MAX &&
-		    is_selected(s, (uint32_t)pid))
+		    is_selected(s, (uint32_t)pid, true))
 			r = add_pid(s, (uint32_t)pid);
 	closedir(dir);
 	return r;
@@ -83,17 +90,22 @@ static int select_running(struct session *s, struct error *error)
 
 int session_add_targets(struct session *s, struct error *error)
 {
+	struct session_options *o = &s->options;
 	int selected = select_running(s, error);
 
 	if (selected < 0)
 		return selected;
-	s->live_pids = s->options.n_pids;
-	for (size_t i = 0; i < s->options.n_pids; i++) {
-		uint32_t pid = s->options.pids[i];
+	for (size_t i = 0; i < o->n_pids; i++) {
+		uint32_t pid = o->pids[i];
 		char path[64];
 		int r;
 
 		snprintf(path, sizeof(path), "/proc/%u", pid);
+		if (access(path, F_OK) < 0 && o->pids_found) {
+			/* It has ended since it was selected. */
+			o->pids[i--] = o->pids[--o->n_pids];
+			continue;
+		}
 		if (access(path, F_OK) < 0) {
 			error_set(error, ESRCH, "NoSuchProcess", "no process has PID %u", pid);
 			error_fix(
@@ -108,7 +120,21 @@ int session_add_targets(struct session *s, struct error *error)
 		/* Its names and mappings are read while it is there for certain. */
 		(void)processes_find_mapped(s->context->processes, pid);
 	}
+	s->live_pids = o->n_pids;
 	return 0;
+}
+
+static void describe_selection(struct strbuf *b, const struct session_options *o)
+{
+	strbuf_puts(b, "processes");
+	if (o->comm)
+		strbuf_printf(b, " named %s", o->comm);
+	if (o->has_uid)
+		strbuf_printf(b, " of user %u", o->uid);
+	if (o->cgroup)
+		strbuf_printf(b, " of control group %s", o->cgroup);
+	if (o->container)
+		strbuf_printf(b, " in container %s", o->container);
 }
 
 char *session_describe_targets(const struct session_options *o)
@@ -117,15 +143,13 @@ char *session_describe_targets(const struct session_options *o)
 
 	if (o->n_files > 0)
 		strbuf_printf(&b, "command %s", o->files[0]);
-	else if (o->comm)
-		strbuf_printf(&b, "processes named %s", o->comm);
-	else if (o->has_uid)
-		strbuf_printf(&b, "processes of user %u", o->uid);
+	else if (session_selects(o))
+		describe_selection(&b, o);
 	else if (o->n_pids > 0)
 		strbuf_puts(&b, "pid");
 	else
 		strbuf_puts(&b, "all");
-	for (size_t i = 0; i < o->n_pids && o->n_files == 0 && !o->comm && !o->has_uid; i++)
+	for (size_t i = 0; i < o->n_pids && o->n_files == 0 && !session_selects(o); i++)
 		strbuf_printf(&b, "%s%u", i ? "," : " ", o->pids[i]);
 	return strbuf_error(&b) ? NULL : TAKE_PTR(b.data);
 }
@@ -159,7 +183,8 @@ void session_forked(struct session *s, uint32_t parent, uint32_t child)
 
 void session_execed(struct session *s, uint32_t pid)
 {
-	if (!s->active || !s->selects_by_name || session_has_pid(s, pid) || !is_selected(s, pid))
+	if (!s->active || !s->selects_by_name || session_has_pid(s, pid) ||
+	    !is_selected(s, pid, false))
 		return;
 	if (kernel_side_add_target(s->context->kernel, s->slot, pid) == 0)
 		add_live(s, pid);

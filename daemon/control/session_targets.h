@@ -7,7 +7,7 @@
 
 /* Whether the session is about some processes only. */
 bool session_has_targets(const struct session_options *o);
-/* Makes them targets in the kernel; those selected by name or user are looked up first. */
+/* Makes them targets in the kernel; those selected by what they are are looked up first. */
 int session_add_targets(struct session *s, struct error *error);
 /* For people: "pid 12,13", "command /bin/ls", "all". The caller frees it. */
 char *session_describe_targets(const struct session_options *o);

@@ -44,15 +44,19 @@ enum process_flags { PROCESS_EXITED = 1 << 0, PROCESS_MAPPED = 1 << 1 /* mapping
 
 struct model_process {
 	uint32_t pid, ppid, uid;
-	uint32_t ns_pid; /* in its own PID namespace; 0 when not known */
+	/* In its own PID namespace, of a process in another one than the daemon is in; else 0, as
+	 * of a process that was gone before it could be read. */
+	uint32_t ns_pid;
 	uint32_t flags;
 	int32_t exit_status;
 	uint64_t start_ns; /* CLOCK_BOOTTIME: pid and start name a process for ever */
 	uint64_t exec_ns;  /* CLOCK_MONOTONIC of the last exec seen; 0 when none */
 	uint64_t exit_ns;
-	uint32_t comm, exe, cmdline, cgroup; /* strings */
-	uint32_t container;		     /* string: its id, 0 when it is in none */
-	struct model_mapping *mappings;	     /* sorted by start, not overlapping */
+	uint32_t comm, exe, cmdline; /* strings */
+	/* Strings: the path below the root of its hierarchy, the id (model/container.h); 0: not
+	 * known, in no container. As they were at the last exec, or when it was first heard of. */
+	uint32_t cgroup, container;
+	struct model_mapping *mappings; /* sorted by start, not overlapping */
 	size_t n_mappings, mappings_cap;
 };
 

@@ -70,6 +70,8 @@ static int check_pid(pid_t pid, struct error *e)
 
 int target_check(const struct probe_target *t, struct error *e)
 {
+	if (t->selected)
+		return 0;
 	for (size_t i = 0; i < t->n_pids; i++) {
 		int r = check_pid(t->pids[i], e);
 
@@ -247,8 +249,10 @@ static int list_into(const struct probe_target *t, struct table *seen, struct ta
 			return r;
 	}
 	for (size_t i = 0; i < t->n_pids; i++) {
-		r = list_process(t->pids[i], seen, files, e);
-		if (r < 0)
+		struct error ignored = {};
+
+		r = list_process(t->pids[i], seen, files, t->selected ? &ignored : e);
+		if (r < 0 && (!t->selected || r == -ENOMEM))
 			return r;
 	}
 	return t->all ? list_all(seen, files, e) : 0;

@@ -15,7 +15,8 @@
 struct probe_target {
 	const pid_t *pids;
 	size_t n_pids;
-	bool all;		  /* every process, also those that start later */
+	bool selected; /* pids are those of a moment ago: passed over as those of `all` are */
+	bool all;      /* every process, also those that start later */
 	const char *const *files; /* a command about to start: its executable first */
 	size_t n_files;
 };
@@ -38,8 +39,9 @@ struct target_files {
 };
 
 /*
- * The files of a target, each once; processes of `all` that end or are not accessible are passed
- * over. -ESRCH NoSuchProcess, -EACCES PermissionDenied, -EINVAL BadArgument, -ENOMEM.
+ * The files of a target, each once; processes of `all` that end, are not accessible or have no
+ * program (threads of the kernel) are passed over. -ESRCH NoSuchProcess, -EACCES PermissionDenied,
+ * -EINVAL BadArgument, -ENOMEM.
  */
 int target_list(const struct probe_target *t, struct target_files *ret_files, struct error *e);
 void target_files_release(struct target_files *files);

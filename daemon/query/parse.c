@@ -3,8 +3,9 @@
 
 /* In the order of enum report_by and enum report_sort; io.sonde.varlink has the same words. */
 static const char *const by_names[] = {
-	[BY_FUNC] = "func", [BY_PROBE] = "probe",   [BY_COMM] = "comm",
-	[BY_PID] = "pid",   [BY_THREAD] = "thread",
+	[BY_FUNC] = "func",	[BY_PROBE] = "probe",	[BY_COMM] = "comm",
+	[BY_PID] = "pid",	[BY_THREAD] = "thread", [BY_CONTAINER] = "container",
+	[BY_CGROUP] = "cgroup",
 };
 static const char *const sort_names[] = {
 	[SORT_TOTAL] = "total",	  [SORT_SELF] = "self", [SORT_CALLS] = "calls",

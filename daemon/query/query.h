@@ -19,7 +19,7 @@ static inline const char *query_kind_text(enum query_kind kind)
 {
 	return kind == QUERY_SPAN ? "span" : kind == QUERY_CPU ? "cpu" : "offcpu";
 }
-enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD };
+enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD, BY_CONTAINER, BY_CGROUP };
 enum report_sort {
 	SORT_TOTAL,
 	SORT_SELF,
@@ -42,7 +42,9 @@ enum report_sort report_sort_default(enum query_kind kind);
  * and kind. Quantiles come from the histograms, but never lie outside of [lowest, highest] call.
  */
 struct report_row {
-	const char *key; /* a name, "comm", "pid comm", "thread"; in the snapshot or the report */
+	/* A name, "comm", "pid comm" or "pid (pid in its namespace) comm", "thread", a container's
+	 * id or "[host]", a control group; in the snapshot or the report. */
+	const char *key;
 	const char *binary; /* file name of the path, "" when it does not apply */
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns;
 	uint64_t samples, self_samples;
@@ -60,7 +62,7 @@ struct report {
 /*
  * limit 0: all. Rows descend, ties by name. A key counts a sample and (inclusive) time once: calls
  * made inside a call of the same key add to calls, avg_ns, the quantiles and self_ns, but not to
- * total_ns, unless that outer call has not ended. Samples by comm, pid and thread have self equal
+ * total_ns, unless that outer call has not ended. Samples by what is no function have self equal
  * to total. -EINVAL: samples by probe. -EOPNOTSUPP: spans by thread, which takes raw spans.
  */
 int query_report(const struct snapshot *s, enum query_kind kind, enum report_by by,

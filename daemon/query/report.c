@@ -45,13 +45,24 @@ static const char *text_or_unknown(const char *s)
 
 static int process_text(struct builder *b, const struct snapshot_process *p, const char **ret)
 {
-	char *text;
+	char inner[16] = "", *text;
 
-	if (b->by == BY_COMM) {
+	switch (b->by) {
+	case BY_COMM:
 		*ret = text_or_unknown(p->comm);
 		return 0;
+	case BY_CGROUP:
+		*ret = text_or_unknown(p->cgroup);
+		return 0;
+	case BY_CONTAINER:
+		*ret = p->container && *p->container ? p->container : "[host]";
+		return 0;
+	default:
+		break;
 	}
-	if (asprintf(&text, "%u %s", p->pid, text_or_unknown(p->comm)) < 0)
+	if (p->ns_pid)
+		snprintf(inner, sizeof(inner), "(%u) ", p->ns_pid);
+	if (asprintf(&text, "%u %s%s", p->pid, inner, text_or_unknown(p->comm)) < 0)
 		return -ENOMEM;
 	*ret = b->report->texts[b->report->n_texts++] = text;
 	return 0;
@@ -114,6 +125,8 @@ static int make_groups(struct builder *b, enum query_kind kind)
 		return kind == QUERY_SPAN ? group_specs(b) : -EINVAL;
 	case BY_COMM:
 	case BY_PID:
+	case BY_CONTAINER:
+	case BY_CGROUP:
 		return group_processes(b);
 	case BY_THREAD:
 		return query_is_about_samples(kind) ? group_threads(b) : -EOPNOTSUPP;

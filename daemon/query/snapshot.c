@@ -7,8 +7,6 @@
 #include "snapshot.h"
 #include "stat.h"
 
-#include <fnmatch.h>
-
 enum { NOT_SEEN = 0, LEFT_OUT = UINT32_MAX, MARKED = UINT32_MAX };
 
 /* What a model's id became: NOT_SEEN, index + 1, or one of the marks above. [0] is id 0. */
@@ -50,19 +48,6 @@ static int take_init(struct take *t)
 	return 0;
 }
 
-bool selectors_match(const struct selectors *s, uint32_t pid, uint32_t uid, const char *comm)
-{
-	bool found = !s || !s->n_pids;
-
-	if (!s)
-		return true;
-	for (size_t i = 0; i < s->n_pids && !found; i++)
-		found = s->pids[i] == pid;
-	if (!found || (s->has_uid && s->uid != uid))
-		return false;
-	return !s->comm || fnmatch(s->comm, comm, 0) == 0;
-}
-
 static int take_string(struct take *t, uint32_t id, const char **ret)
 {
 	struct snapshot *s = t->s;
@@ -99,12 +84,16 @@ static int take_process(struct take *t, uint32_t id)
 	if (t->process_of[id] != NOT_SEEN)
 		return t->process_of[id] != LEFT_OUT;
 	p = model_process_get(t->m, id);
-	if (!selectors_match(t->selectors, p->pid, p->uid, model_string_get(t->m, p->comm))) {
+	if (!selectors_match(t->selectors, t->m, p)) {
 		t->process_of[id] = LEFT_OUT;
 		return 0;
 	}
-	copy = (struct snapshot_process){.pid = p->pid, .uid = p->uid};
+	copy = (struct snapshot_process){.pid = p->pid, .uid = p->uid, .ns_pid = p->ns_pid};
 	r = take_string(t, p->comm, &copy.comm);
+	if (r >= 0)
+		r = take_string(t, p->cgroup, &copy.cgroup);
+	if (r >= 0)
+		r = take_string(t, p->container, &copy.container);
 	if (r < 0)
 		return r;
 	if (array_reserve(&s->processes, &t->processes_cap, s->n_processes + 1,

@@ -9,24 +9,15 @@
 
 #include "model/model.h"
 #include "model/window.h"
+#include "selectors.h"
 #include "sonde/base/error.h"
-
-/* Which processes a question is about; nothing set: all. Owned by the caller. */
-struct selectors {
-	const uint32_t *pids;
-	size_t n_pids;
-	const char *comm; /* glob over the process's name, NULL for any */
-	bool has_uid;
-	uint32_t uid;
-};
-
-/* Whether a process is one of those; selectors NULL: all are. */
-bool selectors_match(const struct selectors *s, uint32_t pid, uint32_t uid, const char *comm);
 
 /* Strings that are const belong to snapshot.strings. */
 struct snapshot_process {
 	uint32_t pid, uid;
+	uint32_t ns_pid; /* in its own PID namespace; 0: in the daemon's, or not known */
 	const char *comm;
+	const char *cgroup, *container; /* "": not known, in none */
 };
 
 enum frame_kind { FRAME_USER, FRAME_KERNEL, FRAME_SPAN };

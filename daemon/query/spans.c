@@ -7,8 +7,8 @@
 enum { DEFAULT_LIMIT = 1000000 };
 
 struct process_name {
-	char *comm;
-	uint32_t pid;
+	char *comm, *container; /* container NULL: in none */
+	uint32_t pid, ns_pid;
 	bool is_wanted;
 };
 
@@ -52,11 +52,14 @@ static int take_processes(struct spans_names *n, struct model *m, const struct s
 		struct process_name *to = &n->processes[id];
 
 		to->pid = p->pid;
-		to->is_wanted = selectors_match(selectors, p->pid, p->uid, comm);
+		to->ns_pid = p->ns_pid;
+		to->is_wanted = selectors_match(selectors, m, p);
 		if (!to->is_wanted)
 			continue;
 		to->comm = strdup(comm);
-		if (!to->comm)
+		if (p->container)
+			to->container = strdup(model_string_get(m, p->container));
+		if (!to->comm || (p->container && !to->container))
 			return -ENOMEM;
 	}
 	return 0;
@@ -125,8 +128,10 @@ struct spans_names *spans_names_free(struct spans_names *n)
 {
 	if (!n)
 		return NULL;
-	for (size_t i = 0; n->processes && i <= n->n_processes; i++)
+	for (size_t i = 0; n->processes && i <= n->n_processes; i++) {
 		free(n->processes[i].comm);
+		free(n->processes[i].container);
+	}
 	for (size_t i = 0; n->probes && i <= n->n_probes; i++) {
 		free(n->probes[i].name);
 		free(n->probes[i].binary);
@@ -300,7 +305,9 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 			.span = *span,
 			.more = more_pool_get(&set->more, i),
 			.pid = process->pid,
+			.ns_pid = process->ns_pid,
 			.comm = process->comm,
+			.container = process->container,
 			.name = probe->name,
 			.binary = probe->binary,
 			.caller = caller ? names->probes[caller].name : "",

@@ -45,9 +45,10 @@ DEFINE_CLEANUP(struct spans_names *, spans_names_free)
 
 struct span_row {
 	struct raw_span span;
-	struct span_more more; /* of rows that are kept: good until the query is freed */
-	uint32_t pid;
+	struct span_more more;		  /* of rows that are kept: good until the query is freed */
+	uint32_t pid, ns_pid;		  /* ns_pid: 0 where it says nothing */
 	const char *comm, *name, *binary; /* point into the names */
+	const char *container;		  /* likewise; NULL or "": in none */
 	const char *caller;		  /* the function of the path's parent; "" for none */
 };
 

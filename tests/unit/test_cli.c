@@ -325,6 +325,21 @@ Test(cli, conditions)
 		"\"begin\":\"arg0 > 1\"}");
 }
 
+Test(cli, processes_by_where_they_are)
+{
+	sonde_ok("report --by container --cgroup '/system.slice/*' --container 9ec39b91f3d7");
+	expect_asked("\"query\":{\"selectors\":{\"cgroup\":\"/system.slice/*\","
+		     "\"container\":\"9ec39b91f3d7\"}},\"by\":\"container\"");
+	sonde_ok("attach --container 'web*' -p 1 x");
+	expect_asked("\"selectors\":{\"pids\":[1],\"container\":\"web*\"}");
+	/* They say whom to sample, and not everybody. */
+	sonde_ok("attach --cgroup '/a/*' -F 99");
+	expect_error("attach -a --container web -F 99", 2, "-a means every process");
+	expect_error("record --cgroup '/a/*' -- true", 2, "either a command behind --");
+	expect_error("attach -F 99", 2, "--cgroup GLOB, --container ID or -a");
+	expect_error("report --container ''", 2, "needs a value that is not empty");
+}
+
 Test(cli, what_is_kept_of_calls)
 {
 	RESULT r =
