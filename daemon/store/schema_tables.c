@@ -68,7 +68,7 @@ static const struct {
 	 "  pid INTEGER NOT NULL, ppid INTEGER NOT NULL, uid INTEGER NOT NULL,\n"
 	 "  flags INTEGER NOT NULL, exit_status INTEGER NOT NULL, -- 1: exited; as wait(2) gives "
 	 "it\n"
-	 "  ns_pid INTEGER NOT NULL, -- in its own PID namespace; 0: not known\n"
+	 "  ns_pid INTEGER NOT NULL, -- in its own PID namespace; 0: the same, or not known\n"
 	 "  start_ns INTEGER NOT NULL, -- CLOCK_BOOTTIME\n"
 	 "  exec_ns INTEGER NOT NULL, exit_ns INTEGER NOT NULL,\n"
 	 "  comm INTEGER NOT NULL, exe INTEGER NOT NULL, -- strings\n"
