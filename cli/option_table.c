@@ -23,6 +23,11 @@ const struct option_def option_defs[] = {
 	 QUERY | V(list), AT(input)},
 	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL, QUERY,
 	 AT(session)},
+	{0, "since", OPTION_TIME, "TIME",
+	 "only what began then or later: 10m (ago), yesterday, 14:30, 2026-11-30T14:30", NULL,
+	 QUERY, AT(since)},
+	{0, "until", OPTION_TIME, "TIME", "only what began before: as --since", NULL, QUERY,
+	 AT(until)},
 
 	{0, "min-duration", OPTION_DURATION, "TIME",
 	 "only spans that took at least this long: 250us, 10ms, 1s", NULL, COLLECT | V(spans),

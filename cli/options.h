@@ -20,6 +20,7 @@ enum option_kind {
 	OPTION_PIDS,	 /* appends to pids */
 	OPTION_CHOICE,	 /* const char *, one of choices */
 	OPTION_TEXTS,	 /* appends to a struct texts; separated by commas outside brackets */
+	OPTION_TIME,	 /* struct number: a point in time in microseconds since the epoch */
 };
 
 struct option_def {
@@ -68,6 +69,7 @@ struct options {
 	bool all;
 	/* history */
 	const char *input, *session;
+	struct number since, until; /* us since the epoch */
 	/* what to collect */
 	struct number min_duration, max_depth, frequency, duration, count;
 	bool errors, null_is_error, args, stats_only;

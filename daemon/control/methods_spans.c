@@ -224,6 +224,7 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 				   asked.where, &job->raw, &job->error);
 	if (r < 0)
 		return r;
+	asked_limit(&asked, d, &job->raw);
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
 		.args = true,

@@ -275,6 +275,12 @@ static int keep_row(struct spans_query *q, const struct span_row *row)
 	return 0;
 }
 
+/* Whether the times of a span, or of all spans of a chunk, leave any that could be wanted. */
+static bool in_time(const struct spans_filter *f, uint64_t first_ns, uint64_t last_ns)
+{
+	return last_ns >= f->since_ns && (!f->until_ns || first_ns < f->until_ns);
+}
+
 int spans_query_set(struct spans_query *q, const struct span_set *set)
 {
 	const struct spans_names *names = q->names;
@@ -289,6 +295,7 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 
 		if (span->duration_ns < q->filter.min_duration_ns ||
 		    (q->filter.errors_only && !(span->flags & SPAN_ERROR)) ||
+		    !in_time(&q->filter, span->start_ns, span->start_ns) ||
 		    span->process > names->n_processes || span->path > names->n_paths)
 			continue;
 		process = &names->processes[span->process];
@@ -317,8 +324,11 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 {
 	_cleanup_(span_set_release) struct span_set set = {};
-	int r = chunk_decode(chunk->data, chunk->size, &set);
+	int r;
 
+	if (!in_time(&q->filter, chunk->first_ns, chunk->last_ns))
+		return 0;
+	r = chunk_decode(chunk->data, chunk->size, &set);
 	return r < 0 ? r : spans_query_set(q, &set);
 }
 

@@ -17,6 +17,8 @@ struct spans_filter {
 	uint64_t min_duration_ns;
 	const char *name; /* glob over the function's name, NULL for any */
 	bool errors_only;
+	/* Only what starts from … to before, on the spans' clock. 0: no such limit. */
+	uint64_t since_ns, until_ns;
 	enum spans_sort sort;
 	size_t limit; /* 0: a default of 1,000,000 */
 	/* Asked last, about rows that all else lets through. NULL: all are wanted. */

@@ -188,6 +188,27 @@ Test(cli, answers_as_json)
 	check("attach --json -p 1 x", "attach.json", 0);
 }
 
+Test(cli, times_travel_as_microseconds_since_the_epoch)
+{
+	static const char *const verbs[] = {"report", "graph", "flame", "spans"};
+	char arguments[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		snprintf(arguments, sizeof(arguments),
+			 "%s --since 2026-11-30T14:30:00+02:00 --until @1796049000.5", verbs[i]);
+		sonde_ok(arguments);
+		expect_asked("\"query\":{\"since_us\":1796041800000000,\"until_us\":"
+			     "1796049000500000}");
+		cr_assert_eq(truncate(log_path, 0), 0);
+	}
+	sonde_ok("report --since '2 hours ago'");
+	sonde_ok("spans --until yesterday");
+	expect_error("report --since 10", 2, "--since 10: has no unit: write 10m");
+	expect_error("spans --until tomorrow", 2, "'2 hours ago', yesterday, 14:30, 2026-11-30T");
+	expect_error("spans --until 2026-02-30", 2, "there is no such day");
+	expect_error("list --since 1h", 2, "list does not take --since");
+}
+
 Test(cli, names_of_functions_are_asked_for_as_they_are_wanted)
 {
 	static const char *const verbs[] = {"flame", "report", "graph"};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Points in time as people write them on a command line: 10m, "2 h ago", yesterday, 14:30,
+ * 2026-11-30T14:30:00+02:00, @1796049000. Where no zone is said it is the local one.
+ */
+#ifndef SONDE_CLI_TIMESPEC_H
+#define SONDE_CLI_TIMESPEC_H
+
+#include "sonde/base/util.h"
+
+/*
+ * Both times are microseconds since the epoch. -EINVAL: *ret_why says what is wrong or what would
+ * be understood; it is static.
+ */
+int timespec_parse(const char *text, uint64_t now_us, uint64_t *ret_us, const char **ret_why);
+
+#endif
