@@ -325,3 +325,55 @@ int timespec_parse(const char *text, uint64_t now_us, uint64_t *ret_us, const ch
 	*ret_us = us;
 	return 0;
 }
+
+static int parse_side(const char *text, size_t len, uint64_t now_us, struct range_side *ret,
+		      const char **ret_why)
+{
+	char side[64];
+	int r;
+
+	*ret = (struct range_side){.kind = RANGE_OPEN};
+	while (len > 0 && *text == ' ')
+		text++, len--;
+	while (len > 0 && text[len - 1] == ' ')
+		len--;
+	if (!len)
+		return 0;
+	if (len >= sizeof(side))
+		return -EINVAL;
+	memcpy(side, text, len);
+	side[len] = '\0';
+	ret->kind = RANGE_OFFSET;
+	r = streq(side, "0") ? 0 : parse_duration(side, &ret->value);
+	if (r >= 0 && ret->value / NSEC_PER_USEC < TIME_MAX_US)
+		return 0;
+	if (r >= 0 || r == -ERANGE) {
+		*ret_why = "is too long";
+		return -EINVAL;
+	}
+	ret->kind = RANGE_POINT;
+	return timespec_parse(side, now_us, &ret->value, ret_why);
+}
+
+int timespec_parse_range(const char *text, uint64_t now_us, struct range *ret, const char **ret_why)
+{
+	static const char not_a_range[] = "not a range such as 1.5s~2s, 10ms~ or 14:30~14:31: A~B, "
+					  "of which one may be left out";
+	struct range range = {.set = true};
+	const char *tilde = strchr(text, '~');
+
+	*ret_why = not_a_range;
+	if (!tilde || strchr(tilde + 1, '~'))
+		return -EINVAL;
+	if (parse_side(text, (size_t)(tilde - text), now_us, &range.from, ret_why) < 0 ||
+	    parse_side(tilde + 1, strlen(tilde + 1), now_us, &range.to, ret_why) < 0)
+		return -EINVAL;
+	if (!range.from.kind && !range.to.kind)
+		return -EINVAL;
+	if (range.from.kind == range.to.kind && range.from.value >= range.to.value) {
+		*ret_why = "ends before it begins";
+		return -EINVAL;
+	}
+	*ret = range;
+	return 0;
+}

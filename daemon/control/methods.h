@@ -51,6 +51,8 @@ struct asked {
 /* ret starts as all zero and is released by the caller, also on failure. */
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);
 void asked_release(struct asked *a);
+/* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
+uint64_t methods_span_clock(const struct daemon *d, uint64_t us);
 /* Has the raw spans that were taken be limited to the times that are asked about. */
 struct raw_spans;
 void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw);

@@ -84,20 +84,17 @@ static int read_times(const cJSON *query, struct asked *a, struct error *error)
 	return -EINVAL;
 }
 
-/* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
-static uint64_t on_clock(uint64_t us, int64_t monotonic_to_epoch_ns)
+uint64_t methods_span_clock(const struct daemon *d, uint64_t us)
 {
-	__int128 ns = (__int128)us * NSEC_PER_USEC - monotonic_to_epoch_ns;
+	__int128 ns = (__int128)us * NSEC_PER_USEC - d->context.monotonic_to_epoch_ns;
 
 	return ns < 1 ? 1 : (uint64_t)ns;
 }
 
 void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw)
 {
-	int64_t offset = d->context.monotonic_to_epoch_ns;
-
-	raw->since_ns = a->since_us ? on_clock(a->since_us, offset) : 0;
-	raw->until_ns = a->until_us ? on_clock(a->until_us, offset) : 0;
+	raw->since_ns = a->since_us ? methods_span_clock(d, a->since_us) : 0;
+	raw->until_ns = a->until_us ? methods_span_clock(d, a->until_us) : 0;
 }
 
 int asked_refuse_times(const struct asked *a, struct error *error)

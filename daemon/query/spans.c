@@ -200,8 +200,14 @@ static int compare_duration(const void *pa, const void *pb)
 static bool goes_first(const struct spans_query *q, const struct span_row *a,
 		       const struct span_row *b)
 {
-	if (q->filter.sort == SPANS_BY_DURATION)
+	switch (q->filter.sort) {
+	case SPANS_BY_DURATION:
 		return compare_duration(a, b) > 0;
+	case SPANS_OLDEST:
+		return compare_time(a, b) > 0;
+	case SPANS_BY_TIME:
+		break;
+	}
 	return compare_time(a, b) < 0;
 }
 
@@ -281,6 +287,12 @@ static bool in_time(const struct spans_filter *f, uint64_t first_ns, uint64_t la
 	return last_ns >= f->since_ns && (!f->until_ns || first_ns < f->until_ns);
 }
 
+static bool is_too_early(const struct spans_filter *f, const struct raw_span *span)
+{
+	return span->start_ns < f->ends_after_ns &&
+	       span->duration_ns <= f->ends_after_ns - span->start_ns;
+}
+
 int spans_query_set(struct spans_query *q, const struct span_set *set)
 {
 	const struct spans_names *names = q->names;
@@ -296,7 +308,8 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 		if (span->duration_ns < q->filter.min_duration_ns ||
 		    (q->filter.errors_only && !(span->flags & SPAN_ERROR)) ||
 		    !in_time(&q->filter, span->start_ns, span->start_ns) ||
-		    span->process > names->n_processes || span->path > names->n_paths)
+		    is_too_early(&q->filter, span) || span->process > names->n_processes ||
+		    span->path > names->n_paths)
 			continue;
 		process = &names->processes[span->process];
 		if (!process->is_wanted || !q->is_wanted[names->probe_of[span->path]])
@@ -326,7 +339,8 @@ int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 	_cleanup_(span_set_release) struct span_set set = {};
 	int r;
 
-	if (!in_time(&q->filter, chunk->first_ns, chunk->last_ns))
+	if (!in_time(&q->filter, chunk->first_ns, chunk->last_ns) ||
+	    chunk->last_ns < q->filter.ends_after_ns)
 		return 0;
 	r = chunk_decode(chunk->data, chunk->size, &set);
 	return r < 0 ? r : spans_query_set(q, &set);

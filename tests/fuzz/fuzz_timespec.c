@@ -8,6 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(freep) char *text = malloc(size + 1);
 	const uint64_t now_us = 1796040497250000;
+	struct range range = {};
 	const char *why = NULL;
 	uint64_t us = UINT64_MAX;
 	int r;
@@ -19,6 +20,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	r = timespec_parse(text, now_us, &us, &why);
 	if (r < 0 ? us != UINT64_MAX || !why || !*why : us >= 1ULL << 53)
+		abort();
+	r = timespec_parse_range(text, now_us, &range, &why);
+	if (r < 0 ? range.set || !why || !*why : !range.set || (!range.from.kind && !range.to.kind))
 		abort();
 	return 0;
 }

@@ -116,12 +116,14 @@ static void check_spans(const struct spans_names *names, size_t n, const struct 
 		    (!f->errors_only || raw[i].flags & SPAN_ERROR) &&
 		    raw[i].start_ns >= f->since_ns &&
 		    (!f->until_ns || raw[i].start_ns < f->until_ns) &&
+		    (raw[i].start_ns >= f->ends_after_ns ||
+		     raw[i].start_ns + raw[i].duration_ns > f->ends_after_ns) &&
 		    probe_names[probe][1] != 'e' && (!f->match || raw[i].ret % 2) &&
 		    (!f->name || probe_labels[probe][1] == f->name[1]))
 			wanted[n_wanted++] = raw[i];
 	}
 	qsort(wanted, n_wanted, sizeof(*wanted),
-	      f->sort == SPANS_BY_TIME ? compare_raw_time : compare_raw_duration);
+	      f->sort == SPANS_BY_DURATION ? compare_raw_duration : compare_raw_time);
 	first = f->limit && n_wanted > f->limit && f->sort == SPANS_BY_TIME ? n_wanted - f->limit
 									    : 0;
 	n_wanted = f->limit ? MIN(n_wanted, f->limit) : n_wanted;
@@ -191,7 +193,8 @@ Test(query_spans, random_ones)
 			.errors_only = next_random() % 2,
 			.since_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
 			.until_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
-			.sort = next_random() % 2 ? SPANS_BY_TIME : SPANS_BY_DURATION,
+			.ends_after_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
+			.sort = next_random() % 3,
 			.limit = next_random() % 2 ? next_random() % 100 : 0,
 			.match = next_random() % 2 ? is_odd : NULL,
 		};

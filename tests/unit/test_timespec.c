@@ -91,6 +91,67 @@ Test(timespec, where_clocks_are_changed)
 	cr_expect_eq(us, 1792926000000000 - 25 * 3600000000ULL);
 }
 
+static void check_side(const struct range_side *side, enum range_side_kind kind, uint64_t value)
+{
+	cr_expect_eq(side->kind, kind);
+	cr_expect(kind == RANGE_OPEN || side->value == value, "%llu, not %llu",
+		  (unsigned long long)side->value, (unsigned long long)value);
+}
+
+static void check_range(const char *text, enum range_side_kind from_kind, uint64_t from,
+			enum range_side_kind to_kind, uint64_t to)
+{
+	struct range range = {};
+	const char *why = NULL;
+
+	cr_assert_eq(timespec_parse_range(text, now_us, &range, &why), 0, "%s: %s", text, why);
+	cr_expect(range.set);
+	check_side(&range.from, from_kind, from);
+	check_side(&range.to, to_kind, to);
+}
+
+Test(timespec, ranges)
+{
+	setenv("TZ", "UTC", 1);
+	tzset();
+	check_range("1.5s~2s", RANGE_OFFSET, 1500000000, RANGE_OFFSET, 2000000000);
+	check_range("0~10ms", RANGE_OFFSET, 0, RANGE_OFFSET, 10000000);
+	check_range("10ms~", RANGE_OFFSET, 10000000, RANGE_OPEN, 0);
+	check_range(" ~ 10us ", RANGE_OPEN, 0, RANGE_OFFSET, 10000);
+	check_range("14:30~14:31", RANGE_POINT, 1796049000000000, RANGE_POINT, 1796049060000000);
+	check_range("10 min ago~", RANGE_POINT, now_us - 600000000, RANGE_OPEN, 0);
+	check_range("1s~2026-11-30T14:30:00Z", RANGE_OFFSET, 1000000000, RANGE_POINT,
+		    1796049000000000);
+}
+
+Test(timespec, refuses_what_is_no_range)
+{
+	static const struct {
+		const char *text, *words;
+	} wrong[] = {
+		{"", "not a range"},
+		{"~", "not a range"},
+		{"1s", "not a range"},
+		{"1s~2s~3s", "not a range"},
+		{"1s~1s", "before it begins"},
+		{"2s~1s", "before it begins"},
+		{"14:31~14:30", "before it begins"},
+		{"x~1s", "not a time such as"},
+		{"1s~5", "has no unit"},
+		{"1s~99999999999d", "too long"},
+		{"24:00~", "no such time of day"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct range range = {};
+		const char *why = NULL;
+
+		cr_expect_eq(timespec_parse_range(wrong[i].text, now_us, &range, &why), -EINVAL);
+		cr_expect(why && strstr(why, wrong[i].words), "%s: %s", wrong[i].text, why);
+		cr_expect(!range.set);
+	}
+}
+
 Test(timespec, refuses_what_is_none)
 {
 	static const struct {
