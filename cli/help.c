@@ -32,6 +32,8 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 			"sonde flame --kind cpu -p 4711 -o cpu.svg"},
 	[VERB_spans] = {"sonde spans -i app.sonde --sort duration -n 20",
 			"sonde spans --name 'handle_*' --min-duration 5ms --json"},
+	[VERB_timeline] = {"sonde timeline -i app.sonde -r 1.5s~1.6s",
+			   "sonde timeline --since 10m --where 'duration > 1ms' -n 100"},
 	[VERB_completion] = {"sonde completion bash > /etc/bash_completion.d/sonde",
 			     "source <(sonde completion bash)"},
 	[VERB_version] = {"sonde version", "sonde version --json"},

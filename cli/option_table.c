@@ -6,7 +6,8 @@
 
 #define WHOM	(V(probes) | V(trace) | V(record) | V(attach))
 #define COLLECT WHOM
-#define QUERY	(V(report) | V(graph) | V(flame) | V(spans))
+#define SPANS	(V(spans) | V(timeline))
+#define QUERY	(V(report) | V(graph) | V(flame) | SPANS)
 
 /* In the order in which help shows them. */
 const struct option_def option_defs[] = {
@@ -28,14 +29,22 @@ const struct option_def option_defs[] = {
 	 QUERY | V(list), AT(input)},
 	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL, QUERY,
 	 AT(session)},
+	{0, "since", OPTION_TIME, "TIME",
+	 "only what began then or later: 10m (ago), yesterday, 14:30, 2026-11-30T14:30", NULL,
+	 QUERY, AT(since)},
+	{0, "until", OPTION_TIME, "TIME", "only what began before: as --since", NULL, QUERY,
+	 AT(until)},
+	{'r', "range", OPTION_RANGE, "A~B",
+	 "what was going on from A to B: 1.5s~2s from the first span on, or points in time", NULL,
+	 V(timeline), AT(range)},
 
 	{0, "min-duration", OPTION_DURATION, "TIME",
-	 "only spans that took at least this long: 250us, 10ms, 1s", NULL, COLLECT | V(spans),
+	 "only spans that took at least this long: 250us, 10ms, 1s", NULL, COLLECT | SPANS,
 	 AT(min_duration)},
 	{0, "max-depth", OPTION_NUMBER, "N", "only spans nested at most N deep", NULL, COLLECT,
 	 AT(max_depth)},
 	{0, "errors", OPTION_FLAG, NULL, "only spans that returned an error (a value below 0)",
-	 NULL, COLLECT | V(spans), AT(errors)},
+	 NULL, COLLECT | SPANS, AT(errors)},
 	{0, "null-is-error", OPTION_FLAG, NULL, "an error is a return value of 0 (NULL)", NULL,
 	 COLLECT, AT(null_is_error)},
 	{0, "exceptions", OPTION_FLAG, NULL,
@@ -77,8 +86,10 @@ const struct option_def option_defs[] = {
 	 NULL, V(spans), AT(count)},
 	{0, "name", OPTION_TEXT, "NAME", "name of the session", NULL,
 	 V(trace) | V(record) | V(attach), AT(name)},
-	{0, "name", OPTION_TEXT, "GLOB", "only spans of functions whose name matches", NULL,
-	 V(spans), AT(name)},
+	{'n', "limit", OPTION_NUMBER, "N", "show at most N spans of each thread, the oldest", NULL,
+	 V(timeline), AT(count)},
+	{0, "name", OPTION_TEXT, "GLOB", "only spans of functions whose name matches", NULL, SPANS,
+	 AT(name)},
 
 	{0, "kind", OPTION_CHOICE, "KIND", "spans, CPU samples or waits", "span|cpu|offcpu",
 	 V(report) | V(graph) | V(flame), AT(kind)},

@@ -172,6 +172,26 @@ static int parse_texts(struct parser *p, const char *shown, const char *value, s
 	return 0;
 }
 
+static int parse_point(struct parser *p, const char *shown, const char *value, struct number *ret)
+{
+	const char *why;
+	uint64_t us;
+
+	if (timespec_parse(value, now_epoch_us(), &us, &why) < 0)
+		return bad_value(p, shown, value, why);
+	*ret = (struct number){true, us};
+	return 0;
+}
+
+static int parse_range(struct parser *p, const char *shown, const char *value, struct range *ret)
+{
+	const char *why;
+
+	if (timespec_parse_range(value, now_epoch_us(), ret, &why) < 0)
+		return bad_value(p, shown, value, why);
+	return 0;
+}
+
 static int set_value(struct parser *p, const struct option_def *d, const char *shown,
 		     const char *value)
 {
@@ -198,6 +218,10 @@ static int set_value(struct parser *p, const struct option_def *d, const char *s
 		return parse_percent(p, shown, value, at);
 	case OPTION_PIDS:
 		return parse_pids(p, shown, value);
+	case OPTION_RANGE:
+		return parse_range(p, shown, value, at);
+	case OPTION_TIME:
+		return parse_point(p, shown, value, at);
 	case OPTION_DURATION:
 	case OPTION_SECONDS:
 		return parse_time(p, shown, value, d->kind == OPTION_SECONDS, at);

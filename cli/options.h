@@ -7,6 +7,7 @@
 #ifndef SONDE_CLI_OPTIONS_H
 #define SONDE_CLI_OPTIONS_H
 
+#include "timespec.h"
 #include "verbs.h"
 
 enum option_kind {
@@ -20,6 +21,8 @@ enum option_kind {
 	OPTION_PIDS,	 /* appends to pids */
 	OPTION_CHOICE,	 /* const char *, one of choices */
 	OPTION_TEXTS,	 /* appends to a struct texts; separated by commas outside brackets */
+	OPTION_RANGE,	 /* struct range */
+	OPTION_TIME,	 /* struct number: a point in time in microseconds since the epoch */
 };
 
 struct option_def {
@@ -68,6 +71,8 @@ struct options {
 	bool all;
 	/* history */
 	const char *input, *session;
+	struct number since, until; /* us since the epoch */
+	struct range range;
 	/* what to collect */
 	struct number min_duration, max_depth, frequency, duration, count;
 	bool errors, null_is_error, args, stats_only;

@@ -169,6 +169,8 @@ void request_query(struct json_writer *w, const struct options *o)
 		json_string(w, "kind", o->kind);
 	if (o->where)
 		json_string(w, "where", o->where);
+	write_number(w, "since_us", &o->since);
+	write_number(w, "until_us", &o->until);
 	if (o->demangle)
 		json_string(w, "demangle", o->demangle);
 	if (o->no_inline)

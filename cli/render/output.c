@@ -2,6 +2,8 @@
 #include "output.h"
 
 #include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -9,6 +11,8 @@
 #include "sink.h"
 #include "span.h"
 #include "text.h"
+
+enum { DEFAULT_COLUMNS = 80, MAX_COLUMNS = 10000 };
 
 /* What differs between text and JSON. */
 struct output_ops {
@@ -233,6 +237,35 @@ size_t output_width(const struct output *o)
 	if (!sink_is_terminal(o->sink) || !(o->config.no_pager || o->streaming))
 		return 0;
 	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+size_t output_columns(const struct output *o)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size = {0};
+	uint64_t n;
+
+	if (sink_is_terminal(o->sink) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+	    size.ws_col > 0)
+		return size.ws_col;
+	return columns && parse_u64(columns, &n) == 0 && n > 0 && n <= MAX_COLUMNS
+		       ? (size_t)n
+		       : DEFAULT_COLUMNS;
+}
+
+bool output_is_plain(const struct output *o)
+{
+	locale_t locale;
+	bool utf8;
+
+	if (o->config.color && streq(o->config.color, "never"))
+		return true;
+	/* The program's own locale stays "C": numbers are written with a point everywhere. */
+	locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	utf8 = locale && streq(nl_langinfo_l(CODESET, locale), "UTF-8");
+	if (locale)
+		freelocale(locale);
+	return !utf8;
 }
 
 const char *output_style(const struct output *o, enum style style)

@@ -66,6 +66,10 @@ void output_error(struct output *o, const struct error *e);
 bool output_is_json(const struct output *o);
 struct strbuf *output_data(struct output *o);
 size_t output_width(const struct output *o); /* of the terminal in characters; 0: no limit */
+/* How wide a picture should be: the terminal (a pager shows in it, too), else $COLUMNS, else 80. */
+size_t output_columns(const struct output *o);
+/* ASCII only: the locale's characters are not UTF-8, or colours were refused by --color never. */
+bool output_is_plain(const struct output *o);
 const char *output_style(const struct output *o, enum style style);
 const char *output_style_end(const struct output *o, enum style style);
 

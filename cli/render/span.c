@@ -54,9 +54,8 @@ static bool is_error(reply_t *span, bool has_ret, uint64_t ret)
 }
 
 /* " (unwound: std::runtime_error: "no such table")" */
-static void append_unwound(struct output *o, reply_t *span)
+static void append_unwound(struct output *o, struct strbuf *out, reply_t *span)
 {
-	struct strbuf *out = output_data(o);
 	reply_t *exception = reply_get(span, "exception");
 	const char *type = reply_str(exception, "type"), *message = reply_str(exception, "message");
 
@@ -73,16 +72,15 @@ static void append_unwound(struct output *o, reply_t *span)
 	strbuf_printf(out, ")%s", output_style_end(o, STYLE_WARM));
 }
 
-static void append_result(struct output *o, reply_t *span)
+static void append_result(struct output *o, struct strbuf *out, reply_t *span)
 {
-	struct strbuf *out = output_data(o);
 	reply_t *result = reply_get(span, "result");
 	uint64_t ret = 0;
 	bool has_ret = reply_hex(span, "ret", &ret);
 	enum style style = is_error(span, has_ret && !result, ret) ? STYLE_BAD : STYLE_NONE;
 
 	if (reply_has_text(span, "flags", "unwound")) {
-		append_unwound(o, span);
+		append_unwound(o, out, span);
 		return;
 	}
 	/* Nothing is known of the result of a call that ended as another one's. */
@@ -111,13 +109,27 @@ static void append_stack(struct output *o, reply_t *span, size_t indent)
 	}
 }
 
+void span_call(struct output *o, struct strbuf *out, reply_t *span, bool args)
+{
+	reply_t *call = reply_get(span, "call");
+
+	text_append_safe(out, reply_str(span, "name"));
+	if (call) {
+		strbuf_putc(out, '(');
+		text_append_safe(out, reply_text(call));
+		strbuf_putc(out, ')');
+	} else if (args && reply_first(span, "args")) {
+		append_args(out, span);
+	}
+	append_result(o, out, span);
+}
+
 void span_text(struct output *o, reply_t *span, bool args)
 {
 	struct strbuf *out = output_data(o);
 	_cleanup_(strbuf_release) struct strbuf comm = {0};
 	char clock[FORMAT_MAX], duration[FORMAT_MAX];
 	size_t width, indent = 2 * MIN(reply_u64(span, "depth"), (uint64_t)INDENT_MAX);
-	reply_t *call = reply_get(span, "call");
 
 	text_append_safe(&comm, reply_str(span, "comm"));
 	width = comm.data ? text_width(comm.data) : 0;
@@ -130,15 +142,7 @@ void span_text(struct output *o, reply_t *span, bool args)
 	strbuf_puts(out, comm.data ? comm.data : "");
 	text_spaces(out, (width < COMM_WIDTH ? COMM_WIDTH - width : 0) + 2);
 	text_spaces(out, indent);
-	text_append_safe(out, reply_str(span, "name"));
-	if (call) {
-		strbuf_putc(out, '(');
-		text_append_safe(out, reply_text(call));
-		strbuf_putc(out, ')');
-	} else if (args && reply_first(span, "args")) {
-		append_args(out, span);
-	}
-	append_result(o, span);
+	span_call(o, out, span, args);
 	strbuf_putc(out, '\n');
 	append_stack(o, span, STACK_COLUMN + indent);
 }

@@ -11,6 +11,8 @@
 
 void span_text_head(struct output *o);
 void span_text(struct output *o, reply_t *span, bool args);
+/* "name(arguments) = result", in the colours of the output. */
+void span_call(struct output *o, struct strbuf *out, reply_t *span, bool args);
 
 /* A return value as people read it: small numbers (and small negative int) decimal, else hex. */
 void span_result(struct strbuf *out, uint64_t value);

@@ -26,19 +26,35 @@ void text_append_safe(struct strbuf *out, const char *s)
 	}
 }
 
+/* The length of an escape sequence that sets a style, which has no width; 0: there is none. */
+static size_t style_length(const char *s)
+{
+	size_t n = 2;
+
+	if (s[0] != '\033' || s[1] != '[')
+		return 0;
+	while (s[n] && s[n] != 'm')
+		n++;
+	return n + (s[n] == 'm');
+}
+
 size_t text_width(const char *s)
 {
 	size_t width = 0;
 
-	for (; *s; s++)
-		if (((unsigned char)*s & 0xc0) != 0x80)
-			width++;
+	while (*s) {
+		size_t n = style_length(s);
+
+		width += !n && ((unsigned char)*s & 0xc0) != 0x80;
+		s += n ? n : 1;
+	}
 	return width;
 }
 
 void text_append_cut(struct strbuf *out, const char *s, size_t width)
 {
-	size_t kept = 0, i = 0;
+	size_t kept = 0, i = 0, n;
+	bool styled = false;
 
 	if (text_width(s) <= width) {
 		strbuf_puts(out, s);
@@ -47,13 +63,19 @@ void text_append_cut(struct strbuf *out, const char *s, size_t width)
 	if (!width)
 		return;
 	while (s[i] && kept < width - 1) {
+		n = style_length(s + i);
+		if (n) {
+			styled = true;
+			i += n;
+			continue;
+		}
 		i++;
 		while (((unsigned char)s[i] & 0xc0) == 0x80)
 			i++;
 		kept++;
 	}
 	strbuf_append(out, s, i);
-	strbuf_puts(out, "\xe2\x80\xa6");
+	strbuf_puts(out, styled ? "\xe2\x80\xa6\033[0m" : "\xe2\x80\xa6");
 }
 
 void text_spaces(struct strbuf *out, size_t n)

@@ -11,10 +11,11 @@
 /* Appends s with control characters and invalid UTF-8 replaced by '?'. NULL is the empty text. */
 void text_append_safe(struct strbuf *out, const char *s);
 
-/* The number of characters (code points) of UTF-8 text. */
+/* The number of characters (code points) of UTF-8 text; escape sequences of styles are none. */
 size_t text_width(const char *s);
 
-/* Appends at most width characters of s; the last one is U+2026 when something was cut off. */
+/* Appends at most width characters of s; the last one is U+2026 when something was cut off,
+ * and a style ends there. */
 void text_append_cut(struct strbuf *out, const char *s, size_t width);
 
 void text_spaces(struct strbuf *out, size_t n);

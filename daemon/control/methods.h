@@ -45,10 +45,20 @@ struct asked {
 	const char *where; /* a condition on spans; NULL: none */
 	enum demangle_style demangle;
 	bool no_inlined;
+	/* Only what began from … to before; 0: no such limit. Microseconds since the epoch. */
+	uint64_t since_us, until_us;
 };
 /* ret starts as all zero and is released by the caller, also on failure. */
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);
 void asked_release(struct asked *a);
+/* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
+uint64_t methods_span_clock(const struct daemon *d, uint64_t us);
+/* Has the raw spans that were taken be limited to the times that are asked about. */
+struct raw_spans;
+void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw);
+/* For answers that are added up when data comes, and have no times: -EOPNOTSUPP with the error set
+ * when times are asked about. */
+int asked_refuse_times(const struct asked *a, struct error *error);
 
 /* Coverage and the object {"session"} as they are now, for methods_write_end(). */
 int methods_take_session(struct session *s, struct coverage *ret_coverage, struct strbuf *out);

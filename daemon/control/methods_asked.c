@@ -2,6 +2,7 @@
 /* What questions have in common: what they ask about, and what ends their answers. */
 #include "control/condition.h"
 #include "control/methods.h"
+#include "control/raw_spans.h"
 #include "varlink/params.h"
 
 void asked_release(struct asked *a)
@@ -67,6 +68,51 @@ static enum query_kind choose_kind(const char *kind, const struct session_option
 					       : QUERY_CPU;
 }
 
+static int read_times(const cJSON *query, struct asked *a, struct error *error)
+{
+	int64_t since = 0, until = 0;
+	int r;
+
+	r = param_int(query, "since_us", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &since, error);
+	if (r >= 0)
+		r = param_int(query, "until_us", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &until, error);
+	if (r < 0)
+		return r;
+	/* 0 stands for no limit: before 1970 there is nothing, and before its first microsecond. */
+	a->since_us = (uint64_t)since;
+	a->until_us = r > 0 ? (uint64_t)MAX(until, 1) : 0;
+	if (!a->until_us || a->since_us < a->until_us)
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "the times asked about end before they begin: there is nothing between them");
+	error_fix(error, "give a --since that is earlier than --until");
+	return -EINVAL;
+}
+
+uint64_t methods_span_clock(const struct daemon *d, uint64_t us)
+{
+	__int128 ns = (__int128)us * NSEC_PER_USEC - d->context.monotonic_to_epoch_ns;
+
+	return ns < 1 ? 1 : (uint64_t)ns;
+}
+
+void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw)
+{
+	raw->since_ns = a->since_us ? methods_span_clock(d, a->since_us) : 0;
+	raw->until_ns = a->until_us ? methods_span_clock(d, a->until_us) : 0;
+}
+
+int asked_refuse_times(const struct asked *a, struct error *error)
+{
+	if (!a->since_us && !a->until_us)
+		return 0;
+	error_set(error, EOPNOTSUPP, "NotSupported",
+		  "--since and --until choose raw spans only, not what was added up");
+	error_fix(error, "give a condition, too, so that raw spans are asked (--where "
+			 "'duration >= 0ns'), or leave the times out");
+	return -EOPNOTSUPP;
+}
+
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
 {
 	const cJSON *query = NULL, *selectors = NULL;
@@ -87,6 +133,8 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = demangle_style_parse(demangle, &ret->demangle);
 	if (r >= 0)
 		r = param_bool(query, "inlined", PARAM_OPTIONAL, &inlined, error);
+	if (r >= 0)
+		r = read_times(query, ret, error);
 	if (r >= 0)
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)

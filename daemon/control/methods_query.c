@@ -269,9 +269,12 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		q->holds_model = true;
 		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, asked->where,
 				   &q->raw, &q->error);
+		asked_limit(asked, d, &q->raw);
 	} else {
+		r = asked_refuse_times(asked, &q->error);
 		daemon_catch_up(d);
-		r = take_snapshot(d, asked, &q->snapshot);
+		if (r >= 0)
+			r = take_snapshot(d, asked, &q->snapshot);
 	}
 	if (r >= 0)
 		r = methods_take_session(asked->session, &q->coverage, &q->session);

@@ -183,7 +183,7 @@ static void spans_done(void *arg, bool cancelled)
 
 static int read_filter(struct call *call, struct spans_job *job)
 {
-	int64_t min_duration = 0, limit = 0;
+	int64_t min_duration = 0, limit = 0, ends_after = 0;
 	const char *name = NULL, *sort = NULL;
 	int r;
 
@@ -192,6 +192,9 @@ static int read_filter(struct call *call, struct spans_job *job)
 	if (r >= 0)
 		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit,
 			      &job->error);
+	if (r >= 0)
+		r = param_int(call_params(call), "ends_after_us", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
+			      &ends_after, &job->error);
 	if (r >= 0)
 		r = param_string(call_params(call), "name", PARAM_OPTIONAL, &name, &job->error);
 	if (r >= 0)
@@ -207,7 +210,12 @@ static int read_filter(struct call *call, struct spans_job *job)
 	job->filter.name = job->name_glob;
 	job->filter.min_duration_ns = (uint64_t)min_duration;
 	job->filter.limit = (size_t)limit;
-	job->filter.sort = sort && streq(sort, "duration") ? SPANS_BY_DURATION : SPANS_BY_TIME;
+	if (ends_after)
+		job->filter.ends_after_ns = methods_span_clock(job->daemon, (uint64_t)ends_after);
+	job->filter.sort = !sort		     ? SPANS_BY_TIME
+			   : streq(sort, "duration") ? SPANS_BY_DURATION
+			   : streq(sort, "oldest")   ? SPANS_OLDEST
+						     : SPANS_BY_TIME;
 	return 0;
 }
 
@@ -224,6 +232,7 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 				   asked.where, &job->raw, &job->error);
 	if (r < 0)
 		return r;
+	asked_limit(&asked, d, &job->raw);
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
 		.args = true,

@@ -109,6 +109,8 @@ int raw_spans_ask(struct raw_spans *raw, const struct spans_filter *filter,
 		with.match = span_condition_match;
 		with.match_arg = raw->condition;
 	}
+	with.since_ns = raw->since_ns;
+	with.until_ns = raw->until_ns;
 	r = spans_query_new(raw->names, &with, &query);
 	asking = (struct asking){raw, query};
 	for (size_t i = 0; i < raw->n_chunks && r >= 0; i++)

@@ -18,6 +18,7 @@ struct raw_spans {
 	struct span_set open;		  /* of the window that is still open */
 	struct store_reader *reader;	  /* borrowed, of a recording */
 	struct span_condition *condition; /* NULL: none */
+	uint64_t since_ns, until_ns;	  /* as of the filter; set by the caller */
 	uint64_t n, dropped;		  /* seen by raw_spans_ask(); pushed out of memory before */
 };
 
@@ -28,7 +29,7 @@ struct raw_spans {
 int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *selectors,
 		   const char *name_glob, const char *where, struct raw_spans *ret,
 		   struct error *error);
-/* On a worker. The filter's match is set; *ret_query is the caller's to free. */
+/* On a worker. The filter's match and times are set; *ret_query is the caller's to free. */
 int raw_spans_ask(struct raw_spans *r, const struct spans_filter *filter,
 		  struct spans_query **ret_query, struct error *error);
 void raw_spans_release(struct raw_spans *r);

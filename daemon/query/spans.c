@@ -205,8 +205,14 @@ static int compare_duration(const void *pa, const void *pb)
 static bool goes_first(const struct spans_query *q, const struct span_row *a,
 		       const struct span_row *b)
 {
-	if (q->filter.sort == SPANS_BY_DURATION)
+	switch (q->filter.sort) {
+	case SPANS_BY_DURATION:
 		return compare_duration(a, b) > 0;
+	case SPANS_OLDEST:
+		return compare_time(a, b) > 0;
+	case SPANS_BY_TIME:
+		break;
+	}
 	return compare_time(a, b) < 0;
 }
 
@@ -280,6 +286,18 @@ static int keep_row(struct spans_query *q, const struct span_row *row)
 	return 0;
 }
 
+/* Whether the times of a span, or of all spans of a chunk, leave any that could be wanted. */
+static bool in_time(const struct spans_filter *f, uint64_t first_ns, uint64_t last_ns)
+{
+	return last_ns >= f->since_ns && (!f->until_ns || first_ns < f->until_ns);
+}
+
+static bool is_too_early(const struct spans_filter *f, const struct raw_span *span)
+{
+	return span->start_ns < f->ends_after_ns &&
+	       span->duration_ns <= f->ends_after_ns - span->start_ns;
+}
+
 int spans_query_set(struct spans_query *q, const struct span_set *set)
 {
 	const struct spans_names *names = q->names;
@@ -294,7 +312,9 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 
 		if (span->duration_ns < q->filter.min_duration_ns ||
 		    (q->filter.errors_only && !(span->flags & SPAN_ERROR)) ||
-		    span->process > names->n_processes || span->path > names->n_paths)
+		    !in_time(&q->filter, span->start_ns, span->start_ns) ||
+		    is_too_early(&q->filter, span) || span->process > names->n_processes ||
+		    span->path > names->n_paths)
 			continue;
 		process = &names->processes[span->process];
 		if (!process->is_wanted || !q->is_wanted[names->probe_of[span->path]])
@@ -324,8 +344,12 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 {
 	_cleanup_(span_set_release) struct span_set set = {};
-	int r = chunk_decode(chunk->data, chunk->size, &set);
+	int r;
 
+	if (!in_time(&q->filter, chunk->first_ns, chunk->last_ns) ||
+	    chunk->last_ns < q->filter.ends_after_ns)
+		return 0;
+	r = chunk_decode(chunk->data, chunk->size, &set);
 	return r < 0 ? r : spans_query_set(q, &set);
 }
 

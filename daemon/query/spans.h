@@ -9,7 +9,8 @@
 #include "snapshot.h"
 #include "store/chunk.h"
 
-enum spans_sort { SPANS_BY_TIME, SPANS_BY_DURATION };
+/* By time it is the newest that are kept with a limit, unless the oldest are asked for. */
+enum spans_sort { SPANS_BY_TIME, SPANS_BY_DURATION, SPANS_OLDEST };
 
 struct span_row;
 
@@ -17,6 +18,10 @@ struct spans_filter {
 	uint64_t min_duration_ns;
 	const char *name; /* glob over the function's name, NULL for any */
 	bool errors_only;
+	/* Only what starts from … to before, on the spans' clock. 0: no such limit. */
+	uint64_t since_ns, until_ns;
+	/* Of what starts before that, only what ends later. */
+	uint64_t ends_after_ns;
 	enum spans_sort sort;
 	size_t limit; /* 0: a default of 1,000,000 */
 	/* Asked last, about rows that all else lets through. NULL: all are wanted. */

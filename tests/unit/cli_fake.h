@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A daemon that answers from files: for a method M the messages of tests/golden/cli/reply/M.json,
- * one a line (M-cpu.json when the call asks for CPU samples). It keeps what it was asked in a
- * file. Trace sends its last message after Stop. Run as a server on a socket, or, when the test
- * program itself is executed as `sonded --private --connection FD`, on those descriptors.
+ * one a line (M-cpu.json when the call asks for CPU samples, M-oldest.json for the oldest spans).
+ * It keeps what it was asked in a file. Trace sends its last message after Stop. Run as a server on
+ * a socket, or, when the test program itself is executed as `sonded --private --connection FD`, on
+ * those descriptors.
  */
 #ifndef SONDE_TEST_CLI_FAKE_H
 #define SONDE_TEST_CLI_FAKE_H
@@ -93,6 +94,8 @@ static void fake_call(int fd, const char *request, int log, const int stop_pipe[
 	len = (int)strcspn(method, "\"");
 	snprintf(file, sizeof(file), "%.*s%s", len, method,
 		 strstr(request, "\"kind\":\"cpu\"") ? "-cpu" : "");
+	if (strstr(request, "\"sort\":\"oldest\""))
+		snprintf(file, sizeof(file), "Spans-oldest");
 	if (streq(file, "Doctor") && getenv("FAKE_MISSING"))
 		snprintf(file, sizeof(file), "Doctor-missing");
 	if (strstr(request, "\"missing\""))

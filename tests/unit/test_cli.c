@@ -188,6 +188,64 @@ Test(cli, answers_as_json)
 	check("attach --json -p 1 x", "attach.json", 0);
 }
 
+Test(cli, times_travel_as_microseconds_since_the_epoch)
+{
+	static const char *const verbs[] = {"report", "graph", "flame", "spans"};
+	char arguments[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		snprintf(arguments, sizeof(arguments),
+			 "%s --since 2026-11-30T14:30:00+02:00 --until @1796049000.5", verbs[i]);
+		sonde_ok(arguments);
+		expect_asked("\"query\":{\"since_us\":1796041800000000,\"until_us\":"
+			     "1796049000500000}");
+		cr_assert_eq(truncate(log_path, 0), 0);
+	}
+	sonde_ok("report --since '2 hours ago'");
+	sonde_ok("spans --until yesterday");
+	expect_error("report --since 10", 2, "--since 10: has no unit: write 10m");
+	expect_error("spans --until tomorrow", 2, "'2 hours ago', yesterday, 14:30, 2026-11-30T");
+	expect_error("spans --until 2026-02-30", 2, "there is no such day");
+	expect_error("list --since 1h", 2, "list does not take --since");
+}
+
+Test(cli, timelines_have_a_lane_a_thread)
+{
+	setenv("COLUMNS", "42", 1);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	check("timeline", "timeline.txt", 0);
+	expect_asked("\"query\":{},\"sort\":\"oldest\",\"limit\":1000000}");
+	check("timeline --json", "timeline.json", 0);
+	check("timeline --color always -n 1", "timeline-color.txt", 0);
+	check("timeline --color never -n 2", "timeline-plain.txt", 0);
+	setenv("LC_ALL", "C", 1);
+	check("timeline -n 2", "timeline-plain.txt", 0);
+}
+
+/* The first span of all says what offsets mean; the daemon is then asked for what is between. */
+Test(cli, timelines_of_a_range)
+{
+	setenv("COLUMNS", "42", 1);
+	setenv("LC_ALL", "C", 1);
+	check("timeline -r 1ms~5.0005ms", "timeline-range.txt", 0);
+	expect_asked("\"sort\":\"oldest\",\"limit\":1}");
+	expect_asked("{\"until_us\":1763728387128456},\"sort\":\"oldest\",\"limit\":1000000,"
+		     "\"ends_after_us\":1763728387124456}");
+	sonde_ok("timeline -r @1763728387.5~ --until @1763728389 -p 4711 --name 'h*' --errors "
+		 "--min-duration 1ms --where true");
+	expect_asked("{\"where\":\"true\",\"until_us\":1763728389000000,\"selectors\":{\"pids\":["
+		     "4711]}},\"min_duration_ns\":1000000,\"name\":\"h*\",\"errors_only\":true,"
+		     "\"sort\":\"oldest\",\"limit\":1000000,\"ends_after_us\":1763728387500000}");
+	sonde_ok("timeline -r ~2s --until @1763728389");
+	expect_asked("\"until_us\":1763728389000000},\"sort\":\"oldest\",\"limit\":1000000,"
+		     "\"ends_after_us\":1763728387123456");
+	expect_error("timeline -r 1s", 2, "not a range such as 1.5s~2s");
+	expect_error("timeline -r 2s~1s", 2, "ends before it begins");
+	expect_error("timeline -r ~@1763728387", 2, "ends before it begins, at the first span");
+	expect_error("timeline -r 5s~@1763728388", 2, "as the first span says");
+	expect_error("spans -r 1s~2s", 2, "spans does not take -r");
+}
+
 Test(cli, names_of_functions_are_asked_for_as_they_are_wanted)
 {
 	static const char *const verbs[] = {"flame", "report", "graph"};

@@ -114,12 +114,16 @@ static void check_spans(const struct spans_names *names, size_t n, const struct 
 		if (raw[i].duration_ns >= f->min_duration_ns && raw[i].process != process_ids[2] &&
 		    raw[i].process <= PROCESSES && probe < PROBES &&
 		    (!f->errors_only || raw[i].flags & SPAN_ERROR) &&
+		    raw[i].start_ns >= f->since_ns &&
+		    (!f->until_ns || raw[i].start_ns < f->until_ns) &&
+		    (raw[i].start_ns >= f->ends_after_ns ||
+		     raw[i].start_ns + raw[i].duration_ns > f->ends_after_ns) &&
 		    probe_names[probe][1] != 'e' && (!f->match || raw[i].ret % 2) &&
 		    (!f->name || probe_labels[probe][1] == f->name[1]))
 			wanted[n_wanted++] = raw[i];
 	}
 	qsort(wanted, n_wanted, sizeof(*wanted),
-	      f->sort == SPANS_BY_TIME ? compare_raw_time : compare_raw_duration);
+	      f->sort == SPANS_BY_DURATION ? compare_raw_duration : compare_raw_time);
 	first = f->limit && n_wanted > f->limit && f->sort == SPANS_BY_TIME ? n_wanted - f->limit
 									    : 0;
 	n_wanted = f->limit ? MIN(n_wanted, f->limit) : n_wanted;
@@ -187,7 +191,10 @@ Test(query_spans, random_ones)
 			.min_duration_ns = next_random() % 2 ? next_random() % 50 : 0,
 			.name = next_random() % 2 ? "pa" : NULL,
 			.errors_only = next_random() % 2,
-			.sort = next_random() % 2 ? SPANS_BY_TIME : SPANS_BY_DURATION,
+			.since_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
+			.until_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
+			.ends_after_ns = next_random() % 2 ? 1000 + next_random() % 1000 : 0,
+			.sort = next_random() % 3,
 			.limit = next_random() % 2 ? next_random() % 100 : 0,
 			.match = next_random() % 2 ? is_odd : NULL,
 		};
