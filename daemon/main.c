@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
+#include "control/always.h"
 #include "control/config.h"
 #include "control/daemon.h"
 #include "sonde/base/log.h"
@@ -12,14 +13,14 @@
 enum { MAX_CONNECTIONS = 8 };
 
 struct arguments {
-	const char *socket, *config, *replay;
+	const char *socket, *config, *replay, *store;
 	bool private;
 	int connections[MAX_CONNECTIONS];
 	size_t n_connections;
 };
 
 static const char usage[] =
-	"usage: sonded [--socket PATH] [--config FILE] [--foreground]\n"
+	"usage: sonded [--socket PATH] [--config FILE] [--store DIR] [--foreground]\n"
 	"       sonded --private --connection FD...\n"
 	"       sonded --replay FILE [--connection FD...] [--socket PATH]\n"
 	"\n"
@@ -29,6 +30,7 @@ static const char usage[] =
 	"\n"
 	"  --socket PATH     listen here (default /run/sonde/sonde.sock)\n"
 	"  --config FILE     configuration (default /etc/sonde/sonde.conf)\n"
+	"  --store DIR       keep the history there (default /var/lib/sonde)\n"
 	"  --foreground      accepted for clarity: sonded never forks into the background\n"
 	"  --private         serve the given connections only, and end with the last one\n"
 	"  --replay FILE     answer from a recording; needs no privilege\n"
@@ -57,6 +59,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 		{"foreground", no_argument, NULL, 'f'},
 		{"private", no_argument, NULL, 'p'},
 		{"replay", required_argument, NULL, 'r'},
+		{"store", required_argument, NULL, 'S'},
 		{"connection", required_argument, NULL, 'n'},
 		{"print-config", no_argument, NULL, 'P'},
 		{"version", no_argument, NULL, 'V'},
@@ -81,6 +84,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			break;
 		case 'r':
 			a->replay = optarg;
+			break;
+		case 'S':
+			a->store = optarg;
 			break;
 		case 'n':
 			if (parse_fd(optarg, a) == 0)
@@ -173,6 +179,9 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	 */
 	if (r < 0 && a->n_connections == 0)
 		return r;
+	/* What serves one command has no history of its own. */
+	if (r >= 0 && !a->replay && a->n_connections == 0 && streq(config->history, "yes"))
+		(void)always_start(d);
 	memset(error, 0, sizeof(*error));
 	(void)sd_notify(false, "READY=1");
 	r = sd_event_loop(event);
@@ -211,6 +220,10 @@ int main(int argc, char **argv)
 	}
 	if (print_config)
 		return print_configuration();
+	if (a.store && config_set_store(config, a.store) < 0) {
+		fprintf(stderr, "sonded: --store takes an absolute path\n");
+		return EXIT_USAGE;
+	}
 	/* What the command starts for itself speaks up only when something is wrong. */
 	(void)setenv("SONDE_LOG_LEVEL", a.n_connections > 0 ? "warn" : config->log_level, false);
 	(void)setenv("SONDE_LOG_FORMAT", config->log_format, false);

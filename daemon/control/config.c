@@ -5,7 +5,7 @@
 
 #include "sonde/base/format.h"
 
-enum key_kind { KEY_PATH, KEY_SIZE, KEY_RING_SIZE, KEY_CHOICE };
+enum key_kind { KEY_PATH, KEY_SIZE, KEY_RING_SIZE, KEY_NUMBER, KEY_TIME, KEY_CHOICE };
 
 #define KIB (1ULL << 10)
 #define MIB (1ULL << 20)
@@ -16,7 +16,7 @@ struct key {
 	enum key_kind kind;
 	size_t offset; /* in struct config: a char * or a uint64_t */
 	const char *fallback;
-	uint64_t min, max;	/* sizes */
+	uint64_t min, max;	/* sizes, numbers, nanoseconds */
 	const char *choices[8]; /* KEY_CHOICE */
 	const char *meaning;	/* lines */
 };
@@ -41,6 +41,24 @@ static const struct key keys[] = {
 	{"daemon", "raw_memory", KEY_SIZE, offsetof(struct config, raw_memory), "16MiB", 64 * KIB,
 	 64 * GIB,
 	 .meaning = "Memory for the single spans of a session, packed (the newest are kept)."},
+	{"history", "keep", KEY_CHOICE, offsetof(struct config, history), "yes",
+	 .choices = {"yes", "no"},
+	 .meaning = "Whether the machine is sampled all the time and the store is written."},
+	{"history", "store", KEY_PATH, offsetof(struct config, store), "/var/lib/sonde",
+	 .meaning = "The directory of the store."},
+	{"history", "sessions", KEY_PATH, offsetof(struct config, sessions),
+	 "/etc/sonde/sessions.d",
+	 .meaning = "Sessions that start with the daemon: files NAME.conf, see sonded(8)."},
+	{"history", "frequency", KEY_NUMBER, offsetof(struct config, history_frequency), "19", 1,
+	 1000, .meaning = "CPU samples a second on each CPU."},
+	{"history", "window", KEY_TIME, offsetof(struct config, history_window_ns), "10s",
+	 NSEC_PER_SEC, 600 * NSEC_PER_SEC,
+	 .meaning = "How long the time is that goes to the store as one. Later it is merged into\n"
+		    "minutes, and then into ten minutes."},
+	{"retention", "time", KEY_TIME, offsetof(struct config, retention_time_ns), "7d",
+	 60 * NSEC_PER_SEC, 3650 * 86400 * NSEC_PER_SEC, .meaning = "What is older is dropped."},
+	{"retention", "size", KEY_SIZE, offsetof(struct config, retention_size), "1GiB", 4 * MIB,
+	 1024 * GIB, .meaning = "Of more than that on disk the oldest is dropped."},
 	{"log", "level", KEY_CHOICE, offsetof(struct config, log_level), "info",
 	 .choices = {"trace", "debug", "info", "warn", "error", "critical"},
 	 .meaning = "The least important messages that are logged. $SONDE_LOG_LEVEL wins."},
@@ -55,6 +73,9 @@ struct config *config_free(struct config *c)
 		return NULL;
 	free(c->socket);
 	free(c->cache);
+	free(c->history);
+	free(c->store);
+	free(c->sessions);
 	free(c->log_level);
 	free(c->log_format);
 	free(c);
@@ -74,6 +95,14 @@ static void describe_values(const struct key *k, struct strbuf *out)
 	case KEY_RING_SIZE:
 		strbuf_printf(out, "a size from %s to %s, such as %s", format_size(min, k->min),
 			      format_size(max, k->max), k->fallback);
+		break;
+	case KEY_NUMBER:
+		strbuf_printf(out, "a number from %llu to %llu", (unsigned long long)k->min,
+			      (unsigned long long)k->max);
+		break;
+	case KEY_TIME:
+		strbuf_printf(out, "a time from %s to %s, such as %s", format_duration(min, k->min),
+			      format_duration(max, k->max), k->fallback);
 		break;
 	case KEY_CHOICE:
 		for (size_t i = 0; i < ARRAY_SIZE(k->choices) && k->choices[i]; i++)
@@ -107,7 +136,10 @@ static int set_size(struct config *c, const struct key *k, const char *value)
 {
 	uint64_t size;
 
-	if (parse_size(value, &size) < 0 || size < k->min || size > k->max)
+	if ((k->kind == KEY_TIME     ? parse_duration(value, &size)
+	     : k->kind == KEY_NUMBER ? parse_u64(value, &size)
+				     : parse_size(value, &size)) < 0 ||
+	    size < k->min || size > k->max)
 		return -EINVAL;
 	*(uint64_t *)((char *)c + k->offset) = k->kind == KEY_RING_SIZE ? power_of_two(size) : size;
 	return 0;
@@ -129,6 +161,8 @@ static int set_value(struct config *c, const struct key *k, const char *value)
 		return value[0] == '/' ? set_text(c, k, value) : -EINVAL;
 	case KEY_SIZE:
 	case KEY_RING_SIZE:
+	case KEY_NUMBER:
+	case KEY_TIME:
 		return set_size(c, k, value);
 	case KEY_CHOICE:
 		return set_choice(c, k, value);
@@ -300,6 +334,17 @@ int config_load(const char *path, struct config **ret, struct error *error)
 		return -code;
 	}
 	*ret = TAKE_PTR(c);
+	return 0;
+}
+
+int config_set_store(struct config *c, const char *dir)
+{
+	char *copy = dir[0] == '/' ? strdup(dir) : NULL;
+
+	if (!copy)
+		return dir[0] == '/' ? -ENOMEM : -EINVAL;
+	free(c->store);
+	c->store = copy;
 	return 0;
 }
 

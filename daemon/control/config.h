@@ -19,6 +19,12 @@ struct config {
 	uint64_t cache_size;	/* bytes, on disk */
 	uint64_t unwind_memory; /* bytes of unwind tables in the kernel */
 	uint64_t raw_memory;	/* bytes of packed raw spans kept a session */
+	char *history;		/* "yes" or "no" */
+	char *store, *sessions; /* directories, absolute paths */
+	uint64_t history_frequency;
+	uint64_t history_window_ns;
+	uint64_t retention_time_ns;
+	uint64_t retention_size;
 	/* For log_init(), as $SONDE_LOG_LEVEL and $SONDE_LOG_FORMAT where those are not set. */
 	char *log_level, *log_format;
 };
@@ -28,6 +34,8 @@ struct config {
  * be read, -EINVAL with "FILE:LINE: …" for a section, key or value that is not right.
  */
 int config_load(const char *path, struct config **ret, struct error *error);
+/* Instead of the file's; -EINVAL for a path that is not absolute. */
+int config_set_store(struct config *c, const char *dir);
 struct config *config_free(struct config *c);
 DEFINE_CLEANUP(struct config *, config_free)
 

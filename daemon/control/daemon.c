@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/daemon.h"
+#include "control/always.h"
+#include "control/keeper.h"
 #include "control/session_waits.h"
 
 #include <malloc.h>
@@ -22,10 +24,20 @@ static struct stream *find_stream(struct daemon *d, const struct session *s)
 	return NULL;
 }
 
+static void note_life(struct daemon *d, uint32_t pid, uint64_t time_ns, const char *kind,
+		      int64_t detail)
+{
+	uint32_t process = d->keeper ? model_process_find(d->model, pid) : 0;
+
+	if (process)
+		keeper_note_life(d->keeper, process, time_ns, kind, detail);
+}
+
 static void on_exit_record(struct daemon *d, const struct record_exit *r)
 {
 	jit_gone(d->jit, model_process_find(d->model, r->pid));
 	unwinding_gone(d->unwinding, model_process_find(d->model, r->pid));
+	note_life(d, r->pid, r->time_ns, "exit", r->status);
 	processes_exit(d->processes, r);
 	for (struct session *s = d->sessions; s; s = s->next) {
 		struct stream *t;
@@ -120,6 +132,8 @@ static void on_record(void *arg, const void *record, size_t size)
 	}
 	case RECORD_EXEC:
 		processes_exec(d->processes, record);
+		note_life(d, ((const struct record_exec *)record)->pid,
+			  ((const struct record_exec *)record)->time_ns, "exec", 0);
 		for (s = d->sessions; s; s = s->next)
 			session_execed(s, ((const struct record_exec *)record)->pid);
 		break;
@@ -169,8 +183,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 
 	jit_refresh(d->jit);
 	for (struct session *s = d->sessions; s; s = s->next)
-		if (s->active)
+		if (s->active && s->kind != SESSION_KEPT)
 			session_roll(s, false);
+	always_tick(d);
 	(void)sd_event_source_set_time(source, usec + TICK_USEC);
 	return sd_event_source_set_enabled(source, SD_EVENT_ON);
 }
@@ -233,6 +248,7 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		.jit = d->jit,
 		.symbolizer = d->symbolizer,
 		.writer = d->writer,
+		.texts = d->texts,
 		.raw_memory = config->raw_memory,
 		.monotonic_to_epoch_ns =
 			(int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
@@ -357,6 +373,8 @@ struct daemon *daemon_free(struct daemon *d)
 	}
 	d->asker = worker_free(d->asker);
 	d->writer = worker_free(d->writer);
+	if (d->keeper)
+		keeper_event(d->keeper, NULL, "stop", getpid(), NULL);
 	while (d->streams) {
 		struct stream *t = d->streams;
 
@@ -366,6 +384,7 @@ struct daemon *daemon_free(struct daemon *d)
 	}
 	while (d->sessions)
 		daemon_remove_session(d, d->sessions);
+	d->keeper = keeper_free(d->keeper);
 	server_free(d->server);
 	collector_free(d->collector);
 	unwinding_free(d->unwinding);
@@ -385,10 +404,18 @@ struct daemon *daemon_free(struct daemon *d)
 
 struct session *daemon_find_session(struct daemon *d, const char *name)
 {
-	for (struct session *s = d->sessions; s; s = s->next)
-		if (!s->ending && (name ? streq(s->name, name) : s->kind != SESSION_TRACE))
+	struct session *kept = NULL;
+
+	for (struct session *s = d->sessions; s; s = s->next) {
+		if (s->ending || (name ? !streq(s->name, name) : s->kind == SESSION_TRACE))
+			continue;
+		if (name || s->kind != SESSION_KEPT)
 			return s;
-	return NULL;
+		/* What somebody has asked for goes before what is always there: its first session.
+		 */
+		kept = s;
+	}
+	return kept;
 }
 
 /* What is kept of processes depends on what the sessions are about. */
@@ -403,41 +430,50 @@ static void update_tracking(struct daemon *d)
 		collector_set_prompt(d->collector, all);
 }
 
-/*
- * The model only grows: with the last session what it was about goes, too. Questions under way have
- * copies of what they need or hold the model; traces and packing do not, so none may be left.
- */
-static void forget_everything(struct daemon *d)
+int daemon_new_model(struct daemon *d, struct model **ret_old)
 {
 	struct processes *processes = NULL;
 	struct span_texts *texts = NULL;
 	struct model *model = NULL;
 	struct jit *jit = NULL;
 
-	d->wants_new_model = d->model_users > 0;
-	if (d->wants_new_model)
-		return;
-
-	/* Without workers the daemon is ending, and all goes anyway. */
-	if (d->recording || d->sessions || !d->asker || model_new(&model) < 0)
-		return;
-	if (processes_new(model, d->symbolizer, &processes) < 0 ||
+	if (model_new(&model) < 0 || processes_new(model, d->symbolizer, &processes) < 0 ||
 	    span_texts_new(model, &texts) < 0 || jit_new(model, &jit) < 0) {
 		span_texts_free(texts);
 		processes_free(processes);
 		model_free(model);
-		return;
+		return -ENOMEM;
 	}
 	if (d->unwinding)
 		unwinding_set_model(d->unwinding, model);
 	jit_free(d->jit);
 	processes_free(d->processes);
 	span_texts_free(d->texts);
-	model_free(d->model);
-	d->texts = texts;
+	*ret_old = d->model;
+	d->context.texts = d->texts = texts;
 	d->context.processes = d->processes = processes;
 	d->context.jit = d->jit = jit;
 	d->context.model = d->model = model;
+	update_tracking(d);
+	return 0;
+}
+
+/*
+ * The model only grows: with the last session what it was about goes, too. Questions under way have
+ * copies of what they need or hold the model; traces and packing do not, so none may be left.
+ */
+static void forget_everything(struct daemon *d)
+{
+	struct model *old;
+
+	d->wants_new_model = d->model_users > 0;
+	if (d->wants_new_model)
+		return;
+
+	/* Without workers the daemon is ending, and all goes anyway. */
+	if (d->recording || d->sessions || !d->asker || daemon_new_model(d, &old) < 0)
+		return;
+	model_free(old);
 	/* A question that is still being answered needs the names. */
 	if (worker_pending(d->asker) == 0)
 		symbolizer_forget_files(d->symbolizer);
@@ -474,6 +510,8 @@ void daemon_remove_session(struct daemon *d, struct session *s)
 	if (s->owner)
 		call_on_gone(s->owner, NULL, NULL);
 	s->owner = call_unref(s->owner);
+	if (d->keeper)
+		keeper_remove(d->keeper, s);
 	session_free(s);
 	forget_everything(d);
 }

@@ -46,6 +46,7 @@ struct daemon {
 	struct error recording_error; /* why the recording could not be opened */
 	struct collector *collector;
 	struct worker *writer, *asker; /* packing and writing; answering */
+	struct keeper *keeper;	       /* NULL: there is no rolling store */
 	struct session_context context;
 	struct hit_costs costs; /* of probes on this machine; zero until measured */
 	bool costs_measured;
@@ -70,6 +71,14 @@ DEFINE_CLEANUP(struct daemon *, daemon_free)
 
 /* Measures what probes cost here, once: soon after the start, or when somebody asks before. */
 void daemon_measure_costs(struct daemon *d);
+
+/* Hands what sessions of the rolling store have over to it. */
+void daemon_roll_kept(struct daemon *d);
+/*
+ * Begins a new model and all that goes with one; *ret_old is the caller's to free. -ENOMEM: the old
+ * one stays.
+ */
+int daemon_new_model(struct daemon *d, struct model **ret_old);
 
 /* Makes everything that happened until now part of the sessions' windows. */
 void daemon_catch_up(struct daemon *d);

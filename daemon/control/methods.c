@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/methods.h"
 
+#include "control/view.h"
 #include "varlink/params.h"
 
 static const struct {
 	const char *name;
 	void (*handler)(struct daemon *d, struct call *call);
-	bool live; /* needs the kernel side */
+	bool live;    /* needs the kernel side */
+	bool history; /* may be about a part of a file: see view.h */
 } methods[] = {
-	{"Status", method_status, false}, {"Doctor", method_doctor, false},
-	{"List", method_list, false},	  {"Probes", method_probes, false},
-	{"Attach", method_attach, true},  {"Detach", method_detach, true},
-	{"Trace", method_trace, true},	  {"Record", method_record, true},
-	{"Stop", method_stop, true},	  {"Report", method_report, false},
-	{"Graph", method_graph, false},	  {"Stacks", method_stacks, false},
-	{"Spans", method_spans, false},	  {"SetConditions", method_set_conditions, true},
+	{"Status", method_status, false},     {"Doctor", method_doctor, false},
+	{"List", method_list, false},	      {"Probes", method_probes, false},
+	{"Attach", method_attach, true},      {"Detach", method_detach, true},
+	{"Trace", method_trace, true},	      {"Record", method_record, true},
+	{"Stop", method_stop, true},	      {"Report", method_report, false, true},
+	{"Graph", method_graph, false, true}, {"Stacks", method_stacks, false, true},
+	{"Spans", method_spans, false, true}, {"SetConditions", method_set_conditions, true},
 };
 
 void daemon_dispatch(void *arg, struct call *call)
@@ -35,7 +37,7 @@ void daemon_dispatch(void *arg, struct call *call)
 			methods_fail(call, &error);
 		} else if (methods[i].live && !d->kernel) {
 			methods_fail(call, &d->kernel_error);
-		} else {
+		} else if (!methods[i].history || !view_begin(d, call, methods[i].handler)) {
 			methods[i].handler(d, call);
 		}
 		return;
@@ -84,6 +86,7 @@ void methods_coverage(struct session *s, struct coverage *ret,
 			losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] + losses[LOSS_NO_MEMORY],
 		.samples_lost = losses[LOSS_RING_SAMPLE],
 		.windows = s->windows,
+		.windows_missing = s->windows_missing,
 	};
 	ret->spans_seen = spans + losses[FILTERED_SPAN] + ret->spans_lost;
 	ret->samples_seen = s->n_samples + ret->samples_lost;

@@ -32,6 +32,9 @@ void methods_fail(struct call *call, const struct error *error);
 
 /* SessionOptions from a call's parameters. On failure the call has been answered and ended. */
 int methods_session_options(struct call *call, struct session_options *ret);
+/* The same from the JSON alone, checked; the caller releases *ret. */
+int methods_read_session_options(const struct cJSON *options, struct session_options *ret,
+				 struct error *error);
 /* The members where, begin and stack_if. */
 int methods_read_conditions(const struct cJSON *params, struct session_options *o,
 			    struct error *error);
@@ -39,6 +42,8 @@ int methods_read_conditions(const struct cJSON *params, struct session_options *
 /* What a call's Query names. Texts are borrowed from the call. */
 struct asked {
 	struct session *session;
+	bool names_session; /* the question does */
+	bool of_times;	    /* the session is a part of a file: a view */
 	enum query_kind kind;
 	struct selectors selectors;
 	uint32_t *pids;	   /* the selectors' */
@@ -52,10 +57,10 @@ struct asked {
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);
 void asked_release(struct asked *a);
 /* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
-uint64_t methods_span_clock(const struct daemon *d, uint64_t us);
+uint64_t methods_span_clock(const struct session *s, uint64_t us);
 /* Has the raw spans that were taken be limited to the times that are asked about. */
 struct raw_spans;
-void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw);
+void asked_limit(const struct asked *a, struct raw_spans *raw);
 /* For answers that are added up when data comes, and have no times: -EOPNOTSUPP with the error set
  * when times are asked about. */
 int asked_refuse_times(const struct asked *a, struct error *error);

@@ -3,6 +3,7 @@
 #include "control/condition.h"
 #include "control/methods.h"
 #include "control/raw_spans.h"
+#include "control/view.h"
 #include "varlink/params.h"
 
 void asked_release(struct asked *a)
@@ -89,22 +90,23 @@ static int read_times(const cJSON *query, struct asked *a, struct error *error)
 	return -EINVAL;
 }
 
-uint64_t methods_span_clock(const struct daemon *d, uint64_t us)
+uint64_t methods_span_clock(const struct session *s, uint64_t us)
 {
-	__int128 ns = (__int128)us * NSEC_PER_USEC - d->context.monotonic_to_epoch_ns;
+	__int128 ns = (__int128)us * NSEC_PER_USEC - s->context->monotonic_to_epoch_ns;
 
 	return ns < 1 ? 1 : (uint64_t)ns;
 }
 
-void asked_limit(const struct asked *a, const struct daemon *d, struct raw_spans *raw)
+void asked_limit(const struct asked *a, struct raw_spans *raw)
 {
-	raw->since_ns = a->since_us ? methods_span_clock(d, a->since_us) : 0;
-	raw->until_ns = a->until_us ? methods_span_clock(d, a->until_us) : 0;
+	raw->since_ns = a->since_us ? methods_span_clock(a->session, a->since_us) : 0;
+	raw->until_ns = a->until_us ? methods_span_clock(a->session, a->until_us) : 0;
 }
 
 int asked_refuse_times(const struct asked *a, struct error *error)
 {
-	if (!a->since_us && !a->until_us)
+	/* A view is of these times already. */
+	if ((!a->since_us && !a->until_us) || a->of_times)
 		return 0;
 	error_set(error, EOPNOTSUPP, "NotSupported",
 		  "--since and --until choose raw spans only, not what was added up");
@@ -117,6 +119,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 {
 	const cJSON *query = NULL, *selectors = NULL;
 	const char *name = NULL, *kind = NULL, *demangle = NULL;
+	struct view *view;
 	bool inlined = true;
 	int r;
 
@@ -139,8 +142,13 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)
 		r = read_selectors(selectors, ret, error);
-	if (r >= 0)
+	view = view_of(call);
+	if (r >= 0 && view)
+		ret->session = view_session(view);
+	else if (r >= 0)
 		r = find_session(d, name, &ret->session, error);
+	ret->of_times = view != NULL;
+	ret->names_session = name != NULL;
 	if (r < 0)
 		return r;
 	ret->no_inlined = !inlined;

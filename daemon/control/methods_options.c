@@ -174,24 +174,32 @@ static int check_options(const struct session_options *o, struct error *error)
 	return 0;
 }
 
-int methods_session_options(struct call *call, struct session_options *ret)
+int methods_read_session_options(const cJSON *options, struct session_options *ret,
+				 struct error *error)
 {
 	struct session_options o = {0};
+	int r = read_options(options, &o, error);
+
+	if (r >= 0)
+		r = check_options(&o, error);
+	if (r < 0) {
+		session_options_release(&o);
+		return error_set(error, -r, "Internal", "%s", strerror(-r));
+	}
+	*ret = o;
+	return 0;
+}
+
+int methods_session_options(struct call *call, struct session_options *ret)
+{
 	struct error error = {0};
 	const cJSON *options = NULL;
 	int r;
 
 	r = param_object(call_params(call), "options", PARAM_REQUIRED, &options, &error);
 	if (r >= 0)
-		r = read_options(options, &o, &error);
-	if (r >= 0)
-		r = check_options(&o, &error);
-	if (r < 0) {
-		session_options_release(&o);
-		error_set(&error, -r, "Internal", "%s", strerror(-r));
+		r = methods_read_session_options(options, ret, &error);
+	if (r < 0)
 		methods_fail(call, &error);
-		return r;
-	}
-	*ret = o;
-	return 0;
+	return r;
 }

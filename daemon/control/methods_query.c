@@ -19,7 +19,8 @@ struct question {
 	struct strbuf session;
 	struct raw_spans raw; /* with a condition: what is asked, and the window of what matches */
 	struct window matching;
-	bool holds_model; /* until the snapshot is taken */
+	struct model *model; /* that the session is of */
+	bool holds_model;    /* until the snapshot is taken */
 	struct strbuf out;
 	enum query_kind kind;
 	enum report_by by;
@@ -190,7 +191,7 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
-static int take_snapshot(struct daemon *d, const struct asked *asked, struct snapshot **ret)
+static int take_snapshot(const struct asked *asked, struct snapshot **ret)
 {
 	struct session *s = asked->session;
 	const struct window *windows[4];
@@ -212,7 +213,8 @@ static int take_snapshot(struct daemon *d, const struct asked *asked, struct sna
 		windows[n++] = &kernel;
 	if (s->active && session_waits_now(s, now_monotonic_ns(), &waits) == 0)
 		windows[n++] = &waits;
-	r = snapshot_take(d->model, windows, n, &asked->selectors, samples, period_ns, ret);
+	r = snapshot_take(s->context->model, windows, n, &asked->selectors, samples, period_ns,
+			  ret);
 	if (has_kernel)
 		window_release(&kernel);
 	window_release(&waits);
@@ -254,7 +256,7 @@ static void match_done(void *arg, bool cancelled)
 
 	coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
 	if (r >= 0)
-		r = snapshot_take(q->daemon->model, windows, 1, NULL, SAMPLE_CPU, 0, &q->snapshot);
+		r = snapshot_take(q->model, windows, 1, NULL, SAMPLE_CPU, 0, &q->snapshot);
 	if (r >= 0)
 		r = worker_submit(q->daemon->asker, question_run, question_done, q);
 	fail_on(q, r);
@@ -269,12 +271,12 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		q->holds_model = true;
 		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, asked->where,
 				   &q->raw, &q->error);
-		asked_limit(asked, d, &q->raw);
+		asked_limit(asked, &q->raw);
 	} else {
 		r = asked_refuse_times(asked, &q->error);
 		daemon_catch_up(d);
 		if (r >= 0)
-			r = take_snapshot(d, asked, &q->snapshot);
+			r = take_snapshot(asked, &q->snapshot);
 	}
 	if (r >= 0)
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
@@ -294,6 +296,7 @@ static void ask(struct daemon *d, struct call *call, struct question *q)
 	r = methods_read_query(d, call, &asked, &q->error);
 	q->kind = asked.kind;
 	q->demangle = asked.demangle;
+	q->model = asked.session ? asked.session->context->model : d->model;
 	q->no_inlined = asked.no_inlined;
 	if (r >= 0)
 		r = submit(d, &asked, q);

@@ -159,7 +159,7 @@ static void frames_done(void *arg, bool cancelled)
 	if (is_over(job, cancelled))
 		return;
 	/* Out of memory: stacks without names. */
-	(void)span_texts_learn(job->daemon->texts, job->frames);
+	(void)span_texts_learn(job->options.texts, job->frames);
 	begin_to_send(job);
 }
 
@@ -176,12 +176,12 @@ static void spans_done(void *arg, bool cancelled)
 		reply_report(job);
 		return;
 	}
-	if (span_texts_unnamed(d->texts, job->rows, job->n_rows, &job->frames) < 0 ||
+	if (span_texts_unnamed(job->options.texts, job->rows, job->n_rows, &job->frames) < 0 ||
 	    !job->frames || worker_submit(d->asker, frames_run, frames_done, job) < 0)
 		begin_to_send(job);
 }
 
-static int read_filter(struct call *call, struct spans_job *job)
+static int read_filter(struct call *call, const struct session *s, struct spans_job *job)
 {
 	int64_t min_duration = 0, limit = 0, ends_after = 0;
 	const char *name = NULL, *sort = NULL;
@@ -211,7 +211,7 @@ static int read_filter(struct call *call, struct spans_job *job)
 	job->filter.min_duration_ns = (uint64_t)min_duration;
 	job->filter.limit = (size_t)limit;
 	if (ends_after)
-		job->filter.ends_after_ns = methods_span_clock(job->daemon, (uint64_t)ends_after);
+		job->filter.ends_after_ns = methods_span_clock(s, (uint64_t)ends_after);
 	job->filter.sort = !sort		     ? SPANS_BY_TIME
 			   : streq(sort, "duration") ? SPANS_BY_DURATION
 			   : streq(sort, "oldest")   ? SPANS_OLDEST
@@ -226,17 +226,17 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 
 	r = methods_read_query(d, call, &asked, &job->error);
 	if (r >= 0 && !job->threads)
-		r = read_filter(call, job);
+		r = read_filter(call, asked.session, job);
 	if (r >= 0)
 		r = raw_spans_take(d, asked.session, &asked.selectors, job->filter.name,
 				   asked.where, &job->raw, &job->error);
 	if (r < 0)
 		return r;
-	asked_limit(&asked, d, &job->raw);
+	asked_limit(&asked, &job->raw);
 	job->options = (struct answer_span_options){
-		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
+		.monotonic_to_epoch_ns = asked.session->context->monotonic_to_epoch_ns,
 		.args = true,
-		.texts = d->texts,
+		.texts = asked.session->context->texts,
 	};
 	return methods_take_session(asked.session, &job->coverage, &job->session);
 }

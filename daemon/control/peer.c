@@ -45,6 +45,8 @@ struct call {
 	void *gone_arg;
 	void (*writable)(void *arg);
 	void *writable_arg;
+	void *data;
+	void (*free_data)(void *data);
 };
 
 static void schedule(struct peer *p)
@@ -159,6 +161,19 @@ struct call *call_ref(struct call *c)
 	return c;
 }
 
+void call_set_data(struct call *c, void *data, void (*free_data)(void *data))
+{
+	if (c->data && c->free_data)
+		c->free_data(c->data);
+	c->data = data;
+	c->free_data = free_data;
+}
+
+void *call_data(const struct call *c)
+{
+	return c->data;
+}
+
 struct call *call_unref(struct call *c)
 {
 	struct error forgotten = {};
@@ -172,6 +187,7 @@ struct call *call_unref(struct call *c)
 		call_fail(c, &forgotten);
 	}
 	unlink_call(c);
+	call_set_data(c, NULL, NULL);
 	cJSON_Delete(c->params);
 	free(c->method);
 	free(c);

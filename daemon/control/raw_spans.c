@@ -68,7 +68,7 @@ int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *
 	int r = refuse(s, where, error);
 
 	if (r >= 0 && where)
-		r = span_condition_new(where, d->model, d->context.monotonic_to_epoch_ns,
+		r = span_condition_new(where, s->context->model, s->context->monotonic_to_epoch_ns,
 				       &ret->condition, error);
 	if (r < 0)
 		return r;
@@ -78,7 +78,7 @@ int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *
 		worker_drain(d->writer);
 	ret->reader = s->reader;
 	ret->dropped = s->raw_dropped;
-	r = spans_names_take(d->model, selectors, name_glob, &ret->names);
+	r = spans_names_take(s->context->model, selectors, name_glob, &ret->names);
 	if (r >= 0 && !s->reader)
 		r = copy_chunks(s, ret);
 	return r;

@@ -57,6 +57,9 @@ void call_fail(struct call *c, const struct error *error);
 /* Bytes queued for the peer that it has not read: a streaming handler skips when it is high. */
 size_t call_backlog(const struct call *c);
 bool call_gone(const struct call *c); /* the peer has closed */
+/* What a handler keeps with the call; freed with it. */
+void call_set_data(struct call *c, void *data, void (*free_data)(void *data));
+void *call_data(const struct call *c);
 /*
  * Runs once when the peer closes, however many calls it had open. Set at most one for a call;
  * NULL takes it back. For sessions that live as long as a connection.

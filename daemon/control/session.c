@@ -69,10 +69,11 @@ size_t session_recorded_probes(const struct session *s)
 	return n;
 }
 
-static int create_recording(struct session *s, const char *path, struct error *error)
+void session_describe_row(const struct session *s, struct store_session *ret)
 {
 	const struct session_options *o = &s->options;
-	struct store_session stored = {
+
+	*ret = (struct store_session){
 		.name = s->name,
 		.targets = s->targets,
 		.specs = o->specs,
@@ -86,8 +87,14 @@ static int create_recording(struct session *s, const char *path, struct error *e
 			 (o->offcpu ? STORE_SESSION_OFFCPU : 0U),
 		.monotonic_to_epoch_ns = s->context->monotonic_to_epoch_ns,
 	};
+}
 
-	return store_create(path, &stored, error, &s->writer);
+static int create_recording(struct session *s, const char *path, struct error *error)
+{
+	struct store_session row;
+
+	session_describe_row(s, &row);
+	return store_create(path, &row, error, &s->writer);
 }
 
 /* Stacks of processes that are known by now can be whole from the first on. */

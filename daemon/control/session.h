@@ -63,7 +63,13 @@ static inline bool session_selects(const struct session_options *o)
 struct call;
 struct daemon;
 
-enum session_kind { SESSION_ATTACHED, SESSION_TRACE, SESSION_RECORD, SESSION_REPLAY };
+enum session_kind {
+	SESSION_ATTACHED,
+	SESSION_TRACE,
+	SESSION_RECORD,
+	SESSION_REPLAY,
+	SESSION_KEPT, /* its windows go to the rolling store, see keeper.h */
+};
 
 /* What sessions share; owned by the daemon. */
 struct session_context {
@@ -74,6 +80,8 @@ struct session_context {
 	struct jit *jit;	     /* NULL: code without a file has no names */
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */
+	struct keeper *keeper;	     /* NULL: there is no rolling store */
+	struct span_texts *texts;    /* of the model */
 	bool can_multi, can_session_link;
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
@@ -141,7 +149,7 @@ struct session {
 
 	struct window window, total;
 	uint64_t losses_seen[LOSS_COUNTERS];
-	uint64_t windows;
+	uint64_t windows, windows_missing;
 	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */
 	struct session_chunks chunks;
 	size_t packing; /* jobs under way */
@@ -218,6 +226,9 @@ int session_kernel_window(struct session *s, struct window *ret);
 
 struct session *session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free)
+
+/* The row that a file has of it; texts are the session's. */
+void session_describe_row(const struct session *s, struct store_session *ret);
 
 /* A session whose data is a recording's. */
 int session_from_recording(struct session_context *context, const char *path, struct error *error,

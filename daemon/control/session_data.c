@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The data side of a session: records into windows, windows into the total, into memory or the
  * file. */
+#include "control/keeper.h"
 #include "control/session_waits.h"
 
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
+
+/* Of the sessions that the rolling store has: raw spans of a call path that a window keeps. */
+enum { EXEMPLARS = 10 };
 
 /* Raw spans that are packed without waiting for the window's end: in memory, and into a file. */
 enum { RAW_ROLL = CHUNK_MAX_SPANS, RAW_ROLL_FILE = 4 * CHUNK_MAX_SPANS };
@@ -36,6 +40,21 @@ static uint32_t find_path(struct session *s, const struct record_span *r)
 	return model_path(s->context->model, 0, s->first_probe + r->probe);
 }
 
+/* There are many raw spans: they are packed now, or only the slowest stay. */
+static void thin_out(struct session *s)
+{
+	if (s->kind != SESSION_KEPT) {
+		session_roll(s, false);
+		return;
+	}
+	window_keep_slowest(&s->window, EXEMPLARS);
+	/* So many call paths: of each just one, or what would be sorted again and again. */
+	if (s->window.n_spans > RAW_ROLL / 2)
+		window_keep_slowest(&s->window, 1);
+	if (s->window.n_spans > RAW_ROLL / 2)
+		window_drop_spans(&s->window);
+}
+
 void session_keep_span(struct session *s, const struct record_span *r, const struct span_more *more)
 {
 	struct raw_span span = {
@@ -61,7 +80,7 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 	(void)window_add_span(&s->window, &span, more, true);
 	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) &&
 	    s->kind != SESSION_TRACE)
-		session_roll(s, false);
+		thin_out(s);
 }
 
 /*
@@ -321,6 +340,13 @@ void session_roll(struct session *s, bool final)
 				(void)window_add_stat(w, &kernel.stats[i]);
 			window_release(&kernel);
 		}
+	}
+	if (s->kind == SESSION_KEPT) {
+		window_keep_slowest(w, EXEMPLARS);
+		s->windows++;
+		keeper_take(s->context->keeper, s, w);
+		window_reset(w, now_monotonic_ns());
+		return;
 	}
 	if (window_merge(&s->total, w) < 0)
 		log_error("session %s: out of memory: a window is missing from its totals",

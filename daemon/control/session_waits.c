@@ -109,9 +109,8 @@ static void count(struct session *s, const struct wait *item, uint64_t total_ns)
 
 static uint64_t so_far(const struct wait *item, uint64_t now_ns)
 {
-	return item->since_ns && now_ns > item->since_ns
-		       ? (now_ns - item->since_ns) * item->weight
-		       : 0;
+	return item->since_ns && now_ns > item->since_ns ? (now_ns - item->since_ns) * item->weight
+							 : 0;
 }
 
 int session_waits_now(struct session *s, uint64_t now_ns, struct window *ret)

@@ -84,6 +84,69 @@ void window_move_spans(struct window *dst, struct window *src)
 	src->n_spans = src->spans_cap = 0;
 }
 
+static int slowest_first(const void *pa, const void *pb, void *arg)
+{
+	const struct raw_span *spans = arg;
+	const struct raw_span *a = &spans[*(const uint32_t *)pa],
+			      *b = &spans[*(const uint32_t *)pb];
+
+	if (a->path != b->path)
+		return a->path < b->path ? -1 : 1;
+	if (a->duration_ns != b->duration_ns)
+		return a->duration_ns > b->duration_ns ? -1 : 1;
+	return *(const uint32_t *)pa < *(const uint32_t *)pb ? -1 : 1;
+}
+
+/* Which spans stay, by index. NULL: out of memory. */
+static uint8_t *choose_slowest(const struct window *w, size_t n)
+{
+	_cleanup_(freep) uint32_t *order = malloc((w->n_spans + 1) * sizeof(*order));
+	uint8_t *stays = calloc(w->n_spans + 1, 1);
+	size_t in_path = 0;
+
+	if (!order || !stays) {
+		free(stays);
+		return NULL;
+	}
+	for (size_t i = 0; i < w->n_spans; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, w->n_spans, sizeof(*order), slowest_first, w->spans);
+	for (size_t i = 0; i < w->n_spans; i++) {
+		bool same = i > 0 && w->spans[order[i]].path == w->spans[order[i - 1]].path;
+
+		in_path = same ? in_path + 1 : 0;
+		stays[order[i]] = in_path < n;
+	}
+	return stays;
+}
+
+int window_keep_slowest(struct window *w, size_t n)
+{
+	_cleanup_(freep) uint8_t *stays = choose_slowest(w, n);
+	struct more_pool more = {};
+	size_t kept = 0;
+	int r = stays ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < w->n_spans && r >= 0; i++) {
+		struct span_more m = more_pool_get(&w->more, i);
+
+		if (!stays[i])
+			continue;
+		r = more_pool_put(&more, kept, &m);
+		w->spans[kept++] = w->spans[i];
+	}
+	more_pool_release(&w->more);
+	if (r < 0) {
+		more_pool_release(&more);
+		w->more = (struct more_pool){};
+		w->n_spans = 0;
+		return -ENOMEM;
+	}
+	w->more = more;
+	w->n_spans = kept;
+	return 0;
+}
+
 void window_move(struct window *dst, struct window *src)
 {
 	*dst = *src;

@@ -80,6 +80,8 @@ static inline void window_drop_spans(struct window *w)
 	w->n_spans = 0;
 	more_pool_clear(&w->more);
 }
+/* Drops raw spans but the n slowest of each call path; -ENOMEM: all are dropped. */
+int window_keep_slowest(struct window *w, size_t n);
 /* Moves everything to dst, which is overwritten; src is left empty. */
 void window_move(struct window *dst, struct window *src);
 /* Statistics that were aggregated elsewhere (the kernel, an older window); stat->hist is copied. */

@@ -269,7 +269,8 @@ static int take_sample(struct take *t, const struct sample_row *row)
 		.process = t->process_of[row->process] - 1,
 		.stack = t->stack_of[row->stack] - 1,
 		.count = row->count,
-		.ns = t->samples == SAMPLE_CPU ? row->count * t->period_ns : row->total_ns,
+		.ns = row->total_ns || t->samples != SAMPLE_CPU ? row->total_ns
+							       : row->count * t->period_ns,
 	};
 	int r;
 

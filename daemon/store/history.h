@@ -57,9 +57,9 @@ int history_end_session(struct history *h, int64_t session, uint64_t ended_us, s
 int history_write(struct history *h, int64_t session, const struct history_batch *b,
 		  store_resolve_t resolve, void *arg, struct error *error);
 
-/* An event: kind is a word, text may be "". process: a model id that was sent, or 0. */
-int history_event(struct history *h, int64_t session, uint64_t time_ns, uint32_t process,
-		  const char *kind, int64_t detail, const char *text, struct error *error);
+/* An event of no process: kind is a word, text may be NULL. */
+int history_event(struct history *h, int64_t session, uint64_t time_ns, const char *kind,
+		  int64_t detail, const char *text, struct error *error);
 
 /*
  * Merges, drops, and gives back space: a bounded part at a time; 1 when there is more to do now.

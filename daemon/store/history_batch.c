@@ -34,6 +34,7 @@ struct history_batch *history_batch_free(struct history_batch *b)
 	free(b->stacks);
 	free(b->paths);
 	free(b->probes);
+	free(b->events);
 	window_release(&b->window);
 	free(b);
 	return NULL;
@@ -298,11 +299,20 @@ int history_batch_new(const struct model *m, struct window *w, struct history_se
 	return 0;
 }
 
-int history_batch_add_process(struct history_batch *b, const struct model *m, uint32_t process,
-			      struct history_sent *sent)
+int history_batch_add_event(struct history_batch *b, const struct model *m,
+			    const struct history_event_item *event, struct history_sent *sent)
 {
 	struct adding a = {.m = m, .sent = sent, .b = b};
+	struct history_event_item *to;
+	int r;
 
 	model_counts(m, &a.have);
-	return add_process(&a, process);
+	r = event->process ? add_process(&a, event->process) : 0;
+	if (r < 0)
+		return r;
+	to = NEXT(b, events);
+	if (!to)
+		return -ENOMEM;
+	*to = *event;
+	return 0;
 }

@@ -49,6 +49,13 @@ struct history_probe {
 	struct model_probe probe;
 };
 
+struct history_event_item {
+	uint64_t time_ns;
+	uint32_t process;
+	const char *kind; /* static */
+	int64_t detail;
+};
+
 struct history_batch {
 	uint32_t generation;
 	struct history_string *strings;
@@ -57,8 +64,10 @@ struct history_batch {
 	struct history_frame *frames;
 	struct history_node *stacks, *paths;
 	struct history_probe *probes;
-	size_t n_strings, n_files, n_processes, n_frames, n_stacks, n_paths, n_probes;
+	struct history_event_item *events;
+	size_t n_strings, n_files, n_processes, n_frames, n_stacks, n_paths, n_probes, n_events;
 	size_t strings_cap, files_cap, processes_cap, frames_cap, stacks_cap, paths_cap, probes_cap;
+	size_t events_cap;
 	struct window window;
 };
 
@@ -68,9 +77,9 @@ struct history_batch {
  */
 int history_batch_new(const struct model *m, struct window *w, struct history_sent *sent,
 		      struct history_batch **ret);
-/* Adds a process that no row names: for its start and its end. */
-int history_batch_add_process(struct history_batch *b, const struct model *m, uint32_t process,
-			      struct history_sent *sent);
+/* Adds an event of a process. 0, -EBADMSG, -ENOMEM. */
+int history_batch_add_event(struct history_batch *b, const struct model *m,
+			    const struct history_event_item *event, struct history_sent *sent);
 struct history_batch *history_batch_free(struct history_batch *b);
 DEFINE_CLEANUP(struct history_batch *, history_batch_free)
 

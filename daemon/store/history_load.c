@@ -181,6 +181,9 @@ static void note_window(struct load_part *l, const struct found_window *w)
 	uint64_t first = (uint64_t)(w->start_ns + w->offset_ns) / 1000;
 	uint64_t last = (uint64_t)(w->end_ns + w->offset_ns) / 1000;
 
+	/* They come by their beginnings; a second or two are no gap. */
+	if (p->windows && first > p->last_us + 2000000)
+		p->missing_us += first - p->last_us;
 	p->first_us = p->windows ? MIN(p->first_us, first) : first;
 	p->last_us = MAX(p->last_us, last);
 	p->frequency = MAX(p->frequency, w->frequency);

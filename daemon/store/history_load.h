@@ -21,6 +21,7 @@ struct history_range {
 struct history_part {
 	struct window total; /* CPU samples have their total_ns: sessions differ in frequency */
 	uint64_t windows, first_us, last_us; /* of those that were found; 0: none was */
+	uint64_t missing_us;		     /* between them: no window is of that time */
 	uint64_t samples;		     /* before losses */
 	uint32_t frequency;		     /* the highest of its sessions */
 	/* Raw spans: times are as if all were of the clock that adds this up to the epoch's. */

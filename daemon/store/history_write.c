@@ -202,11 +202,31 @@ static int put_window(struct history *h, int64_t session, const struct window *w
 	return r;
 }
 
+static int put_event(struct history *h, int64_t session, uint64_t time_ns, int64_t process,
+		     const char *kind, int64_t detail, const char *text)
+{
+	const int64_t row[] = {session, (int64_t)MIN(time_ns, STORE_MAX_NUMBER), process, detail};
+	sqlite3_stmt *s = h->statements[H_ADD_EVENT];
+
+	history_bind(s, row, ARRAY_SIZE(row));
+	sqlite3_bind_text(s, 5, kind, -1, SQLITE_STATIC);
+	sqlite3_bind_text(s, 6, text, -1, SQLITE_STATIC);
+	return history_run(s);
+}
+
 static int put_batch(struct history *h, int64_t session, const struct history_batch *b,
 		     char *const *names)
 {
 	int r = history_put_things(h, session, b, names);
 
+	for (size_t i = 0; i < b->n_events && r == 0; i++) {
+		const struct history_event_item *e = &b->events[i];
+		int64_t process = history_store_id(&h->processes, e->process);
+
+		r = process < 0
+			    ? HISTORY_NOT_SENT
+			    : put_event(h, session, e->time_ns, process, e->kind, e->detail, "");
+	}
 	return r == 0 ? put_window(h, session, &b->window) : r;
 }
 
@@ -245,15 +265,10 @@ int history_write(struct history *h, int64_t session, const struct history_batch
 	return r;
 }
 
-int history_event(struct history *h, int64_t session, uint64_t time_ns, uint32_t process,
-		  const char *kind, int64_t detail, const char *text, struct error *error)
+int history_event(struct history *h, int64_t session, uint64_t time_ns, const char *kind,
+		  int64_t detail, const char *text, struct error *error)
 {
-	const int64_t row[] = {session, (int64_t)time_ns,
-			       MAX(history_store_id(&h->processes, process), 0), detail};
-	sqlite3_stmt *s = h->statements[H_ADD_EVENT];
-
-	history_bind(s, row, ARRAY_SIZE(row));
-	sqlite3_bind_text(s, 5, kind, -1, SQLITE_STATIC);
-	sqlite3_bind_text(s, 6, text ? text : "", -1, SQLITE_STATIC);
-	return history_run(s) < 0 ? schema_write_error(h->db, h->path, error) : 0;
+	return put_event(h, session, time_ns, 0, kind, detail, text ? text : "") < 0
+		       ? schema_write_error(h->db, h->path, error)
+		       : 0;
 }

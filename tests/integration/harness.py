@@ -47,8 +47,13 @@ class Daemon:
         self.socket = str(self.dir / "sonde.sock")
         self.log = self.dir / "log"
         config.setdefault("cache", self.dir / "cache")
-        (self.dir / "conf").write_text(
-            "[daemon]\n" + "".join(f"{k} = {v}\n" for k, v in config.items()))
+        # Most tests want a daemon that does nothing by itself.
+        history = config.pop("history", {"keep": "no"})
+        self.conf = {"daemon": config, "history": history,
+                     "retention": config.pop("retention", {})}
+        (self.dir / "conf").write_text("".join(
+            f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
+            for section, keys in self.conf.items() if keys))
         with open(self.log, "w") as log:
             self.process = spawn(SONDED, "--foreground", "--socket", self.socket, "--config",
                                  self.dir / "conf", stdout=log, stderr=log)

@@ -89,11 +89,16 @@ def what_cannot_be_answered_is_refused(daemon):
     h.contains(error["fix"], "earlier than --until", "fix")
     daemon.error(2, "BadArgument", "spans", *source, "--since", "@5", "--until", "@5")
     daemon.error(2, "BadArgument", "spans", *source, "--until", "@0", "--since", "@1")
+    # What a live session has added up has no times; a recording has windows.
+    daemon.sonde("attach", "--name", "sums", "-c", "nobody-of-this-name", "-F", "19")
     for verb in ("report", "graph", "flame"):
-        reply = daemon.sonde(verb, *source, "--since", "1h", "--json", status=77).json["error"]
+        reply = daemon.sonde(verb, "--since", "1h", "--json", status=77).json["error"]
         h.equal(reply["name"], "NotSupported", verb)
         h.contains(reply["message"], "choose raw spans only", verb)
-    daemon.error(77, "NotSupported", "report", *source, "--until", "now", "--kind", "cpu")
+    daemon.sonde("detach", "sums")
+    calls = {r["func"]: r["calls"] for r in daemon.json("report", *source, "--since", "1h")["rows"]}
+    h.equal(calls, {r["func"]: r["calls"] for r in daemon.json("report", *source)["rows"]}, "all")
+    h.equal(daemon.json("report", *source, "--until", "1h")["rows"], [], "before it was made")
 
 
 def lanes(text):

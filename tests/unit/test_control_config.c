@@ -59,7 +59,7 @@ Test(config, errors)
 		 "its keys are: socket, ring_size, symbol_cache, cache, cache_size, unwind_memory, "
 		 "raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
-		 "the sections are: daemon, log"},
+		 "the sections are: daemon, history, retention, log"},
 		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
 		{"\n[daemon]\n\nring_size = 2GiB\n", ":4: \"2GiB\" is no value for ring_size",
 		 "write a size from 1.0 MiB to 1.0 GiB, such as 16MiB"},

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the daemon does by itself: it samples the whole machine and keeps the starts and ends of
+ * processes, and starts the sessions of /etc/sonde/sessions.d; all of it goes to the rolling store.
+ */
+#ifndef SONDE_CONTROL_ALWAYS_H
+#define SONDE_CONTROL_ALWAYS_H
+
+#include "control/daemon.h"
+
+#define ALWAYS_NAME "always" /* the session of the machine's samples */
+
+/* After daemon_go_live(). What cannot be started is logged and noted as an event. */
+int always_start(struct daemon *d);
+/* Hands over the windows that are due. On the daemon's tick. */
+void always_tick(struct daemon *d);
+/* Begins a new model when the old one has grown, and nobody but the rolling store has data of it.
+ */
+void always_renew_model(struct daemon *d);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/view.h"
+
+#include "control/keeper.h"
+#include "control/methods.h"
+#include "sonde/base/format.h"
+#include "store/history_load.h"
+#include "varlink/params.h"
+
+/* What is asked about when somebody asks the rolling store without saying from when on. */
+#define DEFAULT_SPAN_US (3600 * 1000000ULL)
+
+struct view {
+	struct daemon *daemon;
+	struct call *call; /* until it is loaded: then the call has the view */
+	void (*then)(struct daemon *d, struct call *call);
+	char *path, *name;
+	struct history_range range;
+
+	struct model *model;
+	struct span_texts *texts;
+	struct session_context context;
+	struct session *session;
+	struct error error;
+};
+
+static void view_free(void *arg)
+{
+	struct view *v = arg;
+
+	session_free(v->session);
+	span_texts_free(v->texts);
+	model_free(v->model);
+	free(v->path);
+	free(v->name);
+	free(v);
+}
+
+struct view *view_of(const struct call *call)
+{
+	return call_data(call);
+}
+
+struct session *view_session(struct view *v)
+{
+	return v->session;
+}
+
+const char *view_path(const struct daemon *d)
+{
+	return d->recording ? d->recording : d->keeper ? keeper_path(d->keeper) : NULL;
+}
+
+/* Raw spans, packed as those of a session are. */
+static int pack(struct session *s, const struct history_part *part)
+{
+	for (size_t i = 0; i < part->n_sets; i++) {
+		const struct span_set *set = &part->sets[i];
+		struct session_chunks *c = &s->chunks;
+		int r;
+
+		if (set->n == 0)
+			continue;
+		if (array_reserve(&c->items, &c->cap, c->n + 1, sizeof(*c->items)) < 0)
+			return -ENOMEM;
+		r = chunk_encode(set->spans, &set->more, 0, set->n, &c->items[c->n]);
+		if (r < 0)
+			return r;
+		c->bytes += c->items[c->n++].size;
+	}
+	return 0;
+}
+
+static int make_session(struct view *v, struct history_part *part)
+{
+	struct session *s = v->session;
+	int r = pack(s, part);
+
+	window_move(&s->total, &part->total);
+	s->windows = part->windows;
+	s->windows_missing = part->missing_us / 10000000;
+	s->n_samples = part->samples;
+	for (size_t i = 0; i < s->total.n_stats; i++)
+		s->n_spans += s->total.stats[i].calls;
+	s->options.frequency_hz = part->frequency;
+	s->started_us = part->first_us;
+	v->context.monotonic_to_epoch_ns = part->monotonic_to_epoch_ns;
+	return r;
+}
+
+static void view_run(void *arg)
+{
+	struct view *v = arg;
+	struct history_part part = {};
+	int r = history_load(v->path, &v->range, v->model, &v->error, &part);
+
+	if (r >= 0)
+		r = make_session(v, &part);
+	history_part_release(&part);
+	if (r < 0)
+		error_set(&v->error, -r, "Internal", "reading the history failed: %s",
+			  strerror(-r));
+}
+
+static void view_done(void *arg, bool cancelled)
+{
+	struct view *v = arg;
+	struct call *call = v->call;
+
+	if (cancelled)
+		error_set(&v->error, ECANCELED, "Internal", "the daemon is ending");
+	if (v->error.name[0]) {
+		methods_fail(call, &v->error);
+		view_free(v);
+		return;
+	}
+	call_set_data(call, v, view_free);
+	v->then(v->daemon, call);
+}
+
+static void load(struct view *v)
+{
+	if (worker_submit(v->daemon->asker, view_run, view_done, v) >= 0)
+		return;
+	error_set(&v->error, ENOMEM, "Internal", "out of memory");
+	view_done(v, false);
+}
+
+static void settled(void *arg, bool cancelled)
+{
+	(void)cancelled; /* then it is asked as far as it is written */
+	load(arg);
+}
+
+/* The same as the session that is asked, without what it holds. */
+static int like(struct view *v, const struct session *of)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	v->session = s;
+	if (!s)
+		return -ENOMEM;
+	s->kind = SESSION_REPLAY;
+	s->context = &v->context;
+	s->name = strdup(of->name);
+	s->targets = strdup(of->targets);
+	s->options.offcpu = of->options.offcpu;
+	s->options.specs = calloc(of->options.n_specs + 1, sizeof(char *));
+	if (!s->name || !s->targets || !s->options.specs)
+		return -ENOMEM;
+	for (size_t i = 0; i < of->options.n_specs; i++, s->options.n_specs++) {
+		s->options.specs[i] = strdup(of->options.specs[i]);
+		if (!s->options.specs[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct view *view_new(struct daemon *d, struct call *call, const struct asked *asked)
+{
+	struct view *v = calloc(1, sizeof(*v));
+	bool samples = query_is_about_samples(asked->kind);
+
+	if (!v)
+		return NULL;
+	v->daemon = d;
+	v->call = call;
+	v->context = d->context;
+	v->path = strdup(view_path(d));
+	/* Samples of several sessions would count one moment twice; calls do not. */
+	if (!d->recording && (asked->names_session || samples))
+		v->name = strdup(asked->session->name);
+	v->range = (struct history_range){
+		.since_us = asked->since_us,
+		.until_us = asked->until_us,
+		.session = v->name,
+		.samples = samples,
+		.spans = !samples,
+		.raw = !samples,
+		.kind = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
+	};
+	if (!v->range.since_us && !d->recording)
+		v->range.since_us =
+			(asked->until_us ? asked->until_us : now_epoch_us()) - DEFAULT_SPAN_US;
+	if (!v->path || like(v, asked->session) < 0 || model_new(&v->model) < 0 ||
+	    span_texts_new(v->model, &v->texts) < 0) {
+		view_free(v);
+		return NULL;
+	}
+	v->context.model = v->model;
+	v->context.texts = v->texts;
+	return v;
+}
+
+/* Whether the question is for the file: of a session that keeps nothing, or about times. */
+static bool is_wanted(const struct daemon *d, const struct asked *asked)
+{
+	if (!view_path(d))
+		return false;
+	return asked->session->kind == SESSION_KEPT || asked->since_us || asked->until_us;
+}
+
+bool view_begin(struct daemon *d, struct call *call,
+		void (*then)(struct daemon *d, struct call *call))
+{
+	_cleanup_(asked_release) struct asked asked = {};
+	struct error error = {};
+	struct view *v;
+
+	/* What is wrong with the query is said by the method itself. */
+	if (methods_read_query(d, call, &asked, &error) < 0 || !is_wanted(d, &asked))
+		return false;
+	v = view_new(d, call, &asked);
+	if (!v) {
+		error_set(&error, ENOMEM, "Internal", "out of memory");
+		methods_fail(call, &error);
+		return true;
+	}
+	v->then = then;
+	if (d->recording || (asked.until_us && asked.until_us < now_epoch_us() - 60000000)) {
+		load(v);
+		return true;
+	}
+	/* What happened until now is to be in the file. */
+	daemon_catch_up(d);
+	daemon_roll_kept(d);
+	if (keeper_settle(d->keeper, settled, v) < 0)
+		load(v);
+	return true;
+}
