@@ -8,13 +8,22 @@ static const struct {
 	void (*handler)(struct daemon *d, struct call *call);
 	bool live; /* needs the kernel side */
 } methods[] = {
-	{"Status", method_status, false}, {"Doctor", method_doctor, false},
-	{"List", method_list, false},	  {"Probes", method_probes, false},
-	{"Attach", method_attach, true},  {"Detach", method_detach, true},
-	{"Trace", method_trace, true},	  {"Record", method_record, true},
-	{"Stop", method_stop, true},	  {"Report", method_report, false},
-	{"Graph", method_graph, false},	  {"Stacks", method_stacks, false},
-	{"Spans", method_spans, false},	  {"SetConditions", method_set_conditions, true},
+	{"Status", method_status, false},
+	{"Doctor", method_doctor, false},
+	{"List", method_list, false},
+	{"Probes", method_probes, false},
+	{"Attach", method_attach, true},
+	{"Detach", method_detach, true},
+	{"Trace", method_trace, true},
+	{"Record", method_record, true},
+	{"Stop", method_stop, true},
+	{"Report", method_report, false},
+	{"Graph", method_graph, false},
+	{"Stacks", method_stacks, false},
+	{"Spans", method_spans, false},
+	{"SetConditions", method_set_conditions, true},
+	{"MissingDebugInfo", method_missing_debug_info, false},
+	{"ForgetSymbols", method_forget_symbols, false},
 };
 
 void daemon_dispatch(void *arg, struct call *call)
