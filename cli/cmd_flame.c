@@ -37,6 +37,6 @@ int cmd_flame(struct cli *cli)
 	request_query(&w, o);
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
-		r = query_run(cli, "Stacks", params.data, &view, &p);
+		r = query_run_samples(cli, "Stacks", params.data, &view, &p);
 	return cli->error.name[0] ? -EIO : r;
 }

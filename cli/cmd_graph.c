@@ -96,5 +96,5 @@ int cmd_graph(struct cli *cli)
 	if (o->depth.set)
 		json_u64(&w, "max_depth", o->depth.value);
 	r = request_end(&w, &cli->error);
-	return r < 0 ? r : query_run(cli, "Graph", params.data, &view, NULL);
+	return r < 0 ? r : query_run_samples(cli, "Graph", params.data, &view, NULL);
 }

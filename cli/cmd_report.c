@@ -124,5 +124,5 @@ int cmd_report(struct cli *cli)
 	if (o->count.set)
 		json_u64(&w, "limit", o->count.value);
 	r = request_end(&w, &cli->error);
-	return r < 0 ? r : query_run(cli, "Report", params.data, &view, o);
+	return r < 0 ? r : query_run_samples(cli, "Report", params.data, &view, o);
 }

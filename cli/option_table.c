@@ -8,26 +8,27 @@
 #define COLLECT WHOM
 #define SPANS	(V(spans) | V(timeline))
 #define QUERY	(V(report) | V(graph) | V(flame) | SPANS)
+#define SAMPLES (V(report) | V(graph) | V(flame))
+#define ASK	(QUERY | V(debuginfo))
 
 /* In the order in which help shows them. */
 const struct option_def option_defs[] = {
 	{'p', "pid", OPTION_PIDS, "PID[,PID]", "these processes (may be repeated)", NULL,
-	 WHOM | QUERY, AT(pids)},
-	{'c', "comm", OPTION_TEXT, "GLOB", "processes whose name matches", NULL, WHOM | QUERY,
+	 WHOM | ASK, AT(pids)},
+	{'c', "comm", OPTION_TEXT, "GLOB", "processes whose name matches", NULL, WHOM | ASK,
 	 AT(comm)},
-	{0, "uid", OPTION_UID, "UID", "processes of this user (number or name)", NULL, WHOM | QUERY,
+	{0, "uid", OPTION_UID, "UID", "processes of this user (number or name)", NULL, WHOM | ASK,
 	 AT(uid)},
 	{0, "cgroup", OPTION_TEXT, "GLOB",
-	 "processes whose control group matches: '/system.slice/*'", NULL, WHOM | QUERY,
-	 AT(cgroup)},
+	 "processes whose control group matches: '/system.slice/*'", NULL, WHOM | ASK, AT(cgroup)},
 	{0, "container", OPTION_TEXT, "GLOB", "processes in a container whose ID or name matches",
-	 NULL, WHOM | QUERY, AT(container)},
+	 NULL, WHOM | ASK, AT(container)},
 	{'a', "all", OPTION_FLAG, NULL, "every process, those that start later too", NULL,
-	 WHOM | QUERY, AT(all)},
+	 WHOM | ASK, AT(all)},
 
 	{'i', "input", OPTION_TEXT, "FILE", "answer from a recording instead of the daemon", NULL,
-	 QUERY | V(list), AT(input)},
-	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL, QUERY,
+	 ASK | V(list), AT(input)},
+	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL, ASK,
 	 AT(session)},
 	{0, "since", OPTION_TIME, "TIME",
 	 "only what began then or later: 10m (ago), yesterday, 14:30, 2026-11-30T14:30", NULL,
@@ -93,6 +94,8 @@ const struct option_def option_defs[] = {
 
 	{0, "kind", OPTION_CHOICE, "KIND", "spans, CPU samples or waits", "span|cpu|offcpu",
 	 V(report) | V(graph) | V(flame), AT(kind)},
+	{0, "kind", OPTION_CHOICE, "KIND", "CPU samples (default, if there are any) or waits",
+	 "cpu|offcpu", V(debuginfo), AT(kind)},
 	{0, "by", OPTION_CHOICE, "KEY", "group by", "func|probe|comm|pid|thread|container|cgroup",
 	 V(report), AT(by)},
 	{0, "sort", OPTION_CHOICE, "KEY", "order by",
@@ -111,7 +114,24 @@ const struct option_def option_defs[] = {
 	{0, "no-inline", OPTION_FLAG, NULL,
 	 "no frames of their own for inlined functions of CPU samples", NULL,
 	 V(report) | V(graph) | V(flame), AT(no_inline)},
+	{0, "debuginfod", OPTION_FLAG, NULL,
+	 "fetch debug files that are missing from $DEBUGINFOD_URLS first", NULL, SAMPLES,
+	 AT(debuginfod)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
+
+	{0, "fetch", OPTION_FLAG, NULL, "download what is missing, by build-id", NULL, V(debuginfo),
+	 AT(fetch)},
+	{0, "urls", OPTION_TEXT, "URLS",
+	 "from these debuginfod servers (default: $DEBUGINFOD_URLS)", NULL, V(debuginfo), AT(urls)},
+	{'n', "limit", OPTION_NUMBER, "N", "only the N files with the most samples", NULL,
+	 V(debuginfo), AT(count)},
+	{0, "max-size", OPTION_SIZE, "SIZE", "download at most that much in all (default: 1GiB)",
+	 NULL, V(debuginfo), AT(max_size)},
+	{0, "max-time", OPTION_SECONDS, "TIME", "and for at most that long (default: 10m)", NULL,
+	 V(debuginfo), AT(max_time)},
+	{0, "cache-size", OPTION_SIZE, "SIZE",
+	 "remove the oldest files fetched beyond that (default: 4GiB)", NULL, V(debuginfo),
+	 AT(cache_size)},
 
 	{'o', "output", OPTION_TEXT, "FILE", "write there instead of to standard output", NULL,
 	 OPTION_GLOBAL, AT(output)},

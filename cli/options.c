@@ -83,6 +83,18 @@ static int parse_time(struct parser *p, const char *shown, const char *value, bo
 	return 0;
 }
 
+static int parse_bytes(struct parser *p, const char *shown, const char *value, struct number *ret)
+{
+	uint64_t n;
+
+	if (parse_size(value, &n) < 0)
+		return bad_value(p, shown, value, "not a size such as 100MB or 2GiB");
+	if (!n || n > INT64_MAX)
+		return bad_value(p, shown, value, "out of range");
+	*ret = (struct number){true, n};
+	return 0;
+}
+
 static int parse_uid(struct parser *p, const char *shown, const char *value, struct number *ret)
 {
 	const struct passwd *pw;
@@ -210,6 +222,8 @@ static int set_value(struct parser *p, const struct option_def *d, const char *s
 		return parse_choice(p, d, shown, value, at);
 	case OPTION_TEXTS:
 		return parse_texts(p, shown, value, at);
+	case OPTION_SIZE:
+		return parse_bytes(p, shown, value, at);
 	case OPTION_NUMBER:
 		return parse_number(p, shown, value, at);
 	case OPTION_UID:

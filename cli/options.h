@@ -17,6 +17,7 @@ enum option_kind {
 	OPTION_UID,	 /* struct number, a number or a user's name */
 	OPTION_DURATION, /* struct number in ns; needs a unit */
 	OPTION_SECONDS,	 /* struct number in ns; a plain number is seconds, as for perf */
+	OPTION_SIZE,	 /* struct number in bytes: 4KiB, 2MB, a plain number */
 	OPTION_PERCENT,	 /* struct percent */
 	OPTION_PIDS,	 /* appends to pids */
 	OPTION_CHOICE,	 /* const char *, one of choices */
@@ -82,7 +83,11 @@ struct options {
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle;
-	bool no_inline;
+	bool no_inline, debuginfod;
+	/* what to fetch */
+	bool fetch;
+	const char *urls;
+	struct number max_size, max_time, cache_size;
 	struct percent min_percent;
 	struct number depth;
 	/* the rest */

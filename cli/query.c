@@ -2,6 +2,7 @@
 #include "query.h"
 
 #include "connect.h"
+#include "debuginfo.h"
 #include "render/session.h"
 #include "varlink/message.h"
 
@@ -13,14 +14,10 @@ int query_call(struct cli *cli, const char *method, const char *params, struct c
 	return r < 0 ? r : connection_call(c, method, params, ret_reply, &cli->error);
 }
 
-int query_run(struct cli *cli, const char *method, const char *params, const struct view *view,
-	      const void *arg)
+static int show(struct cli *cli, reply_t *reply, const struct view *view, const void *arg)
 {
-	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-	int r = query_call(cli, method, params, &reply);
+	int r;
 
-	if (r < 0)
-		return r;
 	output_answer(cli->output, reply, view, arg);
 	/* The notes come behind the answer, also when a pager shows it. */
 	r = output_finish(cli->output, &cli->error);
@@ -30,4 +27,27 @@ int query_run(struct cli *cli, const char *method, const char *params, const str
 	notes_note(cli->output, reply);
 	coverage_note(cli->output, reply);
 	return EXIT_OK;
+}
+
+int query_run(struct cli *cli, const char *method, const char *params, const struct view *view,
+	      const void *arg)
+{
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	int r = query_call(cli, method, params, &reply);
+
+	return r < 0 ? r : show(cli, reply, view, arg);
+}
+
+int query_run_samples(struct cli *cli, const char *method, const char *params,
+		      const struct view *view, const void *arg)
+{
+	_cleanup_(connection_freep) struct connection *c = NULL;
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	int r = connection_open(cli->options, &c, &cli->error);
+
+	if (r >= 0)
+		r = debuginfo_prepare(cli, c);
+	if (r >= 0)
+		r = connection_call(c, method, params, &reply, &cli->error);
+	return r < 0 ? r : show(cli, reply, view, arg);
 }

@@ -12,6 +12,12 @@
  */
 int query_run(struct cli *cli, const char *method, const char *params, const struct view *view,
 	      const void *arg);
+/*
+ * query_run() of a question about samples, perhaps: with --debuginfod or $SONDE_DEBUGINFOD what is
+ * missing for it is fetched before.
+ */
+int query_run_samples(struct cli *cli, const char *method, const char *params,
+		      const struct view *view, const void *arg);
 /* As query_run(), but the reply is the caller's to show (message_free_json()). 0, -errno. */
 int query_call(struct cli *cli, const char *method, const char *params, struct cJSON **ret_reply);
 

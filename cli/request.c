@@ -160,13 +160,13 @@ void request_session_options(struct json_writer *w, const struct options *o,
 	json_object_end(w);
 }
 
-void request_query(struct json_writer *w, const struct options *o)
+void request_query_of(struct json_writer *w, const struct options *o, const char *kind)
 {
 	json_object_begin(w, "query");
 	if (o->session)
 		json_string(w, "session", o->session);
-	if (o->kind)
-		json_string(w, "kind", o->kind);
+	if (kind)
+		json_string(w, "kind", kind);
 	if (o->where)
 		json_string(w, "where", o->where);
 	write_number(w, "since_us", &o->since);
@@ -178,4 +178,9 @@ void request_query(struct json_writer *w, const struct options *o)
 	if (!o->all && selects(o))
 		write_selectors(w, o, 0);
 	json_object_end(w);
+}
+
+void request_query(struct json_writer *w, const struct options *o)
+{
+	request_query_of(w, o, o->kind);
 }

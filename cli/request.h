@@ -21,5 +21,7 @@ void request_session_options(struct json_writer *w, const struct options *o,
 /* The members where, begin and stack_if: those that were given. */
 void request_conditions(struct json_writer *w, const struct options *o);
 void request_query(struct json_writer *w, const struct options *o);
+/* The same of that kind, whatever the options say. */
+void request_query_of(struct json_writer *w, const struct options *o, const char *kind);
 
 #endif

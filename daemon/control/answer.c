@@ -182,6 +182,41 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 	json_array_end(w);
 }
 
+/*
+ * How long a build-id is that was padded with zeros is not known: linkers make those of 20, 16 and
+ * 8 bytes, and one in 2^32 ends in four zeros by chance.
+ */
+static size_t build_id_len(const uint8_t build_id[static BUILD_ID_LEN])
+{
+	static const uint8_t zeros[BUILD_ID_LEN];
+	static const size_t shorter[] = {8, 16};
+
+	for (size_t i = 0; i < ARRAY_SIZE(shorter); i++)
+		if (memcmp(build_id + shorter[i], zeros, BUILD_ID_LEN - shorter[i]) == 0)
+			return shorter[i];
+	return BUILD_ID_LEN;
+}
+
+void answer_missing(struct json_writer *w, const char *key, const struct missing *m)
+{
+	json_array_begin(w, key);
+	for (size_t i = 0; i < m->n_rows; i++) {
+		const struct missing_row *row = &m->rows[i];
+		size_t len = build_id_len(row->file->build_id);
+		char hex[2 * BUILD_ID_LEN + 1] = "";
+
+		for (size_t k = 0; k < len; k++)
+			snprintf(hex + 2 * k, 3, "%02x", row->file->build_id[k]);
+		json_object_begin(w, NULL);
+		json_string(w, "build_id", hex);
+		json_string(w, "path", row->path);
+		put_int(w, "samples", row->samples);
+		json_string(w, "missing", missing_name(row->what));
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
 static void answer_args(struct json_writer *w, const uint64_t *args)
 {
 	static const char *const names[RECORD_ARGS] = {"arg0", "arg1", "arg2",

@@ -9,6 +9,7 @@
 #define SONDE_CONTROL_ANSWER_H
 
 #include "control/span_text.h"
+#include "query/missing.h"
 #include "query/query.h"
 #include "query/spans.h"
 #include "sonde/base/json.h"
@@ -48,6 +49,7 @@ void answer_report_rows(struct json_writer *w, const char *key, const struct rep
 void answer_graph_rows(struct json_writer *w, const char *key, const struct graph *g);
 /* Writes "frames" and "stacks". snapshot: what the stacks were made from. */
 void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const struct stacks *s);
+void answer_missing(struct json_writer *w, const char *key, const struct missing *m);
 /* An element of an array. */
 void answer_span(struct json_writer *w, const struct span_row *row,
 		 const struct answer_span_options *options);

@@ -5,6 +5,7 @@
 #include "control/session_waits.h"
 
 #include <malloc.h>
+#include "control/fetched.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "symbol/symbol_cache.h"
@@ -278,9 +279,11 @@ static int use_reader(struct daemon *d)
 {
 	int r = reader_new(NULL, &d->reader);
 
-	if (r >= 0)
-		symbolizer_set_reader(d->symbolizer, d->reader);
-	return r;
+	if (r < 0)
+		return r;
+	symbolizer_set_reader(d->symbolizer, d->reader);
+	r = fetched_dir(d->config->cache, &d->fetched);
+	return r < 0 ? r : fetched_use(d->fetched, d->symbolizer);
 }
 
 int daemon_go_live(struct daemon *d, struct error *error)
@@ -395,6 +398,7 @@ struct daemon *daemon_free(struct daemon *d)
 	symbolizer_free(d->symbolizer);
 	reader_free(d->reader);
 	symbol_cache_free(d->cache);
+	free(d->fetched);
 	span_texts_free(d->texts);
 	model_free(d->model);
 	sd_event_unref(d->event);

@@ -37,6 +37,7 @@ struct daemon {
 	struct reader *reader;	    /* what the symbolizer reads files with */
 	struct symbol_cache *cache; /* NULL: the directory cannot be used */
 	struct symbolizer *symbolizer;
+	char *fetched; /* directory of debug files that a client may have fetched; "": none */
 	struct frame_lines *lines; /* the asker's */
 	struct processes *processes;
 	struct jit *jit;	      /* of the model */

@@ -27,7 +27,7 @@ struct frame_lines {
 	size_t n_entries, entries_cap;
 	struct strbuf texts;
 	struct table by_place, by_text; /* hashes to index, to offset */
-	struct table failed;		/* hashes of build-ids */
+	struct table states;		/* hashes of build-ids to enum query_lines */
 };
 
 int frame_lines_new(struct symbolizer *symbolizer, struct frame_lines **ret)
@@ -50,7 +50,7 @@ struct frame_lines *frame_lines_free(struct frame_lines *l)
 	strbuf_release(&l->texts);
 	table_release(&l->by_place);
 	table_release(&l->by_text);
-	table_release(&l->failed);
+	table_release(&l->states);
 	free(l);
 	return NULL;
 }
@@ -164,17 +164,40 @@ static size_t leave_unknown(struct frame_lines *l, const uint8_t *build_id, cons
 	return n_unknown;
 }
 
+enum query_lines frame_lines_state(const struct frame_lines *l,
+				   const uint8_t build_id[static BUILD_ID_LEN])
+{
+	const uint32_t *state = table_get(&l->states, hash_bytes(build_id, BUILD_ID_LEN, 0));
+
+	return state ? (enum query_lines) * state : LINES_UNKNOWN;
+}
+
+static int set_state(struct frame_lines *l, const uint8_t *build_id, enum query_lines state)
+{
+	uint32_t *slot = table_put(&l->states, hash_bytes(build_id, BUILD_ID_LEN, 0), NULL);
+
+	if (!slot)
+		return -ENOMEM;
+	*slot = state;
+	return 0;
+}
+
 static int read_lines(struct frame_lines *l, const uint8_t *build_id, const char *path,
 		      const uint64_t *offsets, size_t n)
 {
 	struct line_image *image _cleanup_(line_image_freep) = NULL;
-	uint64_t key = hash_bytes(build_id, BUILD_ID_LEN, 0);
+	enum query_lines state = frame_lines_state(l, build_id);
 	int r = 0;
 
-	if (n == 0 || table_get(&l->failed, key) || now_monotonic_ns() > l->until_ns)
+	/* Without any that are not known it has been read. */
+	if (n == 0)
+		return set_state(l, build_id, LINES_READ);
+	if (state == LINES_NONE || state == LINES_NO_FILE || now_monotonic_ns() > l->until_ns)
 		return 0;
-	if (symbolizer_lines(l->symbolizer, build_id, path, offsets, n, NULL, &image) < 0)
-		return table_put(&l->failed, key, NULL) ? 0 : -ENOMEM;
+	r = symbolizer_lines(l->symbolizer, build_id, path, offsets, n, NULL, &image);
+	if (r < 0)
+		return set_state(l, build_id, r == -ENODATA ? LINES_NONE : LINES_NO_FILE);
+	r = set_state(l, build_id, LINES_READ);
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = keep(l, build_id, offsets[i], image, i);
 	return r;
@@ -227,8 +250,14 @@ struct source_lines frame_lines_begin(struct frame_lines *l, enum demangle_style
 	l->style = style;
 	l->until_ns = now + QUESTION_NS;
 	if (now > l->retry_ns) {
-		table_clear(&l->failed);
+		table_clear(&l->states);
 		l->retry_ns = now + RETRY_NS;
 	}
 	return (struct source_lines){prepare, get, l};
+}
+
+void frame_lines_forget(struct frame_lines *l)
+{
+	forget(l);
+	table_clear(&l->states);
 }

@@ -7,6 +7,7 @@
 #define SONDE_CONTROL_FRAME_LINES_H
 
 #include "query/inlined.h"
+#include "query/missing.h"
 #include "symbol/symbolizer.h"
 
 struct frame_lines;
@@ -21,5 +22,11 @@ DEFINE_CLEANUP(struct frame_lines *, frame_lines_free)
  * more on its behalf: then what is known already is all there is.
  */
 struct source_lines frame_lines_begin(struct frame_lines *l, enum demangle_style style);
+
+/* What became of the file of a build-id that the latest questions were about. */
+enum query_lines frame_lines_state(const struct frame_lines *l,
+				   const uint8_t build_id[static BUILD_ID_LEN]);
+/* Forgets all: there is more to be read by now. */
+void frame_lines_forget(struct frame_lines *l);
 
 #endif

@@ -10,13 +10,22 @@ static const struct {
 	bool live;    /* needs the kernel side */
 	bool history; /* may be about a part of a file: see view.h */
 } methods[] = {
-	{"Status", method_status, false},     {"Doctor", method_doctor, false},
-	{"List", method_list, false},	      {"Probes", method_probes, false},
-	{"Attach", method_attach, true},      {"Detach", method_detach, true},
-	{"Trace", method_trace, true},	      {"Record", method_record, true},
-	{"Stop", method_stop, true},	      {"Report", method_report, false, true},
-	{"Graph", method_graph, false, true}, {"Stacks", method_stacks, false, true},
-	{"Spans", method_spans, false, true}, {"SetConditions", method_set_conditions, true},
+	{"Status", method_status, false},
+	{"Doctor", method_doctor, false},
+	{"List", method_list, false},
+	{"Probes", method_probes, false},
+	{"Attach", method_attach, true},
+	{"Detach", method_detach, true},
+	{"Trace", method_trace, true},
+	{"Record", method_record, true},
+	{"Stop", method_stop, true},
+	{"Report", method_report, false, true},
+	{"Graph", method_graph, false, true},
+	{"Stacks", method_stacks, false, true},
+	{"Spans", method_spans, false, true},
+	{"SetConditions", method_set_conditions, true},
+	{"MissingDebugInfo", method_missing_debug_info, false, true},
+	{"ForgetSymbols", method_forget_symbols, false},
 };
 
 void daemon_dispatch(void *arg, struct call *call)

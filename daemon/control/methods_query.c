@@ -67,13 +67,33 @@ static char *name_frame(void *arg, const struct model_file *file, const char *pa
 	return processes_name_frame_as(q->daemon->symbolizer, file, path, offset, q->demangle);
 }
 
+static enum query_lines lines_of_file(void *arg, const struct model_file *file)
+{
+	return frame_lines_state(arg, file->build_id);
+}
+
+static void answer_missing_question(struct question *q, struct json_writer *w)
+{
+	_cleanup_(missing_freep) struct missing *missing = NULL;
+	int r = query_missing(q->snapshot, lines_of_file, q->daemon->lines, &missing);
+
+	if (r < 0) {
+		error_set(&q->error, -r, "Internal", "%s", strerror(-r));
+		return;
+	}
+	answer_missing(w, "files", missing);
+	json_u64(w, "total_samples", missing->total_samples);
+	json_string(w, "directory", q->daemon->fetched ? q->daemon->fetched : "");
+}
+
 static int name_frames(struct question *q)
 {
 	struct daemon *d = q->daemon;
 	struct source_lines lines;
 	int r = 0;
 
-	if (query_is_about_samples(q->kind) && !q->no_inlined) {
+	if (query_is_about_samples(q->kind) &&
+	    (!q->no_inlined || q->answer == answer_missing_question)) {
 		lines = frame_lines_begin(d->lines, q->demangle);
 		/* A recording's frames all have names: those of the files they came from. */
 		r = snapshot_add_inlined(q->snapshot, d->recording != NULL, &lines);
@@ -383,6 +403,15 @@ void method_graph(struct daemon *d, struct call *call)
 void method_stacks(struct daemon *d, struct call *call)
 {
 	struct question *q = question_new(call, answer_stacks_question);
+
+	if (q)
+		ask(d, call, q);
+}
+
+/* Frames of spans have the names of their probes: only of samples something can be missing. */
+void method_missing_debug_info(struct daemon *d, struct call *call)
+{
+	struct question *q = question_new(call, answer_missing_question);
 
 	if (q)
 		ask(d, call, q);

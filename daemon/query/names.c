@@ -39,10 +39,8 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 			continue;
 		if (resolve && (f->mapped || f->kind == FRAME_KERNEL))
 			name = resolve(arg, &f->file, f->file_path, f->offset);
-		if (name && name[0])
-			f->function = TAKE_PTR(name);
-		else
-			f->function = fallback_name(f);
+		f->nameless = !name || !name[0];
+		f->function = f->nameless ? fallback_name(f) : TAKE_PTR(name);
 		if (!f->function)
 			return -ENOMEM;
 	}

@@ -30,6 +30,7 @@ struct snapshot_frame {
 	enum frame_kind kind;
 	bool mapped;   /* file and offset are valid: the address lay in a known mapping */
 	bool inlined;  /* into the frame below it, which is of the same address */
+	bool nameless; /* there is no symbol for it: its function is a substitute */
 	uint32_t line; /* in source; 0: not known */
 	char *source;  /* owned; NULL: not known */
 };

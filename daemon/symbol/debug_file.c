@@ -6,7 +6,8 @@
 #include <sys/mman.h>
 #include <zlib.h>
 
-#define DEBUG_DIR	  "/usr/lib/debug"
+#include "symbol/debug_dirs.h"
+
 #define MINI_SIZE_MAX	  (64ULL << 20)
 #define UNPACK_MEMORY_MAX (64ULL << 20)
 #define CHECKSUM_SIZE_MAX (1ULL << 30)
@@ -18,30 +19,15 @@ bool debug_file_fits(const struct elf_image *a, const struct elf_image *b)
 	       memcmp(elf_image_build_id(a), elf_image_build_id(b), BUILD_ID_SIZE) == 0;
 }
 
-int debug_file_path(const uint8_t *build_id, size_t len, const char *debug_dir, char *ret,
-		    size_t size)
-{
-	char hex[2 * BUILD_ID_SIZE + 1] = "";
-
-	for (size_t i = 0; i < MIN(len, BUILD_ID_SIZE); i++)
-		snprintf(hex + 2 * i, 3, "%02x", build_id[i]);
-	if (strlen(hex) < 4 ||
-	    snprintf(ret, size, "%s/.build-id/%.2s/%s.debug", debug_dir ? debug_dir : DEBUG_DIR,
-		     hex, hex + 2) >= (int)size)
-		return -ENOENT;
-	return 0;
-}
-
 static int open_by_build_id(const struct elf_image *image, const char *debug_dir,
 			    struct elf_image **ret)
 {
 	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
-	char path[PATH_MAX];
+	int fd _cleanup_(closep) = -EBADF;
 
-	if (debug_file_path(elf_image_build_id(image), elf_image_build_id_len(image), debug_dir,
-			    path, sizeof(path)) < 0)
-		return -ENOENT;
-	if (elf_image_open_path(path, NULL, &debug) < 0 || !debug_file_fits(image, debug))
+	if (debug_dirs_open(debug_dir, elf_image_build_id(image), elf_image_build_id_len(image),
+			    &fd) < 0 ||
+	    elf_image_open(fd, NULL, &debug) < 0 || !debug_file_fits(image, debug))
 		return -ENOENT;
 	*ret = TAKE_PTR(debug);
 	return 0;
@@ -92,13 +78,14 @@ static int open_by_link(struct elf_image *image, const char *path, const char *d
 {
 	const struct elf_section *section = elf_image_find_section(image, ".gnu_debuglink");
 	const char *slash = path ? strrchr(path, '/') : NULL;
-	char candidates[3][PATH_MAX];
+	char candidates[3][PATH_MAX], root[PATH_MAX];
 	const uint8_t *data;
 	size_t size, len, at;
 	uint32_t checksum;
 	int directory;
 
 	if (!section || !slash || slash - path >= PATH_MAX ||
+	    debug_dirs_first(debug_dir, root, sizeof(root)) < 0 ||
 	    elf_image_section_data(image, section, &data, &size) < 0)
 		return -ENOENT;
 	len = strnlen((const char *)data, size);
@@ -111,8 +98,9 @@ static int open_by_link(struct elf_image *image, const char *path, const char *d
 
 	snprintf(candidates[0], PATH_MAX, "%.*s/%s", directory, path, (const char *)data);
 	snprintf(candidates[1], PATH_MAX, "%.*s/.debug/%s", directory, path, (const char *)data);
-	snprintf(candidates[2], PATH_MAX, "%s/%.*s/%s", debug_dir, directory, path,
-		 (const char *)data);
+	if (snprintf(candidates[2], PATH_MAX, "%s/%.*s/%s", root, directory, path,
+		     (const char *)data) >= PATH_MAX)
+		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
 		if (open_link_at(image, candidates[i], checksum, ret) == 0)
 			return 0;
@@ -122,8 +110,6 @@ static int open_by_link(struct elf_image *image, const char *path, const char *d
 int debug_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct elf_image **ret)
 {
-	if (!debug_dir)
-		debug_dir = DEBUG_DIR;
 	if (open_by_build_id(image, debug_dir, ret) == 0)
 		return 0;
 	return open_by_link(image, path, debug_dir, ret);

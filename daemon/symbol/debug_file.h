@@ -9,19 +9,13 @@
 #include "symbol/elf_image.h"
 
 /*
- * Opens the separate debug file of an image: DIR/.build-id/xx/yyyy.debug with the same build-id,
- * else what .gnu_debuglink names, beside path, in .debug/ beside it or below DIR, with the same
- * build-id or, where the image has none, the checksum of the link. DIR is debug_dir, or
- * /usr/lib/debug when that is NULL; path may be NULL. -ENOENT when there is none that fits.
+ * Opens the separate debug file of an image: that of its build-id in debug_dir, which may be
+ * several (debug_dirs.h), else what .gnu_debuglink names, beside path, in .debug/ beside it or
+ * below the first of debug_dir, with the same build-id or, where the image has none, the checksum
+ * of the link. path may be NULL. -ENOENT when there is none that fits.
  */
 int debug_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct elf_image **ret);
-/*
- * Where the separate debug file of a build-id of len bytes would be; debug_dir as above. -ENOENT
- * when the build-id is too short or the path too long.
- */
-int debug_file_path(const uint8_t *build_id, size_t len, const char *debug_dir, char *ret,
-		    size_t size);
 /* True when both have a build-id, and the same. */
 bool debug_file_fits(const struct elf_image *image, const struct elf_image *debug);
 /*

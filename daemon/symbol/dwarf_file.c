@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "symbol/debug_dirs.h"
 #include "symbol/debug_file.h"
 
 enum { STRINGS_MAX = 12, STRING_LEN_MAX = 4096, ID_MAX = 64 };
@@ -166,15 +167,13 @@ static int find_supplement(struct dwarf_file *f, const char *path, const char *d
 			   const char *name, const void *id, size_t id_len)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
-	char candidate[PATH_MAX], hex[2 * ID_MAX + 1] = "";
+	char candidate[PATH_MAX];
+	int fd;
 
 	if (id_len < 2 || id_len > ID_MAX)
 		return -ENOENT;
-	for (size_t i = 0; i < id_len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", ((const uint8_t *)id)[i]);
-	if (snprintf(candidate, sizeof(candidate), "%s/.build-id/%.2s/%s.debug", debug_dir, hex,
-		     hex + 2) < (int)sizeof(candidate) &&
-	    open_supplement_at(f, candidate, id, id_len) == 0)
+	if (debug_dirs_open(debug_dir, id, id_len, &fd) >= 0 &&
+	    use_supplement(f, fd, may_be_mapped(fd), id, id_len) == 0)
 		return 0;
 	if (name[0] == '/')
 		return open_supplement_at(f, name, id, id_len);
@@ -305,7 +304,7 @@ int dwarf_file_open(struct elf_image *image, const char *path, const char *debug
 		return -ENOMEM;
 	f->fd = f->supplement_fd = -EBADF;
 	if (!debug_dir)
-		debug_dir = "/usr/lib/debug";
+		debug_dir = DEBUG_DIR;
 	if (!dwarf_file_is_in(image)) {
 		if (debug_file_open(image, path, debug_dir, &f->debug) < 0 ||
 		    !dwarf_file_is_in(f->debug))

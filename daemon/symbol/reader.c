@@ -2,9 +2,9 @@
 #include "symbol/reader.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <sys/mman.h>
 
+#include "symbol/debug_dirs.h"
 #include "symbol/debug_file.h"
 #include "symbol/dwarf_file.h"
 #include "symbol/reader_marks.h"
@@ -231,13 +231,9 @@ void reader_identity_of(const struct elf_image *image, struct reader_identity *r
 
 static int open_by_id(const uint8_t *id, size_t len, const char *debug_dir)
 {
-	char path[PATH_MAX];
 	int fd;
 
-	if (debug_file_path(id, len, debug_dir, path, sizeof(path)) < 0 ||
-	    elf_open_file(path, NULL, &fd) < 0)
-		return -EBADF;
-	return fd;
+	return debug_dirs_open(debug_dir, id, len, &fd) < 0 ? -EBADF : fd;
 }
 
 static int open_debug_file(const struct reader_identity *id, const char *debug_dir)

@@ -270,3 +270,9 @@ void symbol_files_keep(struct symbol_files *files, struct symbol_file *file, str
 	files->bytes += symtab_memory(st);
 	evict(files, file);
 }
+
+void symbol_files_drop(struct symbol_files *files, struct symbol_file *file)
+{
+	drop_table(files, file);
+	free(TAKE_PTR(file->failure));
+}

@@ -48,5 +48,7 @@ int symbol_files_add(struct symbol_files *files, const uint8_t build_id[static B
  */
 void symbol_files_keep(struct symbol_files *files, struct symbol_file *file, struct symtab *st,
 		       const char *failure);
+/* Drops the file's table, or the reason why there is none: it is to be read again. */
+void symbol_files_drop(struct symbol_files *files, struct symbol_file *file);
 
 #endif

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "symbol/symbol_load.h"
 
-#include <limits.h>
 #include <sys/stat.h>
 
-#include "symbol/debug_file.h"
+#include "symbol/debug_dirs.h"
 #include "symbol/lines.h"
 #include "symbol/symbol_image.h"
 #include "symbol/vdso.h"
@@ -35,13 +34,12 @@ static bool is_trusted(int fd)
 static bool is_outdated(const struct symtab *st, const char *debug_dir)
 {
 	const struct symbol_image_header *h;
-	char path[PATH_MAX];
+	int fd _cleanup_(closep) = -EBADF;
 	size_t size;
 
 	h = symbol_image_header(st, &size);
 	return symtab_is_stripped(st) &&
-	       debug_file_path(h->build_id, h->build_id_len, debug_dir, path, sizeof(path)) >= 0 &&
-	       access(path, R_OK) == 0;
+	       debug_dirs_open(debug_dir, h->build_id, h->build_id_len, &fd) >= 0;
 }
 
 static int load_cached(const struct symbol_sources *from, const uint8_t *build_id,

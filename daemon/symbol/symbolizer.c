@@ -134,6 +134,22 @@ void symbolizer_forget_files(struct symbolizer *s)
 	symbol_files_clear(&s->files);
 }
 
+void symbolizer_reread(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE])
+{
+	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
+	struct symbol_file *file;
+
+	if (symbol_is_unknown(build_id))
+		return;
+	if (s->sources.cache)
+		symbol_cache_remove(s->sources.cache, build_id);
+	/* What a thread is reading just now was looked for before. */
+	while ((file = symbol_files_find(&s->files, build_id, "")) && file->loading)
+		pthread_cond_wait(&s->loaded, &s->mutex);
+	if (file)
+		symbol_files_drop(&s->files, file);
+}
+
 static void write_name(char *name, size_t size, const char *mangled, enum demangle_style style)
 {
 	char *demangled _cleanup_(freep) = demangle_as(mangled, style);

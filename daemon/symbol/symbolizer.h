@@ -34,7 +34,10 @@ DEFINE_CLEANUP(struct symbolizer *, symbolizer_free)
  * even when it is larger), descriptors (1024), and files known (32768). 0 leaves one as it is.
  */
 void symbolizer_set_limits(struct symbolizer *s, size_t table_bytes, size_t fds, size_t files);
-/* Other sources for tests: NULL stands for /proc/kallsyms and /usr/lib/debug. 0 or -ENOMEM. */
+/*
+ * Other sources than /proc/kallsyms and /usr/lib/debug, which NULL stands for; debug_dir may be
+ * several, see debug_dirs.h. Before first use. 0 or -ENOMEM.
+ */
 int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const char *debug_dir);
 
 /*
@@ -75,6 +78,12 @@ int symbolizer_lines(struct symbolizer *s, const uint8_t build_id[static BUILD_I
 /* Forgets all files: nobody will ask for their names, and kept files take space on disk when
  * deleted. */
 void symbolizer_forget_files(struct symbolizer *s);
+
+/*
+ * Forgets what was read of the files of a build-id, or that they could not be read: there is more
+ * to be had by now. The files stay known. Waits while one of them is being read.
+ */
+void symbolizer_reread(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE]);
 
 /*
  * The function at an offset in a file, in that style and cut off to fit. -ENOENT

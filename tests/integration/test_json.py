@@ -110,6 +110,7 @@ def documents(daemon):
         document(daemon, "report", "--session", "json", "--kind", kind)
         document(daemon, "graph", "--session", "json", "--kind", kind)
         document(daemon, "flame", "--session", "json", "--kind", kind)
+    document(daemon, "debuginfo", "--session", "json")
 
 
 @h.test(smoke=True)

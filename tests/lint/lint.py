@@ -44,8 +44,10 @@ SYSTEM_HEADERS = [
     ("BPF program helpers", r"bpf/(bpf_helpers|bpf_helper_defs|bpf_tracing|bpf_core_read|"
      r"bpf_endian|usdt\.bpf)\.?.*", {"bpf"}),
     ("libbpf", r"bpf/.*", {"daemon/collect", "daemon/probe", "daemon/expr"}),
-    ("libelf and libdw", r"(libelf|gelf|nlist|dwarf)\.h|elfutils/.*|libdw/.*|libelf/.*",
-     {"daemon/symbol"}),
+    ("libelf and libdw", r"(libelf|gelf|nlist|dwarf)\.h|elfutils/(?!debuginfod\.h).*|libdw/.*|"
+     r"libelf/.*", {"daemon/symbol"}),
+    # The privileged process never touches the network.
+    ("libdebuginfod", r"elfutils/debuginfod\.h", {"cli"}),
     ("sqlite", r"sqlite3(ext)?\.h", {"daemon/store", "daemon/query"}),
     ("cJSON", r"(cjson/)?cJSON(_Utils)?\.h", {"daemon/varlink", "daemon/control", "cli"}),
 ]

@@ -71,6 +71,7 @@ VIOLATIONS = [
     ("daemon/probe/c.c", SPDX + "#include <bpf/bpf_helpers.h>\n", 2, "may be used in bpf only"),
     ("daemon/probe/d.c", SPDX + "#include <gelf.h>\n", 2, "libelf and libdw may be used in"),
     ("daemon/probe/e.c", SPDX + "#include <elfutils/libdw.h>\n", 2, "libelf and libdw may be used"),
+    ("daemon/symbol/f.c", SPDX + "#include <elfutils/debuginfod.h>\n", 2, "libdebuginfod may be"),
     ("daemon/model/c.c", SPDX + "#include <sqlite3.h>\n", 2, "sqlite may be used in"),
     ("daemon/query/d.c", SPDX + "#include <cjson/cJSON.h>\n", 2, "cJSON may be used in"),
     ("cli/long.c", SPDX + "int x;\n" * 600, 601, "601 lines; no file"),

@@ -167,6 +167,7 @@ Test(cli, answers_as_text)
 	check("graph", "graph.txt", 0);
 	check("graph --kind cpu --color always", "graph-cpu-color.txt", 0);
 	check("flame", "flame.folded", 0);
+	check("debuginfo", "debuginfo.txt", 0);
 	check("spans", "spans.txt", 0);
 	check("probes -p 1 'sqlite3_s*' -n 2", "probes.txt", 0);
 	check("attach -p 1 x", "attach.txt", 0);
@@ -184,6 +185,7 @@ Test(cli, answers_as_json)
 	check("report --json --by comm", "report-by-comm.json", 0);
 	check("graph --json", "graph.json", 0);
 	check("flame --json", "flame.json", 0);
+	check("debuginfo --json -n 2", "debuginfo.json", 0);
 	check("spans --json", "spans.json", 0);
 	check("attach --json -p 1 x", "attach.json", 0);
 }
@@ -265,6 +267,44 @@ Test(cli, names_of_functions_are_asked_for_as_they_are_wanted)
 	expect_asked("\"query\":{\"inlined\":false}");
 	expect_error("flame --demangle long", 2, "must be one of full|short|none");
 	expect_error("spans --demangle full", 2, "spans does not take --demangle");
+}
+
+Test(cli, debug_files_are_fetched_on_demand)
+{
+	RESULT plain, on;
+
+	unsetenv("DEBUGINFOD_URLS");
+	plain = sonde("debuginfo -p 7 --session api");
+	expect_asked(
+		"\"query\":{\"session\":\"api\",\"kind\":\"cpu\",\"selectors\":{\"pids\":[7]}}");
+	cr_expect(strstr(plain.err, "--fetch downloads"), "%s", plain.err);
+	cr_assert_eq(truncate(log_path, 0), 0);
+	expect_error("debuginfo --fetch", 2, "$DEBUGINFOD_URLS is not set");
+	expect_error("debuginfo --fetch --urls ' '", 2, "no debuginfod server");
+	expect_error("debuginfo --max-size 1MB", 2, "are about --fetch");
+	expect_error("debuginfo --fetch --max-size 1parsec", 2, "not a size such as 100MB");
+	expect_error("debuginfo --fetch --cache-size 0", 2, "out of range");
+	expect_error("spans --debuginfod", 2, "spans does not take --debuginfod");
+	setenv("DEBUGINFOD_URLS", "", 1);
+	expect_error("debuginfo --fetch", 2, "$DEBUGINFOD_URLS is empty");
+	/* Nothing was asked until there was a server to ask then. */
+	result_release(&plain);
+	plain = sonde("report --kind cpu");
+	on = sonde("report --kind cpu --debuginfod");
+	cr_expect_str_eq(on.out, plain.out);
+	cr_expect(strstr(on.err, "$DEBUGINFOD_URLS is not set"), "%s", on.err);
+	_cleanup_(freep) char *asked = slurp(log_path);
+
+	cr_expect_null(strstr(asked, "MissingDebugInfo"), "%s", asked);
+	/* The directory that the daemon names cannot be made: said, and asked all the same. */
+	setenv("SONDE_DEBUGINFOD", "yes", 1);
+	setenv("DEBUGINFOD_URLS", "http://127.0.0.1:1", 1);
+	result_release(&on);
+	on = sonde("report --kind cpu");
+	cr_expect_str_eq(on.out, plain.out);
+	cr_expect(strstr(on.err, "debug files are not fetched: cannot write to /proc/none/debug"),
+		  "%s", on.err);
+	expect_error("debuginfo --fetch", 1, "cannot write to /proc/none/debug");
 }
 
 Test(cli, trace_ends_by_count_and_by_itself)

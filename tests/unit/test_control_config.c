@@ -60,7 +60,7 @@ Test(config, errors)
 		 "raw_memory"},
 		{"[deamon]\nsocket = /a\n", ":2: there is no section [deamon]",
 		 "the sections are: daemon, history, retention, log"},
-		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, log"},
+		{"socket = /a\n", ":1: \"socket\" stands before any section", "daemon, history"},
 		{"\n[daemon]\n\nring_size = 2GiB\n", ":4: \"2GiB\" is no value for ring_size",
 		 "write a size from 1.0 MiB to 1.0 GiB, such as 16MiB"},
 		{"[daemon]\nring_size = 4096\n", ":2: \"4096\" is no value", "1.0 MiB"},

@@ -114,3 +114,42 @@ Test(control_lines, are_read_once)
 	l = frame_lines_begin(lines, DEMANGLE_NONE);
 	cr_assert_str_eq(get(&l, &file, at, 1), "_Z3topi:5");
 }
+
+/* A file that has none is not asked again, until there is reason to. */
+Test(control_lines, what_is_known_of_files)
+{
+	_cleanup_(symbolizer_freep) struct symbolizer *s = NULL;
+	_cleanup_(frame_lines_freep) struct frame_lines *lines = NULL;
+	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+	struct model_file file = {}, other = {.build_id = {9}};
+	struct source_lines l;
+	char command[512];
+	uint64_t top;
+
+	cr_assert_eq(elf_image_open_path(path, NULL, &image), 0);
+	memcpy(file.build_id, elf_image_build_id(image), BUILD_ID_LEN);
+	top = offset_of_top(image);
+	snprintf(command, sizeof(command), "cd %s && cp p whole && strip -g p", dir);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(symbolizer_new(&s), 0);
+	cr_assert_eq(frame_lines_new(s, &lines), 0);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_UNKNOWN);
+	l = frame_lines_begin(lines, DEMANGLE_SHORT);
+	cr_assert_eq(l.prepare(l.arg, &file, path, &top, 1), 0);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_NONE);
+	cr_assert_eq(l.prepare(l.arg, &other, "/nonexistent", &top, 1), 0);
+	cr_expect_eq(frame_lines_state(lines, other.build_id), LINES_NO_FILE);
+
+	snprintf(command, sizeof(command), "cd %s && cp whole p", dir);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(l.prepare(l.arg, &file, path, &top, 1), 0);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_NONE);
+	frame_lines_forget(lines);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_UNKNOWN);
+	cr_assert_eq(l.prepare(l.arg, &file, path, &top, 1), 0);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_READ);
+	cr_expect(get(&l, &file, top, 0)[0], "it was read again");
+	/* Of what is known nothing has to be read to know that there is some. */
+	cr_assert_eq(l.prepare(l.arg, &file, path, &top, 1), 0);
+	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_READ);
+}

@@ -406,7 +406,7 @@ Test(history, old_windows_go_and_what_they_named)
 	/* What was sent may be named again and stays: with a new model nothing is. */
 	renew_model(&l);
 	write_next(&l, &want);
-	cr_assert_eq(history_stats(l.h, &before), 0);
+	cr_assert(history_stats(l.h, &before) == 0);
 	cr_assert_geq(history_maintain(l.h, now_of(&l) + 2 * MINUTE_US - 1, &e), 0, "%s",
 		      e.message);
 	cr_assert(history_stats(l.h, &after) == 0 && after.windows == 1);
@@ -435,8 +435,7 @@ Test(history, the_file_is_bounded)
 			renew_model(&l);
 		write_next(&l, NULL);
 		cr_assert_geq(history_maintain(l.h, now_of(&l), &e), 0, "%s", e.message);
-		cr_assert_eq(history_stats(l.h, &s), 0);
-		most = MAX(most, s.bytes);
+		most = MAX(most, history_stats(l.h, &s) == 0 ? s.bytes : UINT64_MAX);
 	}
 	cr_assert_leq(most, limits.max_bytes + limits.max_bytes / 10);
 	cr_assert_gt(most, limits.max_bytes / 2, "there was something to bound");
@@ -513,7 +512,7 @@ Test(history, what_is_damaged_is_set_aside)
 	close(fd);
 	history_free(open_history(&wide, &found));
 	cr_assert(found.set_aside && !found.was_there && found.damage[0]);
-	cr_assert_eq(access(found.set_aside, F_OK), 0, "it is kept");
+	cr_assert_eq(access(found.set_aside, F_OK), 0);
 	free(found.set_aside);
 	/* And the new one works. */
 	begin_live(&l, &wide);
