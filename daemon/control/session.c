@@ -86,8 +86,9 @@ static int create_recording(struct session *s, const char *path, struct error *e
 			 (o->offcpu ? STORE_SESSION_OFFCPU : 0U),
 		.monotonic_to_epoch_ns = s->context->monotonic_to_epoch_ns,
 	};
+	int r = frame_lines_new(s->context->symbolizer, &s->lines);
 
-	return store_create(path, &stored, error, &s->writer);
+	return r < 0 ? r : store_create(path, &stored, error, &s->writer);
 }
 
 /* Stacks of processes that are known by now can be whole from the first on. */
@@ -194,6 +195,7 @@ struct session *session_free(struct session *s)
 		chunk_release(&s->chunks.items[i]);
 	free(s->chunks.items);
 	store_writer_free(s->writer);
+	frame_lines_free(s->lines);
 	store_reader_free(s->reader);
 	window_release(&s->window);
 	window_release(&s->total);

@@ -15,6 +15,7 @@
 #include "collect/sampler.h"
 #include "collect/span_program.h"
 #include "control/call_plan.h"
+#include "control/frame_lines.h"
 #include "control/jit.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
@@ -147,6 +148,7 @@ struct session {
 	size_t packing; /* jobs under way */
 
 	struct store_writer *writer; /* SESSION_RECORD; used by the worker while packing > 0 */
+	struct frame_lines *lines;   /* for the above, as it is used */
 	struct store_marks marks;
 	struct error write_error;
 	struct store_reader *reader; /* SESSION_REPLAY */

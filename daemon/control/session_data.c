@@ -224,6 +224,26 @@ struct pack_job {
 	int result;
 };
 
+static char *name_symbol(void *arg, const struct model_file *file, const char *path,
+			 uint64_t offset)
+{
+	return processes_name_frame_as(arg, file, path, offset, DEMANGLE_NONE);
+}
+
+static int write_batch(struct pack_job *job)
+{
+	struct session *s = job->session;
+	const struct source_lines lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
+	const struct store_names names = {
+		.resolve = processes_name_frame,
+		.symbol = name_symbol,
+		.arg = s->context->symbolizer,
+		.lines = &lines,
+	};
+
+	return store_write(s->writer, job->batch, &names, &job->error);
+}
+
 static void pack_run(void *arg)
 {
 	struct pack_job *job = arg;
@@ -233,8 +253,7 @@ static void pack_run(void *arg)
 		job->result = chunk_encode(job->window.spans, &job->window.more, 0,
 					   job->window.n_spans, &job->chunk);
 	else if (job->batch)
-		job->result = store_write(s->writer, job->batch, processes_name_frame,
-					  s->context->symbolizer, &job->error);
+		job->result = write_batch(job);
 }
 
 static void keep_chunk(struct session *s, struct span_chunk *chunk)
