@@ -106,20 +106,24 @@ static uint32_t user_depth(struct session *s, uint32_t process, uint16_t flags, 
 }
 
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n, const struct record_python *python)
+			    uint32_t n, const struct record_python *python, bool *ret_whole)
 {
 	uint32_t frames[RECORD_MAX_STACK + RECORD_MAX_PYTHON], stack = 0;
 	struct unwinding *unwinding = s->context->unwinding;
 	size_t depth;
+	bool whole;
 
 	if (unwinding)
 		unwinding_want(unwinding, process);
 	depth = user_depth(s, process, flags, ips, n);
+	whole = flags & STACK_WHOLE && depth == n;
 	for (uint32_t i = 0; i < depth; i++)
 		frames[i] = user_frame(s, process, ips, i);
 	if (python && unwinding)
-		depth = python_interleave(unwinding_python(unwinding), python,
-					  flags & STACK_WHOLE && depth == n, frames, depth);
+		depth = python_interleave(unwinding_python(unwinding), python, whole, frames,
+					  depth);
+	if (ret_whole)
+		*ret_whole = whole;
 	while (depth-- > 0)
 		stack = model_stack(s->context->model, stack, frames[depth]);
 	return stack;
@@ -130,30 +134,46 @@ uint32_t session_thread_of(struct session *s, const struct record_sample *r)
 	return model_stringn(s->context->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
 }
 
-uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process)
+uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process,
+			  struct stack_flaws *ret_flaws)
 {
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t stack;
+	bool whole;
 
 	jit_begin(s->context->jit, process, r->time_ns);
 	stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
-				   session_take_python(s, r->tid, r->time_ns));
+				   session_take_python(s, r->tid, r->time_ns), &whole);
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(
 			m, stack,
 			model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
 	*ret_process = process;
+	/* Without user frames, as of a thread of the kernel, there is nothing to be missed. */
+	*ret_flaws = (struct stack_flaws){
+		.partial = r->user_count && !whole,
+		.pointers = r->user_count &&
+			    (!(r->h.flags & STACK_TABLES) || r->h.flags & STACK_POINTERS),
+	};
 	return stack;
+}
+
+void session_count_flaws(struct session *s, const struct stack_flaws *flaws)
+{
+	s->window.losses[PARTIAL_STACK] += flaws->partial;
+	s->window.losses[POINTERS_STACK] += flaws->pointers;
 }
 
 void session_add_sample(struct session *s, const struct record_sample *r)
 {
-	uint32_t process, stack = session_stack_of(s, r, &process);
+	struct stack_flaws flaws;
+	uint32_t process, stack = session_stack_of(s, r, &process, &flaws);
 
 	if (!process)
 		return;
 	s->n_samples++;
+	session_count_flaws(s, &flaws);
 	(void)window_add_sample(&s->window, process, session_thread_of(s, r), stack, 1);
 }
 
