@@ -11,7 +11,7 @@ static void function_cell(struct grid *g, reply_t *row, const struct strbuf *pre
 	bool kernel = streq(reply_str(row, "kind"), "kernel");
 
 	grid_function(g, prefix->len ? prefix->data : "", *func ? func : "[unknown]",
-		      kernel ? "[kernel]" : binary);
+		      reply_bool(row, "inlined"), kernel ? "[kernel]" : binary);
 }
 
 static void span_row(struct grid *g, reply_t *reply, reply_t *row)

@@ -19,8 +19,10 @@ static const char *key_title(const char *by)
 static void key_cell(struct grid *g, reply_t *row)
 {
 	const char *key = reply_str(row, "key"), *binary = reply_str(row, "binary");
+	uint64_t inlined = reply_u64(row, "inlined_samples");
 
-	grid_function(g, "", key, binary);
+	/* As perf does it: one that sometimes is a function of its own is not marked. */
+	grid_function(g, "", key, inlined && inlined == reply_u64(row, "samples"), binary);
 }
 
 static void span_rows(struct grid *g, reply_t *reply)

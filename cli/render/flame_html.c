@@ -56,6 +56,12 @@ static int write_frames(struct json_writer *w, const struct flame_tree *tree)
 	for (size_t i = 0; i < n; i++)
 		json_u64(w, NULL, flame_tree_frame(tree, (uint32_t)i).kind);
 	json_array_end(w);
+	/* Few are, of most programs none: their numbers. */
+	json_array_begin(w, "inlined");
+	for (size_t i = 0; i < n; i++)
+		if (flame_tree_frame(tree, (uint32_t)i).inlined)
+			json_u64(w, NULL, i);
+	json_array_end(w);
 	json_array_begin(w, "binary");
 	for (size_t i = 0; i < n; i++)
 		json_u64(w, NULL, binary[i]);

@@ -99,7 +99,8 @@ static void append_tooltip(struct picture *p, const struct flame_node *node,
 		strbuf_puts(p->out, "\n");
 		append_escaped(p->out, frame->binary, strlen(frame->binary));
 	}
-	strbuf_printf(p->out, " (%s)\ntotal ", flame_kind_name(frame->kind));
+	strbuf_printf(p->out, " (%s%s)\ntotal ", flame_kind_name(frame->kind),
+		      frame->inlined ? ", inlined" : "");
 	flame_value(p->info->unit, node->total, p->out);
 	strbuf_printf(p->out, ", %.2f %%\nself ", percent(node->total, whole));
 	flame_value(p->info->unit, node->self, p->out);

@@ -4,7 +4,7 @@
 #include "sonde/base/format.h"
 #include "sonde/base/table.h"
 
-/* Two name ids and a kind are packed into one table key: 30 + 30 + 4 bits. */
+/* Two name ids, a kind and a flag are packed into one table key: 30 + 30 + 3 + 1 bits. */
 #define NAME_BITS 30
 #define NAMES_MAX (1U << NAME_BITS)
 #define NODES_MAX UINT32_MAX
@@ -12,6 +12,7 @@
 struct frame_ids {
 	uint32_t name, binary;
 	enum flame_kind kind;
+	bool inlined;
 };
 
 struct tree_node {
@@ -149,7 +150,7 @@ static int intern_name(struct flame_tree *t, const char *text, uint32_t *ret_id)
 
 static int intern_frame(struct flame_tree *t, const struct flame_frame *f, uint32_t *ret_id)
 {
-	struct frame_ids ids = {.kind = f->kind};
+	struct frame_ids ids = {.kind = f->kind, .inlined = f->inlined};
 	bool is_new = false;
 	uint32_t *slot;
 	int r;
@@ -169,7 +170,7 @@ static int intern_frame(struct flame_tree *t, const struct flame_frame *f, uint3
 		return r;
 	slot = table_put(&t->frame_index,
 			 (uint64_t)ids.name << (NAME_BITS + 4) | (uint64_t)ids.binary << 4 |
-				 (uint64_t)ids.kind,
+				 (uint64_t)ids.kind << 1 | ids.inlined,
 			 &is_new);
 	if (!slot)
 		return -ENOMEM;
@@ -284,6 +285,7 @@ struct flame_frame flame_tree_frame(const struct flame_tree *t, uint32_t frame)
 		.name = t->names[ids->name],
 		.binary = t->names[ids->binary],
 		.kind = ids->kind,
+		.inlined = ids->inlined,
 	};
 }
 
@@ -304,7 +306,9 @@ static int compare_siblings(const void *pa, const void *pb, void *arg)
 	r = strcmp(fa.name, fb.name);
 	if (r == 0)
 		r = strcmp(fa.binary, fb.binary);
-	return r ? r : (int)fa.kind - (int)fb.kind;
+	if (r == 0)
+		r = (int)fa.kind - (int)fb.kind;
+	return r ? r : fa.inlined - fb.inlined;
 }
 
 struct todo {

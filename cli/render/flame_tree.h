@@ -26,6 +26,7 @@ struct flame_frame {
 	const char *name;   /* NULL or "" is shown as [unknown] */
 	const char *binary; /* may be NULL; shown where the frame is explained */
 	enum flame_kind kind;
+	bool inlined; /* into the frame before it */
 };
 
 /* What the header of a picture says. All strings may be NULL; they are borrowed. */

@@ -146,10 +146,14 @@ void grid_print(struct grid *g, struct output *o)
 			   width[i % g->n_columns], room);
 }
 
-void grid_function(struct grid *g, const char *prefix, const char *func, const char *binary)
+void grid_function(struct grid *g, const char *prefix, const char *func, bool inlined,
+		   const char *binary)
 {
+	const char *mark = inlined ? " (inlined)" : "";
+
 	if (!*binary || streq(func, binary))
-		grid_printf(g, "%s%s", prefix, func);
+		grid_printf(g, "%s%s%s", prefix, func, mark);
 	else
-		grid_printf(g, *binary == '[' ? "%s%s %s" : "%s%s [%s]", prefix, func, binary);
+		grid_printf(g, *binary == '[' ? "%s%s%s %s" : "%s%s%s [%s]", prefix, func, mark,
+			    binary);
 }

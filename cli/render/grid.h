@@ -21,8 +21,10 @@ struct grid *grid_free(struct grid *g);
 DEFINE_CLEANUP(struct grid *, grid_free)
 
 void grid_text(struct grid *g, const char *text);
-/* "func [binary]", behind a prefix; names in brackets, as of the kernel, get no second pair. */
-void grid_function(struct grid *g, const char *prefix, const char *func, const char *binary);
+/* "func [binary]" or "func (inlined) [binary]", behind a prefix; names in brackets, as of the
+ * kernel, get no second pair. */
+void grid_function(struct grid *g, const char *prefix, const char *func, bool inlined,
+		   const char *binary);
 void grid_printf(struct grid *g, const char *fmt, ...) _printf_(2, 3);
 void grid_count(struct grid *g, uint64_t n);
 void grid_duration(struct grid *g, uint64_t ns);

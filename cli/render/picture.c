@@ -59,7 +59,8 @@ static int read_frames(struct frames *f, reply_t *reply)
 	reply_foreach(frame, reply, "frames") f->all[f->n++] =
 		(struct flame_frame){.name = reply_str(frame, "func"),
 				     .binary = reply_str(frame, "binary"),
-				     .kind = kind_of(frame)};
+				     .kind = kind_of(frame),
+				     .inlined = reply_bool(frame, "inlined")};
 	return 0;
 }
 

@@ -87,11 +87,21 @@ static void join_cell(struct grid *g, reply_t *object, const char *key, const ch
 	grid_text(g, b.len ? b.data : "-");
 }
 
+/* What a recording does not tell is not 0. */
+static void stacks_cell(struct grid *g, reply_t *coverage, const char *key)
+{
+	if (reply_get(coverage, key))
+		grid_count(g, reply_u64(coverage, key));
+	else
+		grid_text(g, "-");
+}
+
 void sessions_table(struct output *o, reply_t *reply, const char *key)
 {
 	static const struct grid_column columns[] = {
-		{"SESSION"},  {"STATE"},       {"KINDS"},	  {"TARGETS"},	  {"PROBES", true},
-		{"HZ", true}, {"SPANS", true}, {"SAMPLES", true}, {"LOST", true}, {"SPECS"},
+		{"SESSION"},	   {"STATE"},	       {"KINDS"},	{"TARGETS"},
+		{"PROBES", true},  {"HZ", true},       {"SPANS", true}, {"SAMPLES", true},
+		{"PARTIAL", true}, {"POINTERS", true}, {"LOST", true},	{"SPECS"},
 	};
 	_cleanup_(grid_freep) struct grid *g = grid_new(columns, ARRAY_SIZE(columns));
 
@@ -102,6 +112,7 @@ void sessions_table(struct output *o, reply_t *reply, const char *key)
 	reply_foreach(session, reply, key)
 	{
 		uint64_t lost = losses_total(session, "losses");
+		reply_t *coverage = reply_get(session, "coverage");
 		bool active = streq(reply_str(session, "state"), "active");
 
 		grid_text(g, reply_str(session, "name"));
@@ -113,6 +124,8 @@ void sessions_table(struct output *o, reply_t *reply, const char *key)
 		grid_count(g, reply_u64(session, "frequency"));
 		grid_count(g, reply_u64(session, "spans"));
 		grid_count(g, reply_u64(session, "samples"));
+		stacks_cell(g, coverage, "samples_partial");
+		stacks_cell(g, coverage, "samples_pointers");
 		grid_count(g, lost);
 		grid_style(g, lost ? STYLE_BAD : STYLE_NONE);
 		join_cell(g, session, "specs", " ");
@@ -133,6 +146,25 @@ static void coverage_kind(struct output *o, reply_t *coverage, const char *seen_
 		    format_count(b, seen), what);
 }
 
+/* About answers that are made of samples. */
+static void stacks_note(struct output *o, reply_t *reply, reply_t *coverage)
+{
+	uint64_t samples = reply_u64(coverage, "samples_seen");
+	uint64_t partial = reply_u64(coverage, "samples_partial");
+	char a[FORMAT_MAX], b[FORMAT_MAX], c[FORMAT_MAX];
+
+	samples -= MIN(samples, reply_u64(coverage, "samples_lost"));
+	if (!reply_get(reply, "kind") || answer_kind(reply) == ANSWER_SPANS || !partial ||
+	    text_percent(partial, samples) <= 1)
+		return;
+	output_note(
+		o,
+		"sonde: the stacks of %s of %s samples (%.1f %%) may lack callers; %s have frames "
+		"found by frame pointers",
+		format_count(a, partial), format_count(b, samples), text_percent(partial, samples),
+		format_count(c, reply_u64(coverage, "samples_pointers")));
+}
+
 void coverage_note(struct output *o, reply_t *reply)
 {
 	reply_t *coverage = reply_get(reply, "coverage");
@@ -141,6 +173,7 @@ void coverage_note(struct output *o, reply_t *reply)
 
 	coverage_kind(o, coverage, "spans_seen", "spans_lost", "spans");
 	coverage_kind(o, coverage, "samples_seen", "samples_lost", "samples");
+	stacks_note(o, reply, coverage);
 	if (missing)
 		output_note(o, "sonde: %s of %s windows are missing", format_count(a, missing),
 			    format_count(b, missing + reply_u64(coverage, "windows")));

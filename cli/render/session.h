@@ -13,7 +13,8 @@ void losses_text(struct strbuf *out, reply_t *object, const char *key);
 /* A table of the sessions in an array member of reply. */
 void sessions_table(struct output *o, reply_t *reply, const char *key);
 
-/* One line on standard error when less than 99 % of what was seen is in the answer. */
+/* One line each on standard error when less than 99 % of what was seen is in the answer, and when
+ * less than 99 % of the stacks of samples are known to be whole. */
 void coverage_note(struct output *o, reply_t *reply);
 
 /* What an answer of report, graph or flame is about. */

@@ -52,6 +52,10 @@ void answer_coverage(struct json_writer *w, const char *key, const struct covera
 	put_int(w, "spans_lost", c->spans_lost);
 	put_int(w, "samples_seen", c->samples_seen);
 	put_int(w, "samples_lost", c->samples_lost);
+	if (c->has_stacks) {
+		put_int(w, "samples_partial", c->samples_partial);
+		put_int(w, "samples_pointers", c->samples_pointers);
+	}
 	put_int(w, "throttled", c->throttled);
 	put_int(w, "windows", c->windows);
 	put_int(w, "windows_missing", c->windows_missing);
@@ -95,6 +99,8 @@ void answer_report_rows(struct json_writer *w, const char *key, const struct rep
 		put_int(w, "max_ns", row->max_ns);
 		put_int(w, "samples", row->samples);
 		put_int(w, "self_samples", row->self_samples);
+		if (row->inlined_samples)
+			put_int(w, "inlined_samples", row->inlined_samples);
 		json_object_end(w);
 	}
 	json_array_end(w);

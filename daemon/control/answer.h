@@ -19,6 +19,10 @@
 struct coverage {
 	uint64_t spans_seen, spans_lost;
 	uint64_t samples_seen, samples_lost;
+	/* Of samples_seen, without those lost: the user stack is not known to be whole; it has
+	 * frames that were found by frame pointers. */
+	bool has_stacks;
+	uint64_t samples_partial, samples_pointers;
 	uint64_t throttled;
 	uint64_t windows, windows_missing;
 	/* Of answers that are made of raw spans: how many there were, and how many were there no

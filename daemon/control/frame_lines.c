@@ -20,7 +20,7 @@ struct place {
 struct frame_lines {
 	struct symbolizer *symbolizer;
 	enum demangle_style style;
-	uint64_t until_ns, retry_ns;
+	uint64_t until_ns, retry_ns; /* until_ns 0: nothing was asked for so far */
 	struct place *places;
 	size_t n_places, places_cap;
 	struct line_entry *entries; /* with texts of the below */
@@ -192,8 +192,13 @@ static int read_lines(struct frame_lines *l, const uint8_t *build_id, const char
 	/* Without any that are not known it has been read. */
 	if (n == 0)
 		return set_state(l, build_id, LINES_READ);
-	if (state == LINES_NONE || state == LINES_NO_FILE || now_monotonic_ns() > l->until_ns)
+	if (state == LINES_NONE || state == LINES_NO_FILE)
 		return 0;
+	/* Names of a batch's frames are found first, which may take as long. */
+	if (!l->until_ns)
+		l->until_ns = now_monotonic_ns() + QUESTION_NS;
+	if (now_monotonic_ns() > l->until_ns)
+		return -EAGAIN;
 	r = symbolizer_lines(l->symbolizer, build_id, path, offsets, n, NULL, &image);
 	if (r < 0)
 		return set_state(l, build_id, r == -ENODATA ? LINES_NONE : LINES_NO_FILE);
@@ -217,7 +222,7 @@ static int prepare(void *arg, const struct model_file *file, const char *path,
 	n = leave_unknown(l, file->build_id, offsets, n, unknown);
 	r = read_lines(l, file->build_id, path, unknown, n);
 	/* Half of what was to be kept is not what the file says. */
-	if (r < 0)
+	if (r < 0 && r != -EAGAIN)
 		forget(l);
 	return r;
 }
@@ -243,17 +248,25 @@ static int get(void *arg, const struct model_file *file, uint64_t offset, size_t
 	return ret->function && (ret->file || !l->texts.data[e->file]) ? 1 : -ENOMEM;
 }
 
+static char *show(void *arg, const char *symbol)
+{
+	struct frame_lines *l = arg;
+	char *shown = demangle_as(symbol, l->style);
+
+	return shown ? shown : strdup(symbol);
+}
+
 struct source_lines frame_lines_begin(struct frame_lines *l, enum demangle_style style)
 {
 	uint64_t now = now_monotonic_ns();
 
 	l->style = style;
-	l->until_ns = now + QUESTION_NS;
+	l->until_ns = 0;
 	if (now > l->retry_ns) {
 		table_clear(&l->states);
 		l->retry_ns = now + RETRY_NS;
 	}
-	return (struct source_lines){prepare, get, l};
+	return (struct source_lines){.prepare = prepare, .get = get, .arg = l, .show = show};
 }
 
 void frame_lines_forget(struct frame_lines *l)

@@ -99,6 +99,10 @@ void methods_coverage(struct session *s, struct coverage *ret,
 	};
 	ret->spans_seen = spans + losses[FILTERED_SPAN] + ret->spans_lost;
 	ret->samples_seen = s->n_samples + ret->samples_lost;
+	/* Older recordings do not say. */
+	ret->has_stacks = s->n_samples && (!s->reader || store_reader_version(s->reader) >= 3);
+	ret->samples_partial = losses[PARTIAL_STACK];
+	ret->samples_pointers = losses[POINTERS_STACK];
 }
 
 void methods_write_session(struct json_writer *w, const char *key, struct session *s)

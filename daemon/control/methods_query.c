@@ -8,6 +8,7 @@
 
 #include "control/raw_spans.h"
 #include "control/session_waits.h"
+#include "query/inlined.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
 
@@ -86,21 +87,45 @@ static void answer_missing_question(struct question *q, struct json_writer *w)
 	json_string(w, "directory", q->daemon->fetched ? q->daemon->fetched : "");
 }
 
+/* Cut off where names of frames are, so that they compare equal. */
+static char *show_as(const char *symbol, enum demangle_style style)
+{
+	_cleanup_(freep) char *shown = demangle_as(symbol, style);
+
+	return strndup(shown ? shown : symbol, processes_name_max(style));
+}
+
+static char *show_plain(void *arg, const char *symbol)
+{
+	(void)arg;
+	return show_as(symbol, DEMANGLE_SHORT);
+}
+
+static char *show_asked(void *arg, const char *symbol)
+{
+	const struct question *q = arg;
+
+	return show_as(symbol, q->demangle);
+}
+
 static int name_frames(struct question *q)
 {
 	struct daemon *d = q->daemon;
+	const struct snapshot_names plain = {processes_name_frame, show_plain, d->symbolizer};
+	const struct snapshot_names asked = {name_frame, show_asked, q};
 	struct source_lines lines;
 	int r = 0;
 
 	if (query_is_about_samples(q->kind) &&
 	    (!q->no_inlined || q->answer == answer_missing_question)) {
 		lines = frame_lines_begin(d->lines, q->demangle);
-		/* A recording's frames all have names: those of the files they came from. */
-		r = snapshot_add_inlined(q->snapshot, d->recording != NULL, &lines);
+		/* A recording's frames all have names: those of the files they came from. Their
+		 * lines, too, unless it is an old one or there was no time: the files may have
+		 * them. */
+		r = snapshot_add_inlined(q->snapshot, d->recording || q->model != d->model, &lines);
 	}
 	if (r >= 0 && q->demangle != DEMANGLE_SHORT)
-		r = snapshot_rename_frames(q->snapshot, processes_name_frame, q->daemon->symbolizer,
-					   name_frame, q);
+		r = snapshot_rename_frames(q->snapshot, &plain, &asked);
 	return r < 0 ? r : snapshot_name_frames(q->snapshot, name_frame, q);
 }
 

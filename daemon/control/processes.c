@@ -306,8 +306,7 @@ char *processes_name_frame_as(struct symbolizer *symbolizer, const struct model_
 			      const char *path, uint64_t offset, enum demangle_style style)
 {
 	char name[4096];
-	/* Recordings have the short one: it is cut off where it always was. */
-	size_t size = style == DEMANGLE_SHORT ? 512 : sizeof(name);
+	size_t size = processes_name_max(style) + 1;
 	uint64_t at;
 	int r;
 

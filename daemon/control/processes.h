@@ -47,9 +47,14 @@ uint32_t processes_find_mapped(struct processes *p, uint32_t pid);
  */
 char *processes_name_frame(void *arg, const struct model_file *file, const char *path,
 			   uint64_t offset);
-/* As above, in that style. */
+/* As above, in that style; and how long such a name can be. Recordings have the short one: it is
+ * cut off where it always was. */
 char *processes_name_frame_as(struct symbolizer *symbolizer, const struct model_file *file,
 			      const char *path, uint64_t offset, enum demangle_style style);
+static inline size_t processes_name_max(enum demangle_style style)
+{
+	return style == DEMANGLE_SHORT ? 511 : 4095;
+}
 
 /* A process to stand for all: statistics that the kernel keeps by function only. */
 uint32_t processes_anyone(struct processes *p);

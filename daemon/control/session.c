@@ -93,8 +93,10 @@ static int create_recording(struct session *s, const char *path, struct error *e
 {
 	struct store_session row;
 
+	int r = frame_lines_new(s->context->symbolizer, &s->lines);
+
 	session_describe_row(s, &row);
-	return store_create(path, &row, error, &s->writer);
+	return r < 0 ? r : store_create(path, &row, error, &s->writer);
 }
 
 /* Stacks of processes that are known by now can be whole from the first on. */
@@ -201,6 +203,7 @@ struct session *session_free(struct session *s)
 		chunk_release(&s->chunks.items[i]);
 	free(s->chunks.items);
 	store_writer_free(s->writer);
+	frame_lines_free(s->lines);
 	store_reader_free(s->reader);
 	window_release(&s->window);
 	window_release(&s->total);

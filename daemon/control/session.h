@@ -15,6 +15,7 @@
 #include "collect/sampler.h"
 #include "collect/span_program.h"
 #include "control/call_plan.h"
+#include "control/frame_lines.h"
 #include "control/jit.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
@@ -155,6 +156,7 @@ struct session {
 	size_t packing; /* jobs under way */
 
 	struct store_writer *writer; /* SESSION_RECORD; used by the worker while packing > 0 */
+	struct frame_lines *lines;   /* for the above, as it is used */
 	struct store_marks marks;
 	struct error write_error;
 	struct store_reader *reader; /* SESSION_REPLAY */
@@ -201,16 +203,23 @@ void session_add_stack(struct session *s, const struct record_stack *r);
 void session_keep_span(struct session *s, const struct record_span *r,
 		       const struct span_more *more);
 /* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's;
- * python: its Python frames, NULL: none. */
+ * python: its Python frames, NULL: none. ret_whole: it is known to be so; NULL: nobody asks. */
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n, const struct record_python *python);
+			    uint32_t n, const struct record_python *python, bool *ret_whole);
 void session_add_python(struct session *s, const struct record_python *r);
 /* The Python frames that were sent for the record of that thread and time, or NULL. */
 const struct record_python *session_take_python(struct session *s, uint32_t tid, uint64_t time_ns);
 void session_add_sample(struct session *s, const struct record_sample *r);
+/* Of a user stack: it is not known to be whole; it has frames found by frame pointers. */
+struct stack_flaws {
+	bool partial, pointers;
+};
+/* Counts them with the sample that the stack is of. */
+void session_count_flaws(struct session *s, const struct stack_flaws *flaws);
 /* What samples and waits have in common: the stack, user's and kernel's, and the thread's name.
  * *ret_process is 0 when the process is not known. */
-uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process);
+uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process,
+			  struct stack_flaws *ret_flaws);
 uint32_t session_thread_of(struct session *s, const struct record_sample *r);
 
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps

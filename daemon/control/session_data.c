@@ -125,20 +125,24 @@ static uint32_t user_depth(struct session *s, uint32_t process, uint16_t flags, 
 }
 
 uint32_t session_user_stack(struct session *s, uint32_t process, uint16_t flags, const __u64 *ips,
-			    uint32_t n, const struct record_python *python)
+			    uint32_t n, const struct record_python *python, bool *ret_whole)
 {
 	uint32_t frames[RECORD_MAX_STACK + RECORD_MAX_PYTHON], stack = 0;
 	struct unwinding *unwinding = s->context->unwinding;
 	size_t depth;
+	bool whole;
 
 	if (unwinding)
 		unwinding_want(unwinding, process);
 	depth = user_depth(s, process, flags, ips, n);
+	whole = flags & STACK_WHOLE && depth == n;
 	for (uint32_t i = 0; i < depth; i++)
 		frames[i] = user_frame(s, process, ips, i);
 	if (python && unwinding)
-		depth = python_interleave(unwinding_python(unwinding), python,
-					  flags & STACK_WHOLE && depth == n, frames, depth);
+		depth = python_interleave(unwinding_python(unwinding), python, whole, frames,
+					  depth);
+	if (ret_whole)
+		*ret_whole = whole;
 	while (depth-- > 0)
 		stack = model_stack(s->context->model, stack, frames[depth]);
 	return stack;
@@ -149,30 +153,46 @@ uint32_t session_thread_of(struct session *s, const struct record_sample *r)
 	return model_stringn(s->context->model, r->comm, strnlen(r->comm, RECORD_COMM_LEN));
 }
 
-uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process)
+uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint32_t *ret_process,
+			  struct stack_flaws *ret_flaws)
 {
 	struct model *m = s->context->model;
 	uint32_t process = processes_find_mapped(s->context->processes, r->pid);
 	uint32_t stack;
+	bool whole;
 
 	jit_begin(s->context->jit, process, r->time_ns);
 	stack = session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
-				   session_take_python(s, r->tid, r->time_ns));
+				   session_take_python(s, r->tid, r->time_ns), &whole);
 	for (uint32_t i = r->kernel_count; i-- > 0;)
 		stack = model_stack(
 			m, stack,
 			model_frame(m, FILE_ID_KERNEL, r->ips[r->user_count + i] - (i > 0)));
 	*ret_process = process;
+	/* Without user frames, as of a thread of the kernel, there is nothing to be missed. */
+	*ret_flaws = (struct stack_flaws){
+		.partial = r->user_count && !whole,
+		.pointers = r->user_count &&
+			    (!(r->h.flags & STACK_TABLES) || r->h.flags & STACK_POINTERS),
+	};
 	return stack;
+}
+
+void session_count_flaws(struct session *s, const struct stack_flaws *flaws)
+{
+	s->window.losses[PARTIAL_STACK] += flaws->partial;
+	s->window.losses[POINTERS_STACK] += flaws->pointers;
 }
 
 void session_add_sample(struct session *s, const struct record_sample *r)
 {
-	uint32_t process, stack = session_stack_of(s, r, &process);
+	struct stack_flaws flaws;
+	uint32_t process, stack = session_stack_of(s, r, &process, &flaws);
 
 	if (!process)
 		return;
 	s->n_samples++;
+	session_count_flaws(s, &flaws);
 	(void)window_add_sample(&s->window, process, session_thread_of(s, r), stack, 1);
 }
 
@@ -243,6 +263,26 @@ struct pack_job {
 	int result;
 };
 
+static char *name_symbol(void *arg, const struct model_file *file, const char *path,
+			 uint64_t offset)
+{
+	return processes_name_frame_as(arg, file, path, offset, DEMANGLE_NONE);
+}
+
+static int write_batch(struct pack_job *job)
+{
+	struct session *s = job->session;
+	const struct source_lines lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
+	const struct store_names names = {
+		.resolve = processes_name_frame,
+		.symbol = name_symbol,
+		.arg = s->context->symbolizer,
+		.lines = &lines,
+	};
+
+	return store_write(s->writer, job->batch, &names, &job->error);
+}
+
 static void pack_run(void *arg)
 {
 	struct pack_job *job = arg;
@@ -252,8 +292,7 @@ static void pack_run(void *arg)
 		job->result = chunk_encode(job->window.spans, &job->window.more, 0,
 					   job->window.n_spans, &job->chunk);
 	else if (job->batch)
-		job->result = store_write(s->writer, job->batch, processes_name_frame,
-					  s->context->symbolizer, &job->error);
+		job->result = write_batch(job);
 }
 
 static void keep_chunk(struct session *s, struct span_chunk *chunk)

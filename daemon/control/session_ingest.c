@@ -32,7 +32,7 @@ void session_add_stack(struct session *s, const struct record_stack *r)
 
 	jit_begin(s->context->jit, process, r->time_ns);
 	c->stack = process ? session_user_stack(s, process, r->h.flags, r->ips, r->user_count,
-						session_take_python(s, r->tid, r->time_ns))
+						session_take_python(s, r->tid, r->time_ns), NULL)
 			   : 0;
 	c->stack_tid = r->tid;
 	c->stack_ns = r->time_ns;

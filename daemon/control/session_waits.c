@@ -30,6 +30,7 @@ struct switch_function session_switch_function(struct session_context *context)
 struct wait {
 	uint32_t tid, process, thread, stack, weight;
 	uint64_t since_ns; /* 0: it does not wait */
+	struct stack_flaws flaws;
 };
 
 /* More threads than this at a time are not known: half of the pids there are by default. */
@@ -74,9 +75,10 @@ static struct wait *put(struct session_waits *w, uint32_t tid)
 void session_add_wait(struct session *s, const struct record_sample *r)
 {
 	uint32_t process, stack;
+	struct stack_flaws flaws;
 	struct wait *item;
 
-	stack = session_stack_of(s, r, &process);
+	stack = session_stack_of(s, r, &process, &flaws);
 	if (!process)
 		return;
 	item = put(&s->waits, r->tid);
@@ -87,6 +89,7 @@ void session_add_wait(struct session *s, const struct record_sample *r)
 	item->process = process;
 	item->thread = session_thread_of(s, r);
 	item->stack = stack;
+	item->flaws = flaws;
 	item->weight = r->weight;
 	item->since_ns = r->time_ns;
 }
@@ -104,6 +107,7 @@ static int add(struct window *w, const struct wait *item, uint64_t total_ns)
 static void count(struct session *s, const struct wait *item, uint64_t total_ns)
 {
 	s->n_samples++;
+	session_count_flaws(s, &item->flaws);
 	(void)add(&s->window, item, total_ns);
 }
 

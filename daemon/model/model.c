@@ -25,10 +25,12 @@ struct model *model_free(struct model *m)
 	free(m->stacks);
 	free(m->probes);
 	free(m->paths);
+	free(m->lines);
 	table_release(&m->file_index);
 	table_release(&m->frame_index);
 	table_release(&m->stack_index);
 	table_release(&m->path_index);
+	table_release(&m->line_index);
 	free(m);
 	return NULL;
 }

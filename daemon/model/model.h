@@ -26,6 +26,7 @@ enum {
 	FILE_ID_KERNEL = 1,
 	MODEL_MAX_DEPTH =
 		4096, /* of stacks and call paths: deeper ones are refused, so that walks end */
+	MODEL_MAX_LINES = 64, /* functions of a frame, the inlined ones included */
 };
 
 struct model_file {
@@ -161,6 +162,22 @@ void model_frame_become(struct model *m, uint32_t id, const struct model_frame *
 uint32_t model_late_frame(const struct model *m, uint32_t i);
 struct model_frame *model_frame_get(struct model *m, uint32_t id);
 const struct model_frame *model_frame_peek(const struct model *m, uint32_t id);
+
+/* A function at a frame's address and where in it that is. Strings, 0 and line 0: not known. */
+struct model_line {
+	uint32_t function; /* as it is named in the file, mangled or not */
+	uint32_t source, line;
+	uint32_t level; /* 0: the frame's own function, n + 1: inlined into that of level n */
+};
+/*
+ * Of recordings: what is known of a frame without its file. The levels of a frame are added one
+ * after the other, from 0 on, and once. -EINVAL when they are not, or for ids the model does not
+ * have; -ENOMEM.
+ */
+int model_line_append(struct model *m, uint32_t frame, uint32_t level,
+		      const struct model_line *line);
+/* By level; NULL: none are known. Good until the next one is added. */
+const struct model_line *model_lines_get(const struct model *m, uint32_t frame, size_t *ret_n);
 
 uint32_t model_stack(struct model *m, uint32_t parent, uint32_t frame);
 const struct model_stack *model_stack_get(const struct model *m, uint32_t id);

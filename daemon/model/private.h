@@ -21,15 +21,18 @@ struct model {
 	struct model_stack *stacks;
 	struct model_probe *probes;
 	struct model_path *paths;
-	uint32_t *late; /* ids of frames, in the order in which they became others */
+	struct model_line *lines; /* those of a frame in a row */
+	uint32_t *late;		  /* ids of frames, in the order in which they became others */
 	size_t late_cap;
 	uint32_t n_late;
-	size_t files_cap, processes_cap, frames_cap, stacks_cap, probes_cap, paths_cap;
-	uint32_t n_files, n_processes, n_frames, n_stacks, n_probes, n_paths;
+	size_t files_cap, processes_cap, frames_cap, stacks_cap, probes_cap, paths_cap, lines_cap;
+	uint32_t n_files, n_processes, n_frames, n_stacks, n_probes, n_paths, n_lines;
+	uint32_t lined; /* the frame of the last line */
 
 	/* Files and frames are found by a hash that is compared; stacks and paths by exact keys. */
 	struct table file_index, frame_index, stack_index, path_index;
-	struct table live; /* pid to its newest process */
+	struct table line_index; /* frame to its first line */
+	struct table live;	 /* pid to its newest process */
 };
 
 #define MODEL_RESERVE(m, what)                                                                     \

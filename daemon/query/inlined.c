@@ -21,14 +21,17 @@ static void work_release(struct work *w)
 	free(w->inlined);
 }
 
-/* Anonymous memory ("//anon"), what is in brackets and source files are no ELF files. */
-static bool is_wanted(const struct snapshot_frame *f, bool named_too)
+/* A recording may know a frame's name only. */
+static bool is_recorded(const struct snapshot *s, const struct snapshot_frame *f)
 {
-	static const uint8_t unknown[BUILD_ID_LEN];
+	return f->n_lines > 1 || (f->n_lines == 1 &&
+				  (s->lines[f->first_line].source || s->lines[f->first_line].line));
+}
 
+static bool is_wanted(const struct snapshot *s, const struct snapshot_frame *f, bool named_too)
+{
 	return f->kind == FRAME_USER && f->mapped && (named_too || !f->function) &&
-	       (f->file.flags & ~(uint32_t)FILE_CONTENT_HASH) == 0 && f->file_path[0] == '/' &&
-	       f->file_path[1] != '/' && memcmp(f->file.build_id, unknown, BUILD_ID_LEN) != 0;
+	       !is_recorded(s, f) && source_lines_may_know(&f->file, f->file_path);
 }
 
 static int compare_frames(const void *pa, const void *pb, void *arg)
@@ -49,40 +52,52 @@ static int find_wanted(struct work *w, bool named_too)
 	if (!w->wanted || !w->inlined)
 		return -ENOMEM;
 	for (size_t i = 0; i < w->n_before; i++)
-		if (is_wanted(&w->s->frames[i], named_too))
+		if (is_wanted(w->s, &w->s->frames[i], named_too))
 			w->wanted[w->n_wanted++] = i;
 	if (w->n_wanted)
 		qsort_r(w->wanted, w->n_wanted, sizeof(*w->wanted), compare_frames, w->s);
 	return 0;
 }
 
-static void lines_release(struct source_line (*lines)[INLINED_MAX])
+/* What the recording has, innermost first as a file's. How many, or -ENOMEM. */
+static int get_recorded(const struct work *w, const struct snapshot_frame *f,
+			struct source_line ret[static SOURCE_DEPTH_MAX])
 {
-	for (size_t i = 0; i < INLINED_MAX; i++) {
-		free((*lines)[i].function);
-		free((*lines)[i].file);
+	uint32_t n = MIN(f->n_lines, (uint32_t)SOURCE_DEPTH_MAX);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct snapshot_line *from = &w->s->lines[f->first_line + n - 1 - i];
+
+		ret[i].line = from->line;
+		ret[i].function = !from->function  ? strdup("[unknown]")
+				  : w->lines->show ? w->lines->show(w->lines->arg, from->function)
+						   : strdup(from->function);
+		if (from->source)
+			ret[i].file = strdup(from->source);
+		if (!ret[i].function || (from->source && !ret[i].file))
+			return -ENOMEM;
 	}
+	return (int)n;
 }
 
 /* The lines, from the innermost on, become frames: the last one is the frame itself. */
 static int add_frames(struct work *w, uint32_t at)
 {
-	_cleanup_(lines_release) struct source_line lines[INLINED_MAX] = {};
+	_cleanup_(source_lines_release) struct source_line lines[SOURCE_DEPTH_MAX] = {};
 	struct snapshot *s = w->s;
-	size_t n = 0;
-	int r = 1;
+	uint32_t n;
+	int r;
 
-	while (n < INLINED_MAX && r > 0) {
-		r = w->lines->get(w->lines->arg, &s->frames[at].file, s->frames[at].offset, n,
-				  &lines[n]);
-		n += r > 0;
-	}
-	if (r < 0 || n == 0)
+	if (is_recorded(s, &s->frames[at]))
+		r = get_recorded(w, &s->frames[at], lines);
+	else
+		r = source_lines_get(w->lines, &s->frames[at].file, s->frames[at].offset, lines);
+	if (r <= 0)
 		return r;
-	n--;
+	n = (uint32_t)r - 1;
 	s->frames[at].source = TAKE_PTR(lines[n].file);
 	s->frames[at].line = lines[n].line;
-	w->inlined[at] = (struct inlined){s->n_frames, n};
+	w->inlined[at] = (struct inlined){(uint32_t)s->n_frames, n};
 	r = array_reserve(&s->frames, &w->frames_cap, s->n_frames + n, sizeof(*s->frames));
 	while (r >= 0 && n-- > 0) {
 		struct snapshot_frame frame = s->frames[at];
@@ -91,8 +106,19 @@ static int add_frames(struct work *w, uint32_t at)
 		frame.source = TAKE_PTR(lines[n].file);
 		frame.line = lines[n].line;
 		frame.inlined = true;
+		frame.n_lines = 0;
 		s->frames[s->n_frames++] = frame;
 	}
+	return r;
+}
+
+static int add_recorded(struct work *w)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < w->n_before && r >= 0; i++)
+		if (is_recorded(w->s, &w->s->frames[i]))
+			r = add_frames(w, (uint32_t)i);
 	return r;
 }
 
@@ -123,6 +149,8 @@ static int look_up(struct work *w)
 			offsets[k - i] = w->s->frames[w->wanted[k]].offset;
 		r = w->lines->prepare(w->lines->arg, &first->file, first->file_path, offsets,
 				      end - i);
+		if (r == -EAGAIN)
+			r = 0; /* this question does without */
 		for (size_t k = i; k < end && r >= 0; k++)
 			r = add_frames(w, w->wanted[k]);
 	}
@@ -171,6 +199,8 @@ int snapshot_add_inlined(struct snapshot *s, bool named_too, const struct source
 	int r;
 
 	r = find_wanted(&w, named_too);
+	if (r >= 0)
+		r = add_recorded(&w);
 	if (r >= 0)
 		r = look_up(&w);
 	if (r < 0 || s->n_frames == w.n_before)

@@ -47,8 +47,17 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 	return 0;
 }
 
-int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *plain_arg,
-			   snapshot_resolve_t better, void *better_arg)
+/* What that way says of a frame: by the recording, else by the file. */
+static char *name_by(const struct snapshot *s, const struct snapshot_frame *f,
+		     const struct snapshot_names *names)
+{
+	if (f->n_lines && s->lines[f->first_line].function)
+		return names->show(names->arg, s->lines[f->first_line].function);
+	return names->resolve(names->arg, &f->file, f->file_path, f->offset);
+}
+
+int snapshot_rename_frames(struct snapshot *s, const struct snapshot_names *plain,
+			   const struct snapshot_names *better)
 {
 	for (size_t i = 0; i < s->n_frames; i++) {
 		struct snapshot_frame *f = &s->frames[i];
@@ -57,10 +66,10 @@ int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *p
 		if (!f->function || !f->mapped || f->inlined || f->kind != FRAME_USER ||
 		    f->file.flags & ~(uint32_t)FILE_CONTENT_HASH)
 			continue;
-		old = plain(plain_arg, &f->file, f->file_path, f->offset);
+		old = name_by(s, f, plain);
 		if (!old || !streq(old, f->function))
 			continue;
-		name = better(better_arg, &f->file, f->file_path, f->offset);
+		name = name_by(s, f, better);
 		if (!name || !name[0])
 			continue;
 		free(f->function);

@@ -48,6 +48,7 @@ struct report_row {
 	const char *binary; /* file name of the path, "" when it does not apply */
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns;
 	uint64_t samples, self_samples;
+	uint64_t inlined_samples; /* of samples: the function was running, but inlined only */
 };
 
 struct report {

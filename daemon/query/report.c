@@ -9,12 +9,14 @@ struct sum {
 	struct span_stat stat; /* spans: all calls */
 	uint64_t inclusive;    /* spans: less the time of calls inside a call of the same group */
 	uint64_t samples, self, ns, self_ns; /* samples, and what they stand for */
+	uint64_t inlined;		     /* of samples */
 };
 
 /* Kept apart from the sums: it is touched for every frame of every stack and should stay cached. */
 struct visit {
-	uint64_t samples, ns;
-	uint32_t mark; /* the last leaf counted, index + 1 */
+	uint64_t samples, ns, inlined;
+	uint32_t mark;	   /* the last leaf counted, index + 1 */
+	bool inlined_only; /* in that one, as far as it was climbed */
 };
 
 struct builder {
@@ -163,6 +165,21 @@ static int collect_leaves(const struct snapshot *s, struct leaf *leaves, size_t 
 	return 0;
 }
 
+/* A sample is inlined if no frame of the function in its stack is one of its own. */
+static void count_visit(struct visit *visit, uint32_t mark, const struct leaf *leaf, bool inlined)
+{
+	if (visit->mark != mark) {
+		visit->mark = mark;
+		visit->samples += leaf->samples;
+		visit->ns += leaf->ns;
+		visit->inlined_only = inlined;
+		visit->inlined += inlined ? leaf->samples : 0;
+	} else if (visit->inlined_only && !inlined) {
+		visit->inlined_only = false;
+		visit->inlined -= leaf->samples;
+	}
+}
+
 /*
  * Each distinct stack is climbed once; a function that is met again on the way up bears the mark
  * of that stack already.
@@ -187,18 +204,16 @@ static int sum_functions(struct builder *b)
 		self->self += leaves[i].samples;
 		self->self_ns += leaves[i].ns;
 		for (uint32_t at = leaves[i].stack + 1; at; at = s->stacks[at - 1].parent) {
-			struct visit *visit = &visits[of[s->stacks[at - 1].frame]];
+			uint32_t frame = s->stacks[at - 1].frame;
 
-			if (visit->mark == i + 1)
-				continue;
-			visit->mark = i + 1;
-			visit->samples += leaves[i].samples;
-			visit->ns += leaves[i].ns;
+			count_visit(&visits[of[frame]], i + 1, &leaves[i],
+				    s->frames[frame].inlined);
 		}
 	}
 	for (size_t i = 0; i < b->groups.n; i++) {
 		b->sums[i].samples = visits[i].samples;
 		b->sums[i].ns = visits[i].ns;
+		b->sums[i].inlined = visits[i].inlined;
 	}
 	return 0;
 }
@@ -280,6 +295,7 @@ static struct report_row make_row(const struct builder *b, size_t i)
 	if (sum->samples) {
 		row.samples = sum->samples;
 		row.self_samples = sum->self;
+		row.inlined_samples = sum->inlined;
 		row.total_ns = sum->ns;
 		row.self_ns = sum->self_ns;
 		return row;

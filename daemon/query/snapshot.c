@@ -19,7 +19,7 @@ struct take {
 	struct snapshot *s;
 	uint32_t *process_of, *stack_of, *path_of, *frame_of, *probe_of;
 	struct table strings, stats;
-	size_t processes_cap, frames_cap, strings_cap, stats_cap;
+	size_t processes_cap, frames_cap, strings_cap, stats_cap, lines_cap;
 	size_t n_stacks, n_paths, n_samples; /* marked by the first pass */
 };
 
@@ -178,6 +178,36 @@ static int add_frame(struct take *t, uint32_t file, uint64_t offset, uint32_t na
 	return 0;
 }
 
+static int take_known(struct take *t, uint32_t id, const char **ret)
+{
+	*ret = NULL;
+	return id ? take_string(t, id, ret) : 0;
+}
+
+/* Of the frame that was added last. */
+static int take_lines(struct take *t, uint32_t id)
+{
+	struct snapshot *s = t->s;
+	struct snapshot_frame *frame = &s->frames[s->n_frames - 1];
+	size_t n = 0;
+	const struct model_line *lines = model_lines_get(t->m, id, &n);
+	int r = lines ? array_reserve(&s->lines, &t->lines_cap, s->n_lines + n, sizeof(*s->lines))
+		      : 0;
+
+	frame->first_line = (uint32_t)s->n_lines;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct snapshot_line *line = &s->lines[s->n_lines];
+
+		line->line = lines[i].line;
+		r = take_known(t, lines[i].function, &line->function);
+		if (r >= 0)
+			r = take_known(t, lines[i].source, &line->source);
+		s->n_lines++;
+		frame->n_lines++;
+	}
+	return r < 0 ? r : 0;
+}
+
 static int take_frame(struct take *t, uint32_t id, uint32_t *ret_index)
 {
 	if (id > t->counts.frames)
@@ -187,6 +217,8 @@ static int take_frame(struct take *t, uint32_t id, uint32_t *ret_index)
 		const struct model_frame *f = id ? model_frame_get(t->m, id) : &none;
 		int r = add_frame(t, f->file, f->offset, f->function, FRAME_USER);
 
+		if (r >= 0)
+			r = take_lines(t, id);
 		if (r < 0)
 			return r;
 		t->frame_of[id] = t->s->n_frames;
@@ -376,6 +408,7 @@ struct snapshot *snapshot_free(struct snapshot *s)
 	free(s->samples);
 	free(s->paths);
 	free(s->stats);
+	free(s->lines);
 	free(s->strings);
 	free(s);
 	return NULL;

@@ -33,6 +33,14 @@ struct snapshot_frame {
 	bool nameless; /* there is no symbol for it: its function is a substitute */
 	uint32_t line; /* in source; 0: not known */
 	char *source;  /* owned; NULL: not known */
+	/* In snapshot.lines, by level: what a recording says of it. */
+	uint32_t first_line, n_lines;
+};
+
+/* struct model_line; NULL: not known. */
+struct snapshot_line {
+	const char *function, *source;
+	uint32_t line;
 };
 
 struct snapshot_stack {
@@ -77,6 +85,8 @@ struct snapshot {
 	size_t n_paths;
 	struct snapshot_stat *stats;
 	size_t n_stats;
+	struct snapshot_line *lines;
+	size_t n_lines;
 	char **strings; /* those of the model that were needed, each once */
 	size_t n_strings;
 };
@@ -101,12 +111,20 @@ typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, co
  */
 int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg);
 
+/* A way to name frames. */
+struct snapshot_names {
+	snapshot_resolve_t resolve; /* by their files */
+	/* By the name in the file that a recording has: malloc'd, NULL when out of memory. */
+	char *(*show)(void *arg, const char *symbol);
+	void *arg;
+};
 /*
  * Gives frames that have a name already, of a recording, another by `better`, but only those whose
- * name is what `plain` says: then it was the file that they were named by, and it is still there.
+ * name is what `plain` says: then it was the file that they were named by. What the file says is
+ * in the recording, else it must be still there.
  */
-int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *plain_arg,
-			   snapshot_resolve_t better, void *better_arg);
+int snapshot_rename_frames(struct snapshot *s, const struct snapshot_names *plain,
+			   const struct snapshot_names *better);
 
 /* How many samples, or calls, it holds. */
 uint64_t snapshot_count(const struct snapshot *s, bool samples);

@@ -18,6 +18,9 @@ static const char *const inserts[STATEMENTS] = {
 	[INSERT_SYMBOL] = "INSERT INTO symbol(id, name) VALUES(?, ?)",
 	[INSERT_FRAME] = "INSERT INTO frame(id, file, offset, function) VALUES(?, ?, ?, ?)",
 	[UPDATE_FRAME] = "UPDATE frame SET file = ?, offset = ?, function = ? WHERE id = ?",
+	[INSERT_LINE] = "INSERT INTO frame_line(frame, level, function, source, line)"
+			" VALUES(?, ?, ?, ?, ?)",
+	[DELETE_LINES] = "DELETE FROM frame_line WHERE frame = ?",
 	[INSERT_STACK] = "INSERT INTO stack(id, parent, frame) VALUES(?, ?, ?)",
 	[INSERT_PROBE] =
 		"INSERT INTO probe(id, spec, symbol, name, file, offset, strategy, skipped,"
@@ -68,6 +71,7 @@ struct store_writer *store_writer_free(struct store_writer *w)
 		free(w->files[i].path);
 	free(w->files);
 	strings_release(&w->symbols);
+	line_writer_release(&w->lines);
 	table_release(&w->process_rows);
 	free(w->path);
 	free(w->written);

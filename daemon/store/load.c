@@ -181,6 +181,25 @@ static bool row_frame(struct load *l, sqlite3_stmt *s)
 			 : model_frame(l->model, file, offset));
 }
 
+/* Only what is in a file can have lines: names of other frames are not their files'. */
+static bool row_line(struct load *l, sqlite3_stmt *s)
+{
+	struct model_line line = {};
+	uint32_t frame, level, function, source;
+	const struct model_file *file;
+
+	if (!get_id(s, 1, l->have.frames, &frame) || !frame ||
+	    !get_id(s, 2, MODEL_MAX_LINES - 1, &level) || !get_id(s, 3, l->n_symbols, &function) ||
+	    !get_id(s, 4, l->n_symbols, &source) || !get_id(s, 5, UINT32_MAX, &line.line))
+		return false;
+	file = model_file_get(l->model, model_frame_peek(l->model, frame)->file);
+	if (!file || !source_lines_may_know(file, model_string_get(l->model, file->path)))
+		return false;
+	line.function = function ? l->symbols[function] : 0;
+	line.source = source ? l->symbols[source] : 0;
+	return model_line_append(l->model, frame, level, &line) == 0;
+}
+
 static bool row_stack(struct load *l, sqlite3_stmt *s)
 {
 	uint32_t parent, frame;
@@ -302,7 +321,7 @@ static bool row_loss(struct load *l, sqlite3_stmt *s)
 static const struct {
 	const char *table, *sql;
 	load_row_t row;
-	const char *old; /* of versions up to `until`, which had less */
+	const char *old; /* of versions up to `until`, which had less; NULL: no such table */
 	int until;
 } tables[] = {
 	{"session",
@@ -324,6 +343,9 @@ static const struct {
 	 2},
 	{"symbol", "SELECT id, name FROM symbol NOT INDEXED", row_symbol},
 	{"frame", "SELECT id, file, offset, function FROM frame NOT INDEXED", row_frame},
+	{"frame_line",
+	 "SELECT rowid, frame, level, function, source, line FROM frame_line NOT INDEXED", row_line,
+	 NULL, 2},
 	{"stack", "SELECT id, parent, frame FROM stack NOT INDEXED", row_stack},
 	{"probe",
 	 "SELECT id, spec, symbol, name, file, offset, strategy, skipped, signature"
@@ -361,6 +383,8 @@ static int load_table(struct load *l, size_t i)
 	int64_t before = INT64_MIN, id;
 	int code;
 
+	if (!sql)
+		return 0;
 	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK)
 		return schema_read_error(l->db, l->path, l->error);
 	while ((code = sqlite3_step(s)) == SQLITE_ROW) {

@@ -119,6 +119,11 @@ uint64_t store_reader_windows(const struct store_reader *r)
 	return r->load.n_windows;
 }
 
+int store_reader_version(const struct store_reader *r)
+{
+	return r->load.version;
+}
+
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
 		     void *arg, struct error *error)
 {

@@ -9,6 +9,7 @@
 
 #include "chunk.h"
 #include "model/model.h"
+#include "model/source_lines.h"
 #include "model/window.h"
 #include "sonde/base/error.h"
 
@@ -55,6 +56,14 @@ DEFINE_CLEANUP(struct store_batch *, store_batch_free)
  * string, or NULL. */
 typedef char *(*store_resolve_t)(void *arg, const struct model_file *file, const char *path,
 				 uint64_t offset);
+/* Where names and lines of frames come from. What is NULL is not in the recording. */
+struct store_names {
+	store_resolve_t resolve;
+	store_resolve_t symbol; /* likewise, but as the function is called in its file */
+	void *arg;
+	/* Names as their files have them. Its answers are asked for at once. */
+	const struct source_lines *lines;
+};
 
 struct store_writer;
 /*
@@ -65,11 +74,12 @@ struct store_writer;
 int store_create(const char *path, const struct store_session *session, struct error *error,
 		 struct store_writer **ret);
 /*
- * Writes one batch in one transaction, with the names of its new frames. -ENOSPC and others set the
+ * Writes one batch in one transaction, with the names of its new frames and the lines of those that
+ * are in its stacks, as far as there is time to read them. -ENOSPC and others set the
  * error; the file stays good. The caller keeps the batch and may try it again; a batch that follows
  * one that was not written is refused (-EINVAL), as it names what the file lacks.
  */
-int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t resolve, void *arg,
+int store_write(struct store_writer *w, struct store_batch *b, const struct store_names *names,
 		struct error *error);
 /*
  * Notes the end of the session and closes the file so that one file is left (no -wal, -shm). Frees
@@ -84,8 +94,8 @@ struct store_writer *store_writer_free(struct store_writer *w);
 DEFINE_CLEANUP(struct store_writer *, store_writer_free)
 
 /*
- * Opens a recording read-only and loads it into a new model: names of frames included, all
- * windows merged into the total. Raw spans stay packed in the file. When it fails the model may
+ * Opens a recording read-only and loads it into a new model: names and lines of frames included,
+ * all windows merged into the total. Raw spans stay packed in the file. When it fails the model may
  * hold a part of the file and should be freed.
  */
 struct store_reader;
@@ -93,6 +103,7 @@ int store_open(const char *path, struct model *m, struct error *error, struct st
 const struct store_session *store_reader_session(const struct store_reader *r);
 const struct window *store_reader_total(const struct store_reader *r);
 uint64_t store_reader_windows(const struct store_reader *r);
+int store_reader_version(const struct store_reader *r); /* STORE_VERSION of its writer */
 /*
  * Unpacks a chunk and checks that all it names is in the model; the caller releases *ret. BadFile
  * and -EBADMSG otherwise.

@@ -127,6 +127,25 @@ static int put_processes(struct store_writer *w, const struct store_batch *b)
 	return r;
 }
 
+static int put_lines(struct store_writer *w, const struct store_batch *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < b->n_late && r == 0; i++) {
+		if (!line_writer_is_stale(&w->lines, b->late[i].id))
+			continue;
+		BIND(w, DELETE_LINES, b->late[i].id);
+		r = run(w, DELETE_LINES);
+	}
+	for (size_t i = 0; i < w->lines.n_rows && r == 0; i++) {
+		const struct line_row *row = &w->lines.rows[i];
+
+		BIND(w, INSERT_LINE, row->frame, row->level, row->function, row->source, row->line);
+		r = run(w, INSERT_LINE);
+	}
+	return r;
+}
+
 static int put_frames(struct store_writer *w, const struct store_batch *b, const uint32_t *names)
 {
 	uint32_t n = b->last.frames - b->first.frames;
@@ -145,6 +164,8 @@ static int put_frames(struct store_writer *w, const struct store_batch *b, const
 		BIND(w, UPDATE_FRAME, late->frame.file, late->frame.offset, names[n + i], late->id);
 		r = run(w, UPDATE_FRAME);
 	}
+	if (r == 0)
+		r = put_lines(w, b);
 	for (uint32_t i = 0; i < b->last.stacks - b->first.stacks && r == 0; i++) {
 		BIND(w, INSERT_STACK, b->first.stacks + 1 + i, b->stacks[i].parent,
 		     b->stacks[i].frame);
@@ -258,8 +279,8 @@ static int learn_files(struct store_writer *w, const struct store_batch *b)
 }
 
 /* The symbol id of each new frame, 0 where there is no name; then those of the late ones. */
-static int name_frames(struct store_writer *w, const struct store_batch *b, store_resolve_t resolve,
-		       void *arg, uint32_t **ret)
+static int name_frames(struct store_writer *w, const struct store_batch *b,
+		       const struct store_names *sources, uint32_t **ret)
 {
 	uint32_t n = b->last.frames - b->first.frames;
 	_cleanup_(freep) uint32_t *names = calloc(n + b->n_late + 1, sizeof(*names));
@@ -272,8 +293,9 @@ static int name_frames(struct store_writer *w, const struct store_batch *b, stor
 		_cleanup_(freep) char *found = NULL;
 		const char *name = b->functions[i];
 
-		if (!name && frame->file && resolve)
-			name = found = resolve(arg, &f->file, f->path, frame->offset);
+		if (!name && frame->file && sources->resolve)
+			name = found =
+				sources->resolve(sources->arg, &f->file, f->path, frame->offset);
 		if (!name || !*name)
 			continue;
 		names[i] = strings_add(&w->symbols, name, MIN(strlen(name), (size_t)STRING_MAX));
@@ -307,10 +329,10 @@ static int put_batch(struct store_writer *w, const struct store_batch *b, const 
 	return r == 0 ? put_window(w, &b->window) : r;
 }
 
-int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t resolve, void *arg,
+int store_write(struct store_writer *w, struct store_batch *b, const struct store_names *names,
 		struct error *error)
 {
-	_cleanup_(freep) uint32_t *names = NULL;
+	_cleanup_(freep) uint32_t *functions = NULL;
 	int r;
 
 	if (memcmp(&b->first, &w->have, sizeof(w->have)) != 0)
@@ -320,13 +342,15 @@ int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t r
 	r = learn_files(w, b);
 	/* Reading symbols may take seconds: it is done before the transaction begins. */
 	if (r >= 0)
-		r = name_frames(w, b, resolve, arg, &names);
+		r = name_frames(w, b, names, &functions);
+	if (r >= 0)
+		r = line_writer_take(&w->lines, b, w->files, functions, names, &w->symbols);
 	if (r < 0)
 		return error_set(error, -r, "WriteFailed", "cannot write %s: out of memory",
 				 w->written);
 	if (sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
 		return schema_write_error(w->db, w->written, error);
-	r = put_batch(w, b, names);
+	r = put_batch(w, b, functions);
 	if (r == 0 && sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		r = -1;
 	if (r < 0) {
@@ -340,6 +364,7 @@ int store_write(struct store_writer *w, struct store_batch *b, store_resolve_t r
 		return r;
 	}
 	w->have = b->last;
+	line_writer_committed(&w->lines, b);
 	w->symbols_written = w->symbols.count;
 	w->n_windows++;
 	return 0;

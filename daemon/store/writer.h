@@ -4,6 +4,7 @@
 #define SONDE_STORE_WRITER_H
 
 #include "batch.h"
+#include "line_writer.h"
 #include "model/strings.h"
 #include "schema.h"
 
@@ -15,6 +16,8 @@ enum statement {
 	INSERT_SYMBOL,
 	INSERT_FRAME,
 	UPDATE_FRAME,
+	INSERT_LINE,
+	DELETE_LINES,
 	INSERT_STACK,
 	INSERT_PROBE,
 	INSERT_PATH,
@@ -36,6 +39,7 @@ struct store_writer {
 	struct strings symbols;	  /* names of functions; ids are those of the table symbol */
 	struct batch_file *files; /* by id; [0] is unused */
 	size_t files_cap;
+	struct line_writer lines;
 	struct table process_rows; /* process id to the hash of its row in the file */
 	uint64_t n_windows;
 };

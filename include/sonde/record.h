@@ -276,7 +276,11 @@ enum loss_kind {
 	LOSS_PATHS_FULL = 7, /* the table of announced paths is full: paths are announced again */
 	FILTERED_SPAN = 8,   /* no loss: a call that the session's filters left out */
 	LOSS_UNDECIDED = 9, /* statistics only: a call that ended without its condition evaluated */
-	LOSS_COUNTERS = 10,
+	PARTIAL_STACK =
+		10, /* no loss: a sample whose user stack is not known to be whole; the daemon's */
+	POINTERS_STACK =
+		11, /* no loss: one whose user stack has frames found by frame pointers; likewise */
+	LOSS_COUNTERS = 12,
 };
 
 #ifndef __bpf__

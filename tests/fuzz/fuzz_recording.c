@@ -24,7 +24,8 @@ static void remove_dir(void)
 
 static void fill(struct model *m, struct window *w)
 {
-	uint32_t p = model_process(m, 5, 7), f = model_file(m, NULL, "/bin/x", 0), stack = 0;
+	const uint8_t build_id[BUILD_ID_LEN] = {1};
+	uint32_t p = model_process(m, 5, 7), f = model_file(m, build_id, "/bin/x", 0), stack = 0;
 	uint32_t path_id = 0, probe;
 
 	for (uint32_t i = 0; i < 20; i++) {
@@ -54,8 +55,27 @@ static char *name_of(void *arg, const struct model_file *file, const char *name,
 	return asprintf(&s, "%s+%u", name, (unsigned)offset) < 0 ? NULL : s;
 }
 
+static int prepare(void *arg, const struct model_file *file, const char *name,
+		   const uint64_t *offsets, size_t n)
+{
+	(void)arg, (void)file, (void)name, (void)offsets, (void)n;
+	return 0;
+}
+
+static int get(void *arg, const struct model_file *file, uint64_t offset, size_t depth,
+	       struct source_line *ret)
+{
+	(void)arg, (void)file;
+	if (depth > offset / 16 % 3)
+		return 0;
+	*ret = (struct source_line){strdup(depth ? "f" : "in"), strdup("x.c"), 7};
+	return ret->function && ret->file ? 1 : -ENOMEM;
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	const struct source_lines lines = {.prepare = prepare, .get = get};
+	const struct store_names names = {.resolve = name_of, .symbol = name_of, .lines = &lines};
 	struct store_session session = {.name = "s", .targets = "t"};
 	struct store_marks marks = {};
 	struct store_writer *writer;
@@ -74,7 +94,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fill(m, &w);
 	if (store_create(path, &session, NULL, &writer) < 0 ||
 	    store_batch_new(m, &w, &marks, &batch) < 0 ||
-	    store_write(writer, batch, name_of, NULL, NULL) < 0 ||
+	    store_write(writer, batch, &names, NULL) < 0 ||
 	    store_close(writer, 1, NULL, NULL) < 0 ||
 	    read_file(path, 1 << 20, &good, &good_size) < 0)
 		abort();
@@ -100,6 +120,24 @@ static int unpack(void *arg, const struct span_chunk *chunk)
 	if (store_unpack_chunk(arg, chunk, &set, NULL) == 0)
 		span_set_release(&set);
 	return 0;
+}
+
+static void check_lines(const struct model *m)
+{
+	struct model_counts have;
+
+	model_counts(m, &have);
+	for (uint32_t id = 0; id <= have.frames; id++) {
+		size_t n = 0;
+		const struct model_line *lines = model_lines_get(m, id, &n);
+
+		if (n > MODEL_MAX_LINES || !lines != !n)
+			abort();
+		for (size_t i = 0; i < n; i++)
+			if (lines[i].level != i || lines[i].function > have.strings ||
+			    lines[i].source > have.strings)
+				abort();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -131,8 +169,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	code = store_open(path, m, &e, &r);
 	if (code < 0 && (!e.name[0] || !e.message[0]))
 		abort();
-	if (code == 0)
+	if (code == 0) {
+		check_lines(m);
 		store_each_chunk(r, unpack, r, &e);
+	}
 	store_reader_free(r);
 	model_free(m);
 	return 0;

@@ -92,6 +92,8 @@ def check_page(page, args):
           re.search(r"self\s.*%", tip), f"hovering does not show name, total and self: {tip!r}")
     check(page["clicked"] == page["click_wanted"],
           f"clicking {page['click_wanted']!r} zoomed to {page['clicked']!r}")
+    check("inlined" in page.get("inlined_tip", "inlined"),
+          f"an inlined frame is not said to be: {page.get('inlined_tip')!r}")
     check(page["after_click_escape"] == 0, "Escape does not undo a click")
     check(page["slash_focuses"], "/ does not go to the search field")
     check(page["resources"] == [], f"the page requested {page['resources']}")

@@ -12,9 +12,10 @@ import harness as h
 
 FREE_MAPS = {"args"}
 STREAMS = {"trace", "spans"}
-# Members that not every span has, and not every frame.
+# Members that not every span has, not every frame, not every row, and not every session.
 OPTIONAL = {"call", "result", "offcpu_ns", "exception", "stack"}
 OF_FRAMES = {"inlined", "file", "line"}
+OF_SAMPLES = {"inlined_samples", "samples_partial", "samples_pointers"}
 
 
 def shape(value, key=None):
@@ -34,7 +35,7 @@ def merge(shapes):
         keys = set().union(*shapes)
         if "*" in keys:
             return next(s for s in shapes if s)
-        optional = OPTIONAL | OF_FRAMES
+        optional = OPTIONAL | OF_FRAMES | OF_SAMPLES
         h.check(all(set(s) | optional == keys | optional for s in shapes),
                 f"members differ: {sorted(keys)}")
         return {k: merge([s[k] for s in shapes if k in s]) for k in sorted(keys)}

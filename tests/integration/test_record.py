@@ -151,6 +151,13 @@ def a_recording_knows_its_session(daemon):
     h.equal((sessions[0]["state"], sessions[0]["spans"], sorted(sessions[0]["kinds"])),
             ("closed", sum(CALLS.values()), ["cpu", "span"]), "session")
     h.equal(sessions[0]["coverage"]["spans_lost"], 0, "lost")
+    busy = "i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done"
+    out = daemon.sonde("record", "--json", "-F", "499", "-o", h.TMP / "own.sonde", "--", "/bin/sh",
+                       "-c", busy).out
+    made = h.json.loads(out)["session"]
+    read = daemon.json("list", "-i", h.TMP / "own.sonde")["sessions"][0]
+    h.check("samples_partial" in made["coverage"], "what is known of stacks")
+    h.equal(read["coverage"], made["coverage"], "coverage of the recording and of its session")
     daemon.error(4, "NoSuchSession", "report", "-i", calls_file(daemon), "--session", "nobody")
 
 

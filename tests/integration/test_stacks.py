@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Stacks of CPU samples are those that the programs of tests/workloads/stacks have planted."""
 import os
+import re
+import shutil
 
 import harness as h
 import stacks
@@ -25,6 +27,15 @@ def planted_stacks(daemon, program, ms=MS, probes=()):
     reply = daemon.json("flame", "-i", path, "--kind", "cpu", "--no-inline")
     wrong = stacks.what_is_wrong(cases, list(stacks.seen(reply)))
     h.check(not wrong, f"{program}: " + " | ".join(wrong))
+
+
+def stack_counts(daemon, program):
+    """How the stacks of a recording were found, as it says itself."""
+    session = daemon.json("list", "-i", h.TMP / f"{program}.sonde")["sessions"][0]
+    coverage = session["coverage"]
+    for count in ("samples_partial", "samples_pointers"):
+        h.between(coverage[count], 0, session["samples"], count)
+    return coverage
 
 
 @h.test(smoke=True, own_daemon=True)
@@ -71,6 +82,11 @@ def virtual_calls_and_exceptions(daemon):
 @h.test
 def frames_of_every_shape(daemon):
     planted_stacks(daemon, "st_frames")
+    path, coverage = h.TMP / "st_frames.sonde", stack_counts(daemon, "st_frames")
+    # Those of the recursion that is deeper than is kept; the tables have all of their frames.
+    h.check(coverage["samples_partial"] >= stacks.MIN_SAMPLES, f"cut stacks: {coverage}")
+    h.contains(daemon.sonde("report", "-i", path).err,
+               f"sonde: the stacks of {coverage['samples_partial']:,} of ", "note below the report")
 
 
 @h.test
@@ -78,46 +94,75 @@ def frames_by_clang(daemon):
     planted_stacks(daemon, "st_clang")
 
 
-def inlined_stacks(daemon, program):
-    binary, path = f"{h.WORKLOADS}/stacks/{program}", h.TMP / f"{program}-inlined.sonde"
+INLINED = ("inline_one", "inline_two", "inline_three")
+
+
+def inlined_program(program):
+    """A copy, as it is to be taken away."""
+    binary = f"{h.WORKLOADS}/stacks/{program}"
     if not os.path.exists(binary):
         raise h.Skip(f"{binary} is not built")
-    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", MS,
-                       "--warm-up", WARM_UP_MS).out
+    return shutil.copy(binary, h.TMP / f"{program}-inlined")
+
+
+def check_inlined(daemon, program, out, where):
     cases = stacks.parse_inlined(out)
     h.check(cases, f"{program} announced no case of inlined functions: {out!r}")
-    reply = daemon.json("flame", "-i", path, "--kind", "cpu")
+    reply = daemon.json("flame", *where, "--kind", "cpu")
     verdicts, _ = stacks.judge(cases, list(stacks.seen(reply)))
     for case, (good, bad) in verdicts.items():
         n = good + stacks.total(bad)
         h.check(n >= stacks.MIN_SAMPLES, f"{program}: {case}: {n} samples only")
         h.check(good >= stacks.MIN_GOOD * n,
                 f"{program}: {case}: {good} of {n} right, wrong are {stacks.worst(bad)}")
-    frames = reply["frames"]
-    for f in (f for f in frames if f["func"].startswith("inline_")):
-        h.equal(f.get("inlined", False), f["func"] in ("inline_one", "inline_two", "inline_three"),
-                f["func"])
+    for f in (f for f in reply["frames"] if f["func"].startswith("inline_")):
+        h.equal(f.get("inlined", False), f["func"] in INLINED, f["func"])
         h.equal(os.path.basename(f["file"]), "st_frames.c", f["func"])
         h.check(f["line"] > 0, f)
-    rows = daemon.json("graph", "-i", path, "--kind", "cpu")["rows"]
+    rows = daemon.json("graph", *where, "--kind", "cpu")["rows"]
     by_id = {r["id"]: r for r in rows}
     two = next(r for r in rows if r["func"] == "inline_two")
     h.equal((two["inlined"], by_id[two["parent"]]["func"]), (True, "inline_one"), "graph")
-    keys = {r["func"] for r in daemon.json("report", "-i", path, "--kind", "cpu")["rows"]}
-    h.check("inline_three" in keys, "report")
-    keys = {r["func"] for r in daemon.json("report", "-i", path, "--kind", "cpu",
+    rows = {r["func"]: r for r in daemon.json("report", *where, "--kind", "cpu")["rows"]}
+    for func in INLINED:
+        h.equal(rows[func]["inlined_samples"], rows[func]["samples"], f"report: {func}")
+    h.check("inlined_samples" not in rows["main"], f"report: {rows['main']}")
+    text = daemon.sonde("report", *where, "--kind", "cpu").out
+    h.check(re.search(r" inline_three \(inlined\)", text), f"text of report: {text}")
+    h.check(not re.search(r" main \(inlined\)", text), f"text of report: {text}")
+    keys = {r["func"] for r in daemon.json("report", *where, "--kind", "cpu",
                                            "--no-inline")["rows"]}
-    h.check("inline_three" not in keys, "report --no-inline")
+    h.check("main" in keys and "inline_three" not in keys, "report --no-inline")
+
+
+def inlined_recorded(daemon, program):
+    """The recording has them: another file is where the program was."""
+    binary, path = inlined_program(program), h.TMP / f"{program}-inlined.sonde"
+    out = daemon.sonde("record", "-F", FREQUENCY, "-o", path, "--", binary, "--ms", MS,
+                       "--warm-up", WARM_UP_MS).out
+    os.unlink(binary)
+    shutil.copy("/bin/true", binary)
+    check_inlined(daemon, program, out, ("-i", path))
 
 
 @h.test
 def inlined_functions(daemon):
-    inlined_stacks(daemon, "st_frames")
+    inlined_recorded(daemon, "st_frames")
 
 
 @h.test
 def inlined_functions_by_clang(daemon):
-    inlined_stacks(daemon, "st_clang")
+    inlined_recorded(daemon, "st_clang")
+
+
+@h.test
+def inlined_functions_of_a_live_session(daemon):
+    p = h.spawn(inlined_program("st_frames"), "--ms", MS, "--warm-up", WARM_UP_MS,
+                stdout=h.subprocess.PIPE, text=True)
+    daemon.sonde("attach", "-p", p.pid, "-F", FREQUENCY, "--name", "live-inlined")
+    out = p.communicate(timeout=60)[0]
+    daemon.sonde("detach", "live-inlined")
+    check_inlined(daemon, "st_frames", out, ("--session", "live-inlined"))
 
 
 @h.test
@@ -138,6 +183,9 @@ def libraries(daemon):
 @h.test
 def frames_without_tables(daemon):
     planted_stacks(daemon, "st_middle")
+    coverage = stack_counts(daemon, "st_middle")
+    h.check(coverage["samples_pointers"] - coverage["samples_partial"] >= stacks.MIN_SAMPLES,
+            f"whole stacks with some frames by frame pointers: {coverage}")
 
 
 @h.test

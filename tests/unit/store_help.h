@@ -44,6 +44,9 @@ struct store_session a_session(void);
 struct store_writer *create(void);
 /* A resolver; the name depends on everything that is handed to it. */
 char *name_of(void *arg, const struct model_file *f, const char *path, uint64_t offset);
+/* With it, and with lines that depend on the file and the offset. */
+const struct store_names *names_of(void);
+extern bool out_of_time;					 /* those lines cannot be had now */
 void write_batch(struct store_writer *w, struct store_batch *b); /* frees b */
 void record(struct recorded *rec, int windows);			 /* a whole recording in file */
 

@@ -244,6 +244,23 @@ Test(flame, empty_tree)
 	cr_assert_not_null(strstr(html.data, "\"self\":[0]"));
 }
 
+Test(flame, inlined_frames_are_said_to_be)
+{
+	_cleanup_(flame_tree_freep) struct flame_tree *t = flame_tree_new();
+	_cleanup_(strbuf_release) struct strbuf html = {0}, svg = {0};
+	struct flame_frame frames[] = {USER("main"), USER("f")};
+
+	cr_assert_eq(flame_tree_add(t, frames, 2, 3), 0);
+	frames[1].inlined = true;
+	cr_assert_eq(flame_tree_add(t, frames, 2, 4), 0);
+	cr_assert_eq(flame_svg_write(&svg, t, &info), 0);
+	cr_expect_not_null(strstr(svg.data, "<title>f\n/bin/app (user, inlined)\ntotal 4 samples"));
+	cr_expect_not_null(strstr(svg.data, "<title>f\n/bin/app (user)\ntotal 3 samples"));
+	cr_assert_eq(flame_html_write(&html, t, &info), 0);
+	cr_expect_not_null(strstr(html.data, "\"names\":[\"all\",\"main\",\"f\",\"f\"]"));
+	cr_expect_not_null(strstr(html.data, "\"inlined\":[3]"));
+}
+
 Test(flame, svg_counts_what_it_does_not_show)
 {
 	_cleanup_(flame_tree_freep) struct flame_tree *t = flame_tree_new();

@@ -549,36 +549,3 @@ Test(query, deep_stacks)
 	cr_assert_eq(query_stacks(s, QUERY_CPU, &st), 0);
 	cr_assert_eq(st->rows[0].n_frames, DEPTH);
 }
-
-static char *resolve_louder(void *arg, const struct model_file *file, const char *path,
-			    uint64_t offset)
-{
-	char name[] = {(char)offset, '!', '\0'};
-
-	cr_assert_null(arg);
-	cr_assert(file && path);
-	return offset == 'b' ? NULL : strdup(name);
-}
-
-/* Names of a recording: only those that came from the file, and only while it says the same. */
-Test(query, names_are_replaced_where_the_file_still_says_them)
-{
-	char *names[] = {"a", "b", "python", "d", "a"};
-	struct snapshot_frame frames[] = {
-		{.offset = 'a', .mapped = true, .file_path = "/x"},
-		{.offset = 'b', .mapped = true, .file_path = "/x"},
-		{.offset = 'c', .mapped = true, .file_path = "/x"},
-		{.offset = 'd', .file_path = ""},
-		{.offset = 'a', .mapped = true, .kind = FRAME_SPAN, .file_path = "/x"},
-	};
-	static const char *const wanted[] = {"a!", "b", "python", "d", "a"};
-	struct snapshot s = {.frames = frames, .n_frames = ARRAY_SIZE(frames)};
-
-	for (size_t i = 0; i < s.n_frames; i++)
-		frames[i].function = strdup(names[i]);
-	cr_assert_eq(snapshot_rename_frames(&s, resolve, NULL, resolve_louder, NULL), 0);
-	for (size_t i = 0; i < s.n_frames; i++) {
-		cr_expect_str_eq(frames[i].function, wanted[i]);
-		free(frames[i].function);
-	}
-}

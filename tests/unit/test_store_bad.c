@@ -73,6 +73,25 @@ Test(bad_file, rows_that_make_no_sense)
 		{"frame", "UPDATE frame SET function = 99999 WHERE id = 1"},
 		{"frame", "INSERT INTO frame SELECT max(id) + 1, 1, 77, 0 FROM frame;"
 			  "INSERT INTO frame SELECT max(id) + 1, 1, 77, 0 FROM frame"},
+		{"frame_line", "UPDATE frame_line SET frame = 0"},
+		{"frame_line", "UPDATE frame_line SET frame = 99999"},
+		{"frame_line",
+		 "UPDATE frame_line SET frame = (SELECT id FROM frame WHERE file = 1)"},
+		{"frame_line", "UPDATE frame_line SET level = 1"},
+		{"frame_line", "UPDATE frame_line SET level = -1"},
+		{"frame_line", "UPDATE frame_line SET level = 1 << 32"},
+		{"frame_line", "DELETE FROM frame_line WHERE level = 0"},
+		{"frame_line", "INSERT INTO frame_line SELECT frame, 0, function, source, line"
+			       " FROM frame_line WHERE level = 0 LIMIT 1"},
+		{"frame_line", "DELETE FROM frame_line; WITH RECURSIVE n(x) AS"
+			       " (SELECT 0 UNION ALL SELECT x + 1 FROM n LIMIT 65)"
+			       " INSERT INTO frame_line SELECT f.id, x, 1, 1, 1 FROM n,"
+			       " (SELECT frame.id FROM frame, file ON file = file.id"
+			       " WHERE NOT file.flags AND build_id NOTNULL LIMIT 1) AS f"},
+		{"frame_line", "UPDATE frame_line SET function = 99999"},
+		{"frame_line", "UPDATE frame_line SET source = 99999"},
+		{"frame_line", "UPDATE frame_line SET source = -1"},
+		{"frame_line", "UPDATE frame_line SET line = 1 << 32"},
 		{"probe", "UPDATE probe SET spec = 99999 WHERE id = 1"},
 		{"probe", "UPDATE probe SET signature = 99999 WHERE id = 1"},
 		{"window", "UPDATE window SET start_ns = -1 WHERE id = 1"},
@@ -133,6 +152,7 @@ Test(bad_file, values_of_a_wrong_type)
 		{"process", "UPDATE process SET pid = 1.5"},
 		{"stack", "UPDATE stack SET frame = 'main'"},
 		{"file", "UPDATE file SET build_id = 'text' WHERE id = 2"},
+		{"frame_line", "UPDATE frame_line SET function = 'main'"},
 		{"sample", "UPDATE sample SET count = 'many'"},
 		{"span_stat", "UPDATE span_stat SET histogram = 'text'"},
 		{"span_chunk", "UPDATE span_chunk SET first_ns = x'01'"},

@@ -77,7 +77,8 @@ void grow_model(struct recorded *rec)
 			model_process_get(m, p)->exit_ns = rec->clock;
 		}
 		snprintf(text, sizeof(text), "/lib/%u", (unsigned)below(9));
-		model_frame(m, model_file(m, below(3) ? id : NULL, text, FILE_SPECIAL),
+		model_frame(m,
+			    model_file(m, below(3) ? id : NULL, text, below(3) ? 0 : FILE_SPECIAL),
 			    next_random() << below(64));
 		model_frame(m, FILE_ID_KERNEL, UINT64_MAX - below(100));
 		model_counts(m, &have);
@@ -161,6 +162,56 @@ char *name_of(void *arg, const struct model_file *f, const char *path, uint64_t 
 	return name;
 }
 
+static char *symbol_of(void *arg, const struct model_file *f, const char *path, uint64_t offset)
+{
+	_cleanup_(freep) char *name = name_of(arg, f, path, offset);
+	char *symbol = NULL;
+
+	return name && asprintf(&symbol, "_Z%s", name) >= 0 ? symbol : NULL;
+}
+
+bool out_of_time;
+
+static int prepare_lines(void *arg, const struct model_file *f, const char *path,
+			 const uint64_t *offsets, size_t n)
+{
+	cr_assert_eq(arg, &rng);
+	cr_assert(source_lines_may_know(f, path) && n > 0 && n <= SOURCE_BATCH);
+	for (size_t i = 1; i < n; i++)
+		cr_assert_leq(offsets[i - 1], offsets[i], "%s", path);
+	return out_of_time ? -EAGAIN : 0;
+}
+
+static int get_line(void *arg, const struct model_file *f, uint64_t offset, size_t depth,
+		    struct source_line *ret)
+{
+	cr_assert_eq(arg, &rng);
+	if (depth >= offset / 3 % 4)
+		return 0;
+	ret->line = (uint32_t)(offset % 1000 + depth);
+	if (asprintf(&ret->function, "_Zin%zu%d", depth, f->build_id[1]) < 0 ||
+	    (depth != 1 && asprintf(&ret->file, "/src/%zu.c", depth) < 0))
+		return -ENOMEM;
+	return 1;
+}
+
+const struct store_names *names_of(void)
+{
+	static const struct source_lines lines = {prepare_lines, get_line, &rng};
+	static const struct store_names names = {name_of, symbol_of, &rng, &lines};
+
+	return &names;
+}
+
+/* A sample of a frame with three lines: see get_line(). No frame becomes another after it. */
+static void add_inlined(struct model *m, struct window *w)
+{
+	const uint8_t id[BUILD_ID_LEN] = {1};
+	uint32_t frame = model_frame(m, model_file(m, id, "/bin/x", 0), 9 + 12 * below(9));
+
+	window_add_sample(w, 1, 0, model_stack(m, 0, frame), 1);
+}
+
 struct store_batch *next_batch(struct recorded *rec)
 {
 	struct store_batch *b = NULL;
@@ -168,6 +219,7 @@ struct store_batch *next_batch(struct recorded *rec)
 
 	grow_model(rec);
 	random_window(rec, &w);
+	add_inlined(rec->model, &w);
 	cr_assert_eq(window_merge(&rec->total, &w), 0);
 	cr_assert_eq(store_batch_new(rec->model, &w, &rec->marks, &b), 0);
 	cr_assert_null(w.spans);
@@ -206,7 +258,7 @@ void write_batch(struct store_writer *w, struct store_batch *b)
 {
 	struct error e = {};
 
-	cr_assert_eq(store_write(w, b, name_of, &rng, &e), 0, "%s", e.message);
+	cr_assert_eq(store_write(w, b, names_of(), &e), 0, "%s", e.message);
 	store_batch_free(b);
 }
 
@@ -275,6 +327,54 @@ static void check_frames(struct model *a, struct model *b, const struct model_co
 		cr_assert(x->file == y->file && x->offset == y->offset &&
 			  x->skipped == y->skipped && x->signature == y->signature);
 	}
+}
+
+static void check_line(const struct model *m, const struct model_line *line, const char *function,
+		       const struct source_line *want)
+{
+	cr_assert_str_eq(model_string_get(m, line->function), function);
+	cr_assert_str_eq(model_string_get(m, line->source), want->file ? want->file : "");
+	cr_assert_eq(line->line, want->line);
+}
+
+static void check_lines_of(const struct recorded *rec, struct model *b, uint32_t id, bool used)
+{
+	_cleanup_(source_lines_release) struct source_line want[SOURCE_DEPTH_MAX] = {};
+	const struct model_frame *f = model_frame_peek(rec->model, id);
+	const struct model_file *of = model_file_get(rec->model, f->file);
+	const char *path = of ? model_string_get(rec->model, of->path) : "";
+	_cleanup_(freep) char *symbol = NULL;
+	size_t n = 0, have = 0;
+	const struct model_line *lines = model_lines_get(b, id, &have);
+
+	if (used && of && !f->function && source_lines_may_know(of, path)) {
+		symbol = symbol_of(&rng, of, path, f->offset);
+		n = (size_t)source_lines_get(names_of()->lines, of, f->offset, want);
+	}
+	cr_assert_eq(have, n ? n : !!symbol, "frame %u", id);
+	for (size_t i = 0; i < have; i++)
+		check_line(b, &lines[i], i || !symbol ? want[n - 1 - i].function : symbol,
+			   &want[n ? n - 1 - i : 0]);
+}
+
+/* Of the frames that samples and raw spans have, and no others. */
+static void check_lines(const struct recorded *rec, struct model *b)
+{
+	struct model_counts n;
+	_cleanup_(freep) bool *used = NULL;
+
+	model_counts(rec->model, &n);
+	used = calloc((size_t)n.frames + 1, sizeof(*used));
+	for (size_t i = 0; i < rec->total.n_samples + rec->n_spans; i++) {
+		uint32_t s = i < rec->total.n_samples
+				     ? rec->total.samples[i].stack
+				     : more_pool_get(&rec->more, i - rec->total.n_samples).stack;
+
+		for (; s; s = model_stack_get(rec->model, s)->parent)
+			used[model_stack_get(rec->model, s)->frame] = true;
+	}
+	for (uint32_t i = 1; i <= n.frames; i++)
+		check_lines_of(rec, b, i, used[i]);
 }
 
 static void check_models(struct model *a, struct model *b)
@@ -397,6 +497,7 @@ void check_recording(const struct recorded *rec)
 	cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
 	cr_assert_eq(store_reader_windows(r), rec->windows);
 	check_models(rec->model, m);
+	check_lines(rec, m);
 	check_windows(&rec->total, store_reader_total(r));
 	check = (struct spans_check){.reader = r, .rec = rec};
 	cr_assert_eq(store_each_chunk(r, check_chunk, &check, &e), 0, "%s", e.message);

@@ -177,7 +177,7 @@ Test(killed, a_full_disk)
 		before.total = (struct window){};
 		cr_assert_eq(window_merge(&before.total, &rec.total), 0);
 		b = next_batch(&rec);
-		r = store_write(w, b, name_of, &rng, &e);
+		r = store_write(w, b, names_of(), &e);
 		if (r == 0) {
 			written++;
 			window_release(&before.total);

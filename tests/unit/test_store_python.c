@@ -15,6 +15,7 @@ static char *never(void *arg, const struct model_file *f, const char *path, uint
 /* A stack of two functions on one line of one file, in a window; the names in a window before. */
 static void write_stack(struct store_writer *w, struct model *m, struct store_marks *marks)
 {
+	const struct store_names names = {.resolve = never, .symbol = never};
 	uint32_t process = model_process(m, 77, 5), source, f, g, stack;
 	struct error e = {};
 
@@ -31,7 +32,7 @@ static void write_stack(struct store_writer *w, struct model *m, struct store_ma
 			cr_assert_eq(window_add_sample(&window, process, f, stack, 3), 0);
 		}
 		cr_assert_eq(store_batch_new(m, &window, marks, &b), 0);
-		cr_assert_eq(store_write(w, b, never, NULL, &e), 0, "%s", e.message);
+		cr_assert_eq(store_write(w, b, &names, &e), 0, "%s", e.message);
 		store_batch_free(b);
 	}
 }
