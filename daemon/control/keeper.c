@@ -163,6 +163,8 @@ static void give_up(struct keeper *k)
 /* Writes what waits, in its order; what fails stays. */
 static void write_pending(struct keeper *k)
 {
+	uint64_t written = k->now.written;
+
 	while (k->first) {
 		struct pending *p = k->first;
 		struct error error = {};
@@ -194,6 +196,8 @@ static void write_pending(struct keeper *k)
 	}
 	if (k->n_pending > MAX_WAITING)
 		give_up(k);
+	if (k->store && k->now.written != written)
+		(void)history_stats(k->store, &k->now.store);
 	k->now.waiting = k->n_pending;
 }
 
