@@ -5,6 +5,7 @@
  */
 #include "control/methods.h"
 
+#include "control/follow.h"
 #include "control/raw_spans.h"
 #include "query/threads.h"
 #include "sonde/base/format.h"
@@ -22,6 +23,8 @@ struct spans_job {
 	struct spans_query *query;
 	struct spans_filter filter;
 	char *name_glob;
+	bool follow;
+	struct follower *follower;     /* goes on when the rows have been sent; NULL: none */
 	struct unnamed_frames *frames; /* of the rows' stacks */
 	struct answer_span_options options;
 	struct coverage coverage;
@@ -37,6 +40,7 @@ struct spans_job {
 
 static void spans_job_free(struct spans_job *job)
 {
+	follower_free(job->follower);
 	free(job->name_glob);
 	unnamed_frames_free(job->frames);
 	report_free(job->report);
@@ -86,7 +90,12 @@ static void send_more(void *arg)
 		if (last) {
 			call_on_writable(job->call, NULL, NULL);
 			call_on_gone(job->call, NULL, NULL);
-			methods_reply(job->call, &out);
+			if (job->follower) {
+				call_reply(job->call, &out, true);
+				follower_begin(TAKE_PTR(job->follower), job->call);
+			} else {
+				methods_reply(job->call, &out);
+			}
 			spans_job_free(job);
 		} else {
 			call_reply(job->call, &out, true);
@@ -202,6 +211,9 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 	if (r >= 0)
 		r = param_bool(call_params(call), "errors_only", PARAM_OPTIONAL,
 			       &job->filter.errors_only, &job->error);
+	if (r >= 0)
+		r = param_bool(call_params(call), "follow", PARAM_OPTIONAL, &job->follow,
+			       &job->error);
 	if (r < 0)
 		return r;
 	job->name_glob = name ? strdup(name) : NULL;
@@ -219,6 +231,15 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 	return 0;
 }
 
+static int begin_to_follow(struct daemon *d, struct call *call, const struct asked *asked,
+			   struct spans_job *job)
+{
+	if (call_more(call))
+		return follower_new(d, asked, &job->filter, &job->follower, &job->error);
+	return error_set(&job->error, EINVAL, "BadArgument",
+			 "spans that are followed come as a stream: call Spans with \"more\"");
+}
+
 static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 {
 	_cleanup_(asked_release) struct asked asked = {};
@@ -233,6 +254,10 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	if (r < 0)
 		return r;
 	asked_limit(&asked, &job->raw);
+	/* Of what has been copied nothing comes again, and what comes from now on is not missed. */
+	r = job->follow ? begin_to_follow(d, call, &asked, job) : 0;
+	if (r < 0)
+		return r;
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = asked.session->context->monotonic_to_epoch_ns,
 		.args = true,

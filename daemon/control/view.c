@@ -205,7 +205,12 @@ bool view_begin(struct daemon *d, struct call *call,
 {
 	_cleanup_(asked_release) struct asked asked = {};
 	struct error error = {};
+	bool follow = false;
 	struct view *v;
+
+	/* What is followed is a session as it is, of which nothing may be missed meanwhile. */
+	if (param_bool(call_params(call), "follow", PARAM_OPTIONAL, &follow, &error) < 0 || follow)
+		return false;
 
 	/* What is wrong with the query is said by the method itself. */
 	if (methods_read_query(d, call, &asked, &error) < 0 || !is_wanted(d, &asked))
