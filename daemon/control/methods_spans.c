@@ -23,6 +23,7 @@ struct spans_job {
 	struct spans_query *query;
 	struct spans_filter filter;
 	char *name_glob;
+	uint64_t starts_before_ns; /* 0: no such limit */
 	bool follow;
 	struct follower *follower;     /* goes on when the rows have been sent; NULL: none */
 	struct unnamed_frames *frames; /* of the rows' stacks */
@@ -192,7 +193,7 @@ static void spans_done(void *arg, bool cancelled)
 
 static int read_filter(struct call *call, const struct session *s, struct spans_job *job)
 {
-	int64_t min_duration = 0, limit = 0, ends_after = 0;
+	int64_t min_duration = 0, limit = 0, ends_after = 0, starts_before = 0;
 	const char *name = NULL, *sort = NULL;
 	int r;
 
@@ -204,6 +205,9 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 	if (r >= 0)
 		r = param_int(call_params(call), "ends_after_us", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
 			      &ends_after, &job->error);
+	if (r >= 0)
+		r = param_int(call_params(call), "starts_before_us", PARAM_OPTIONAL, 1,
+			      PARAM_INT_MAX, &starts_before, &job->error);
 	if (r >= 0)
 		r = param_string(call_params(call), "name", PARAM_OPTIONAL, &name, &job->error);
 	if (r >= 0)
@@ -224,6 +228,8 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 	job->filter.limit = (size_t)limit;
 	if (ends_after)
 		job->filter.ends_after_ns = methods_span_clock(s, (uint64_t)ends_after);
+	if (starts_before)
+		job->starts_before_ns = methods_span_clock(s, (uint64_t)starts_before);
 	job->filter.sort = !sort		     ? SPANS_BY_TIME
 			   : streq(sort, "duration") ? SPANS_BY_DURATION
 			   : streq(sort, "oldest")   ? SPANS_OLDEST
@@ -254,6 +260,9 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	if (r < 0)
 		return r;
 	asked_limit(&asked, &job->raw);
+	if (job->starts_before_ns)
+		job->raw.until_ns = MIN(job->raw.until_ns ? job->raw.until_ns : UINT64_MAX,
+					job->starts_before_ns);
 	/* Of what has been copied nothing comes again, and what comes from now on is not missed. */
 	r = job->follow ? begin_to_follow(d, call, &asked, job) : 0;
 	if (r < 0)

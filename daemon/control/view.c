@@ -197,6 +197,9 @@ static bool is_wanted(const struct daemon *d, const struct asked *asked)
 {
 	if (!view_path(d))
 		return false;
+	/* A session that somebody has named and that is in memory is in no file. */
+	if (!d->recording && asked->names_session && asked->session->kind != SESSION_KEPT)
+		return false;
 	return asked->session->kind == SESSION_KEPT || asked->since_us || asked->until_us;
 }
 

@@ -237,8 +237,8 @@ Test(cli, timelines_of_a_range)
 	setenv("LC_ALL", "C", 1);
 	check("timeline -r 1ms~5.0005ms", "timeline-range.txt", 0);
 	expect_asked("\"sort\":\"oldest\",\"limit\":1}");
-	expect_asked("{\"until_us\":1763728387128456},\"sort\":\"oldest\",\"limit\":1000000,"
-		     "\"ends_after_us\":1763728387124456}");
+	expect_asked("\"query\":{},\"sort\":\"oldest\",\"limit\":1000000,"
+		     "\"ends_after_us\":1763728387124456,\"starts_before_us\":1763728387128456}");
 	sonde_ok("timeline -r @1763728387.5~ --until @1763728389 -p 4711 --name 'h*' --errors "
 		 "--min-duration 1ms --where true");
 	expect_asked("{\"where\":\"true\",\"until_us\":1763728389000000,\"selectors\":{\"pids\":["
@@ -246,7 +246,7 @@ Test(cli, timelines_of_a_range)
 		     "\"sort\":\"oldest\",\"limit\":1000000,\"ends_after_us\":1763728387500000}");
 	sonde_ok("timeline -r ~2s --until @1763728389");
 	expect_asked("\"until_us\":1763728389000000},\"sort\":\"oldest\",\"limit\":1000000,"
-		     "\"ends_after_us\":1763728387123456");
+		     "\"ends_after_us\":1763728387123456,\"starts_before_us\":1763728389123456}");
 	expect_error("timeline -r 1s", 2, "not a range such as 1.5s~2s");
 	expect_error("timeline -r 2s~1s", 2, "ends before it begins");
 	expect_error("timeline -r ~@1763728387", 2, "ends before it begins, at the first span");
