@@ -19,7 +19,9 @@ struct timeline {
 	uint64_t spans;
 };
 
-static int ask(struct timeline *t, const struct options *o, uint64_t ends_after_us, uint64_t limit)
+/* What was going on between two times, 0 for no limit; the oldest. */
+static int ask(struct timeline *t, const struct options *o, uint64_t from_us, uint64_t until_us,
+	       uint64_t limit)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	struct json_writer w;
@@ -35,8 +37,10 @@ static int ask(struct timeline *t, const struct options *o, uint64_t ends_after_
 		json_bool(&w, "errors_only", true);
 	json_string(&w, "sort", "oldest");
 	json_u64(&w, "limit", limit);
-	if (ends_after_us)
-		json_u64(&w, "ends_after_us", ends_after_us);
+	if (from_us)
+		json_u64(&w, "ends_after_us", from_us);
+	if (until_us)
+		json_u64(&w, "starts_before_us", until_us);
 	r = request_end(&w, &t->cli->error);
 	return r < 0 ? r : connection_stream(t->connection, "Spans", params.data, &t->cli->error);
 }
@@ -80,7 +84,7 @@ static uint64_t side_us(const struct timeline *t, const struct range_side *side)
 static int resolve_range(struct timeline *t, const struct options *o)
 {
 	const struct range *range = &o->range;
-	int r = ask(t, o, 0, 1);
+	int r = ask(t, o, 0, 0, 1);
 
 	if (r >= 0)
 		r = each_reply(t, take_zero);
@@ -141,16 +145,11 @@ static int show_spans(struct timeline *t, reply_t *reply, bool last)
 
 static int show(struct timeline *t)
 {
-	struct options o = *t->cli->options; /* borrows what it owns */
-	int r = o.range.set ? resolve_range(t, &o) : 0;
+	const struct options *o = t->cli->options;
+	int r = o->range.set ? resolve_range(t, o) : 0;
 
-	if (r < 0)
-		return r;
-	/* What spans a side of the range is in it, too: until is about starts, ends_after about
-	 * ends. */
-	if (t->until_us && (!o.until.set || t->until_us < o.until.value))
-		o.until = (struct number){true, t->until_us};
-	r = ask(t, &o, t->from_us, MAX_SPANS);
+	if (r >= 0)
+		r = ask(t, o, t->from_us, t->until_us, MAX_SPANS);
 	return r < 0 ? r : each_reply(t, show_spans);
 }
 

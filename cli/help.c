@@ -31,7 +31,7 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_flame] = {"sonde flame -i app.sonde -o app.html",
 			"sonde flame --kind cpu -p 4711 -o cpu.svg"},
 	[VERB_spans] = {"sonde spans -i app.sonde --sort duration -n 20",
-			"sonde spans --name 'handle_*' --min-duration 5ms --json"},
+			"sonde spans -f --where 'duration > 5ms && ret < 0'"},
 	[VERB_timeline] = {"sonde timeline -i app.sonde -r 1.5s~1.6s",
 			   "sonde timeline --since 10m --where 'duration > 1ms' -n 100"},
 	[VERB_events] = {"sonde events --since 10m", "sonde events -n 20 --json"},

@@ -83,7 +83,7 @@ struct options {
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle;
-	bool no_inline, debuginfod;
+	bool no_inline, debuginfod, follow;
 	/* what to fetch */
 	bool fetch;
 	const char *urls;

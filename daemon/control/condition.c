@@ -301,31 +301,50 @@ static int try_functions(struct span_condition *c, struct model *m, struct error
 	return r;
 }
 
-static int take_model(struct span_condition *c, struct model *m)
+/* Room for elements 0 to wanted; those from have on are zero. */
+static void *grown(void *array, size_t have, size_t wanted, size_t size)
 {
+	char *more = reallocarray(array, wanted + 1, size);
+
+	if (more)
+		memset(more + have * size, 0, (wanted + 1 - have) * size);
+	return more;
+}
+
+/* Makes room for what the model has; *n is how many there were, and are then. */
+#define GROW(array, n, wanted)                                                                     \
+	({                                                                                         \
+		void *_more = grown(array, (array) ? (n) + 1 : 0, wanted, sizeof(*(array)));       \
+                                                                                                   \
+		if (!_more)                                                                        \
+			return -ENOMEM;                                                            \
+		(array) = _more;                                                                   \
+		(n) = wanted;                                                                      \
+	})
+
+int span_condition_learn(struct span_condition *c, struct model *m)
+{
+	size_t functions = c->n_functions, paths = c->n_paths, processes = c->n_processes;
 	struct model_counts counts;
 
 	model_counts(m, &counts);
-	c->n_functions = counts.probes;
-	c->n_paths = counts.paths;
-	c->n_processes = counts.processes;
-	c->functions = calloc(c->n_functions + 1, sizeof(*c->functions));
-	c->function_of = calloc(c->n_paths + 1, sizeof(*c->function_of));
-	c->processes = calloc(c->n_processes + 1, sizeof(*c->processes));
-	if (!c->functions || !c->function_of || !c->processes)
-		return -ENOMEM;
-	for (size_t id = 1; id <= c->n_functions; id++) {
+	GROW(c->functions, c->n_functions, counts.probes);
+	GROW(c->function_of, c->n_paths, counts.paths);
+	GROW(c->processes, c->n_processes, counts.processes);
+	for (size_t id = functions + 1; id <= c->n_functions; id++) {
 		uint32_t text = model_probe_get(m, id)->signature;
 
 		if (text && !(c->functions[id].signature_text = strdup(model_string_get(m, text))))
 			return -ENOMEM;
 	}
-	for (size_t id = 1; id <= c->n_paths; id++) {
-		c->function_of[id] = model_path_get(m, id)->probe;
-		if (c->function_of[id] > c->n_functions)
+	for (size_t id = paths + 1; id <= c->n_paths; id++) {
+		uint32_t probe = model_path_get(m, id)->probe;
+
+		if (probe > c->n_functions)
 			return -EBADMSG;
+		c->function_of[id] = probe;
 	}
-	for (size_t id = 1; id <= c->n_processes; id++) {
+	for (size_t id = processes + 1; id <= c->n_processes; id++) {
 		const struct model_process *p = model_process_peek(m, id);
 
 		c->processes[id].uid = p->uid;
@@ -351,7 +370,7 @@ int span_condition_new(const char *text, struct model *m, int64_t monotonic_to_e
 	if (r < 0)
 		return r;
 	signature_freeze(c->unknown);
-	r = take_model(c, m);
+	r = span_condition_learn(c, m);
 	if (r >= 0)
 		r = try_functions(c, m, error);
 	if (r < 0)

@@ -20,6 +20,9 @@ int span_condition_new(const char *text, struct model *m, int64_t monotonic_to_e
 struct span_condition *span_condition_free(struct span_condition *c);
 DEFINE_CLEANUP(struct span_condition *, span_condition_free)
 
+/* Functions, paths and processes that the model has got since: spans of others never match. */
+int span_condition_learn(struct span_condition *c, struct model *m);
+
 /* For spans_filter.match; arg is the condition. False where it has no meaning for the function. */
 bool span_condition_match(void *condition, const struct span_row *row);
 /*

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/daemon.h"
 #include "control/always.h"
+#include "control/follow.h"
 #include "control/keeper.h"
 #include "control/session_waits.h"
 
@@ -16,14 +17,6 @@ enum {
 	MAX_CLOSED = 8,	     /* detached sessions whose data is kept */
 	FLUSH_TIMEOUT_MS = 2000,
 };
-
-static struct stream *find_stream(struct daemon *d, const struct session *s)
-{
-	for (struct stream *t = d->streams; t; t = t->next)
-		if (t->session == s)
-			return t;
-	return NULL;
-}
 
 static void note_life(struct daemon *d, uint32_t pid, uint64_t time_ns, const char *kind,
 		      int64_t detail)
@@ -45,7 +38,7 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 
 		if (!s->active || !session_exited(s, r->pid))
 			continue;
-		t = find_stream(d, s);
+		t = stream_of(d, s);
 		if (t)
 			stream_finish(d, t);
 	}
@@ -164,6 +157,7 @@ static void take_batches(struct daemon *d)
 		free(b);
 		for (struct stream *t = d->streams; t; t = t->next)
 			stream_flush(d, t);
+		follow_spans(d);
 	}
 	unwinding_refresh(d->unwinding);
 	jit_refresh(d->jit);
@@ -251,6 +245,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		.writer = d->writer,
 		.texts = d->texts,
 		.raw_memory = config->raw_memory,
+		.before_roll = follow_roll,
+		.before_roll_arg = d,
 		.monotonic_to_epoch_ns =
 			(int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
 	};

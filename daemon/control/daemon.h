@@ -54,6 +54,7 @@ struct daemon {
 	struct session *sessions; /* newest first */
 	struct session *by_slot[RECORD_MAX_SESSIONS];
 	struct stream *streams;
+	struct follower *followers;
 	const char *recording; /* path of the open recording, or NULL */
 	uint64_t started_us;
 	unsigned int name_counter;
@@ -104,7 +105,9 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 				       const struct error *error),
 			  void *arg);
 
-/* Sends what a trace session has gathered; defined with the Trace method. */
+/* The stream of a trace session, or NULL; this and the next are defined with the Trace method. */
+struct stream *stream_of(struct daemon *d, const struct session *s);
+/* Sends what a trace session has gathered. */
 void stream_flush(struct daemon *d, struct stream *s);
 /* Ends a trace by itself: all its targets have exited. */
 void stream_finish(struct daemon *d, struct stream *s);

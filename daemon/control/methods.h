@@ -79,6 +79,9 @@ void methods_write_end(struct json_writer *w, const struct coverage *coverage,
  * the daemon. */
 char *methods_name_frame(void *arg, const struct model_file *file, const char *path,
 			 uint64_t offset);
+/* Has the frames of a span's stack be named. On the main thread: for the few of spans that are
+ * sent as they end. */
+void methods_name_stack(struct daemon *d, const struct span_row *row);
 /* Report by thread of spans: made of raw spans, in methods_spans.c. */
 void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
 			    size_t limit);

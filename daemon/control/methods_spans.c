@@ -5,6 +5,7 @@
  */
 #include "control/methods.h"
 
+#include "control/follow.h"
 #include "control/raw_spans.h"
 #include "query/threads.h"
 #include "sonde/base/format.h"
@@ -22,6 +23,9 @@ struct spans_job {
 	struct spans_query *query;
 	struct spans_filter filter;
 	char *name_glob;
+	uint64_t starts_before_ns; /* 0: no such limit */
+	bool follow;
+	struct follower *follower;     /* goes on when the rows have been sent; NULL: none */
 	struct unnamed_frames *frames; /* of the rows' stacks */
 	struct answer_span_options options;
 	struct coverage coverage;
@@ -37,6 +41,7 @@ struct spans_job {
 
 static void spans_job_free(struct spans_job *job)
 {
+	follower_free(job->follower);
 	free(job->name_glob);
 	unnamed_frames_free(job->frames);
 	report_free(job->report);
@@ -86,7 +91,12 @@ static void send_more(void *arg)
 		if (last) {
 			call_on_writable(job->call, NULL, NULL);
 			call_on_gone(job->call, NULL, NULL);
-			methods_reply(job->call, &out);
+			if (job->follower) {
+				call_reply(job->call, &out, true);
+				follower_begin(TAKE_PTR(job->follower), job->call);
+			} else {
+				methods_reply(job->call, &out);
+			}
 			spans_job_free(job);
 		} else {
 			call_reply(job->call, &out, true);
@@ -183,7 +193,7 @@ static void spans_done(void *arg, bool cancelled)
 
 static int read_filter(struct call *call, const struct session *s, struct spans_job *job)
 {
-	int64_t min_duration = 0, limit = 0, ends_after = 0;
+	int64_t min_duration = 0, limit = 0, ends_after = 0, starts_before = 0;
 	const char *name = NULL, *sort = NULL;
 	int r;
 
@@ -196,12 +206,18 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 		r = param_int(call_params(call), "ends_after_us", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
 			      &ends_after, &job->error);
 	if (r >= 0)
+		r = param_int(call_params(call), "starts_before_us", PARAM_OPTIONAL, 1,
+			      PARAM_INT_MAX, &starts_before, &job->error);
+	if (r >= 0)
 		r = param_string(call_params(call), "name", PARAM_OPTIONAL, &name, &job->error);
 	if (r >= 0)
 		r = param_string(call_params(call), "sort", PARAM_OPTIONAL, &sort, &job->error);
 	if (r >= 0)
 		r = param_bool(call_params(call), "errors_only", PARAM_OPTIONAL,
 			       &job->filter.errors_only, &job->error);
+	if (r >= 0)
+		r = param_bool(call_params(call), "follow", PARAM_OPTIONAL, &job->follow,
+			       &job->error);
 	if (r < 0)
 		return r;
 	job->name_glob = name ? strdup(name) : NULL;
@@ -212,11 +228,22 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 	job->filter.limit = (size_t)limit;
 	if (ends_after)
 		job->filter.ends_after_ns = methods_span_clock(s, (uint64_t)ends_after);
+	if (starts_before)
+		job->starts_before_ns = methods_span_clock(s, (uint64_t)starts_before);
 	job->filter.sort = !sort		     ? SPANS_BY_TIME
 			   : streq(sort, "duration") ? SPANS_BY_DURATION
 			   : streq(sort, "oldest")   ? SPANS_OLDEST
 						     : SPANS_BY_TIME;
 	return 0;
+}
+
+static int begin_to_follow(struct daemon *d, struct call *call, const struct asked *asked,
+			   struct spans_job *job)
+{
+	if (call_more(call))
+		return follower_new(d, asked, &job->filter, &job->follower, &job->error);
+	return error_set(&job->error, EINVAL, "BadArgument",
+			 "spans that are followed come as a stream: call Spans with \"more\"");
 }
 
 static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
@@ -233,6 +260,13 @@ static int prepare(struct daemon *d, struct call *call, struct spans_job *job)
 	if (r < 0)
 		return r;
 	asked_limit(&asked, &job->raw);
+	if (job->starts_before_ns)
+		job->raw.until_ns = MIN(job->raw.until_ns ? job->raw.until_ns : UINT64_MAX,
+					job->starts_before_ns);
+	/* Of what has been copied nothing comes again, and what comes from now on is not missed. */
+	r = job->follow ? begin_to_follow(d, call, &asked, job) : 0;
+	if (r < 0)
+		return r;
 	job->options = (struct answer_span_options){
 		.monotonic_to_epoch_ns = asked.session->context->monotonic_to_epoch_ns,
 		.args = true,

@@ -40,8 +40,16 @@ static void fill_row(struct daemon *d, const struct raw_span *span, const struct
 	};
 }
 
+struct stream *stream_of(struct daemon *d, const struct session *s)
+{
+	for (struct stream *t = d->streams; t; t = t->next)
+		if (t->session == s)
+			return t;
+	return NULL;
+}
+
 /* Frames are named here and now: the few of stacks that were asked for, each once. */
-static void name_stack(struct daemon *d, const struct span_row *row)
+void methods_name_stack(struct daemon *d, const struct span_row *row)
 {
 	_cleanup_(unnamed_frames_freep) struct unnamed_frames *frames = NULL;
 
@@ -67,7 +75,7 @@ static void write_spans(struct daemon *d, struct stream *t, size_t first, size_t
 		const struct span_more more = more_pool_get(&window->more, i);
 
 		fill_row(d, &window->spans[i], &more, &row);
-		name_stack(d, &row);
+		methods_name_stack(d, &row);
 		answer_span(w, &row, &options);
 	}
 	json_array_end(w);

@@ -63,6 +63,7 @@ static inline bool session_selects(const struct session_options *o)
 
 struct call;
 struct daemon;
+struct session;
 
 enum session_kind {
 	SESSION_ATTACHED,
@@ -87,7 +88,11 @@ struct session_context {
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
 	struct switch_function switches; /* zeros: not looked for yet */
-	size_t raw_memory;		 /* bytes of packed raw spans kept a session */
+	/* Raw spans are about to leave the window, the last ones when final; NULL: nobody wants to
+	 * know. */
+	void (*before_roll)(void *arg, struct session *s, bool final);
+	void *before_roll_arg;
+	size_t raw_memory; /* bytes of packed raw spans kept a session */
 	int64_t monotonic_to_epoch_ns;
 };
 

@@ -40,6 +40,12 @@ static uint32_t find_path(struct session *s, const struct record_span *r)
 	return model_path(s->context->model, 0, s->first_probe + r->probe);
 }
 
+static void before_spans_go(struct session *s, bool final)
+{
+	if (s->context->before_roll)
+		s->context->before_roll(s->context->before_roll_arg, s, final);
+}
+
 /* There are many raw spans: they are packed now, or only the slowest stay. */
 static void thin_out(struct session *s)
 {
@@ -47,6 +53,7 @@ static void thin_out(struct session *s)
 		session_roll(s, false);
 		return;
 	}
+	before_spans_go(s, false);
 	window_keep_slowest(&s->window, EXEMPLARS);
 	/* So many call paths: of each just one, or what would be sorted again and again. */
 	if (s->window.n_spans > RAW_ROLL / 2)
@@ -367,6 +374,7 @@ void session_roll(struct session *s, bool final)
 
 	if (s->kind == SESSION_REPLAY)
 		return;
+	before_spans_go(s, final);
 	w->end_ns = now_monotonic_ns();
 	if (final)
 		session_end_all_waits(s, w->end_ns);

@@ -197,6 +197,9 @@ static bool is_wanted(const struct daemon *d, const struct asked *asked)
 {
 	if (!view_path(d))
 		return false;
+	/* A session that somebody has named and that is in memory is in no file. */
+	if (!d->recording && asked->names_session && asked->session->kind != SESSION_KEPT)
+		return false;
 	return asked->session->kind == SESSION_KEPT || asked->since_us || asked->until_us;
 }
 
@@ -205,7 +208,12 @@ bool view_begin(struct daemon *d, struct call *call,
 {
 	_cleanup_(asked_release) struct asked asked = {};
 	struct error error = {};
+	bool follow = false;
 	struct view *v;
+
+	/* What is followed is a session as it is, of which nothing may be missed meanwhile. */
+	if (param_bool(call_params(call), "follow", PARAM_OPTIONAL, &follow, &error) < 0 || follow)
+		return false;
 
 	/* What is wrong with the query is said by the method itself. */
 	if (methods_read_query(d, call, &asked, &error) < 0 || !is_wanted(d, &asked))

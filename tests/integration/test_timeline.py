@@ -230,4 +230,27 @@ def a_timeline_is_as_wide_as_the_terminal(daemon):
     h.check(all(len(line) <= 44 for line in text.split("\n")[4:]), text)
 
 
+@h.test(own_daemon=True)
+def sessions_in_memory_are_asked_themselves_beside_the_rolling_store():
+    daemon = h.Daemon(history={"keep": "yes", "store": h.TMP / "store",
+                               "sessions": h.TMP / "none.d"})
+    daemon.sonde("attach", "-a", "--name", "beside", f"uprobe:{h.WORKLOADS}/wl_calls:six")
+    w = h.Workload("calls")
+    w.go()
+    w.finish()
+    h.wait_until(lambda: daemon.session("beside")["spans"] == 100, "spans")
+    named = ("--session", "beside")
+    everything = spans(daemon, *named)
+    h.equal(len(everything), 100, "spans")
+    middle = everything[50]["time_us"]
+    h.equal(spans(daemon, *named, "--since", "1h"), everything, "since an hour ago")
+    h.equal(spans(daemon, *named, "--until", at(middle)) + spans(daemon, *named, "--since", at(middle)),
+            everything, "two halves")
+    for chosen in (named, ()):
+        got = daemon.sonde("timeline", *chosen, "-r", "0~1d", "--json").lines
+        h.equal(len(got), 100, f"timeline of a range {chosen}")
+    daemon.error(77, "NotSupported", "report", *named, "--since", "1h")
+    daemon.stop()
+
+
 h.main()

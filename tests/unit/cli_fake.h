@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A daemon that answers from files: for a method M the messages of tests/golden/cli/reply/M.json,
- * one a line (M-cpu.json when the call asks for CPU samples, M-oldest.json for the oldest spans).
- * It keeps what it was asked in a file. Trace sends its last message after Stop. Run as a server on
+ * one a line (M-cpu.json when the call asks for CPU samples, M-oldest.json for the oldest
+ * spans, M-follow.json for spans that are followed).
+ * It keeps what it was asked in a file. Trace sends its last message after Stop, spans
+ * that are followed never, those of sessions called ends-itself at once. Run as a server on
  * a socket, or, when the test program itself is executed as `sonded --private --connection FD`, on
  * those descriptors.
  */
@@ -62,7 +64,7 @@ static void fake_answer(int fd, const char *request, const char *file, int stop_
 	_cleanup_(freep) char *text = NULL;
 	char path[PATH_MAX];
 	size_t size;
-	bool trace = streq(file, "Trace");
+	bool trace = streq(file, "Trace"), follow = streq(file, "Spans-follow");
 	char byte;
 
 	snprintf(path, sizeof(path), "%s/tests/golden/cli/reply/%s.json", fake_root(), file);
@@ -72,8 +74,8 @@ static void fake_answer(int fd, const char *request, const char *file, int stop_
 		size_t len = strcspn(line, "\n");
 		bool last = !line[len] || !line[len + 1];
 
-		if (trace && last && !strstr(request, "ends-itself"))
-			if (read(stop_pipe, &byte, 1) != 1)
+		if ((trace || follow) && last && !strstr(request, "ends-itself"))
+			if ((trace ? read(stop_pipe, &byte, 1) : recv(fd, &byte, 1, MSG_PEEK)) != 1)
 				return;
 		fake_send(fd, line, len);
 		line += len + (line[len] == '\n');
@@ -96,6 +98,8 @@ static void fake_call(int fd, const char *request, int log, const int stop_pipe[
 		 strstr(request, "\"kind\":\"cpu\"") ? "-cpu" : "");
 	if (strstr(request, "\"sort\":\"oldest\""))
 		snprintf(file, sizeof(file), "Spans-oldest");
+	if (strstr(request, "\"follow\":true"))
+		snprintf(file, sizeof(file), "Spans-follow");
 	if (streq(file, "Doctor") && getenv("FAKE_MISSING"))
 		snprintf(file, sizeof(file), "Doctor-missing");
 	if (strstr(request, "\"missing\""))

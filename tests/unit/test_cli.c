@@ -237,8 +237,8 @@ Test(cli, timelines_of_a_range)
 	setenv("LC_ALL", "C", 1);
 	check("timeline -r 1ms~5.0005ms", "timeline-range.txt", 0);
 	expect_asked("\"sort\":\"oldest\",\"limit\":1}");
-	expect_asked("{\"until_us\":1763728387128456},\"sort\":\"oldest\",\"limit\":1000000,"
-		     "\"ends_after_us\":1763728387124456}");
+	expect_asked("\"query\":{},\"sort\":\"oldest\",\"limit\":1000000,"
+		     "\"ends_after_us\":1763728387124456,\"starts_before_us\":1763728387128456}");
 	sonde_ok("timeline -r @1763728387.5~ --until @1763728389 -p 4711 --name 'h*' --errors "
 		 "--min-duration 1ms --where true");
 	expect_asked("{\"where\":\"true\",\"until_us\":1763728389000000,\"selectors\":{\"pids\":["
@@ -246,7 +246,7 @@ Test(cli, timelines_of_a_range)
 		     "\"sort\":\"oldest\",\"limit\":1000000,\"ends_after_us\":1763728387500000}");
 	sonde_ok("timeline -r ~2s --until @1763728389");
 	expect_asked("\"until_us\":1763728389000000},\"sort\":\"oldest\",\"limit\":1000000,"
-		     "\"ends_after_us\":1763728387123456");
+		     "\"ends_after_us\":1763728387123456,\"starts_before_us\":1763728389123456}");
 	expect_error("timeline -r 1s", 2, "not a range such as 1.5s~2s");
 	expect_error("timeline -r 2s~1s", 2, "ends before it begins");
 	expect_error("timeline -r ~@1763728387", 2, "ends before it begins, at the first span");
@@ -351,6 +351,35 @@ Test(cli, trace_ends_by_time_signal_and_target)
 	result_release(&target);
 	target = sonde("trace 'f*' -p $(sleep 0.3 >/dev/null & echo $!)");
 	cr_expect_eq(target.status, 0, "%s", target.err);
+}
+
+Test(cli, spans_are_followed)
+{
+	uint64_t began = now_monotonic_ns();
+	RESULT all = sonde("spans -f --session ends-itself");
+	RESULT signal =
+		sonde("version; $BINARY spans -f --session x --since @1 >sig.out 2>sig.err & "
+		      "sleep 0.5; kill -INT $!; wait $!");
+	_cleanup_(freep) char *signal_out = slurp("sig.out"), *signal_err = slurp("sig.err");
+
+	cr_expect_eq(all.status, 0, "%s", all.err);
+	golden("follow.txt", all.out);
+	cr_expect_str_eq(all.err,
+			 "sonde: args.len was not kept in this session\n4 spans, 1,235 more "
+			 "were skipped: they came faster than they were read\n");
+	expect_asked("{\"session\":\"ends-itself\"},\"limit\":10,\"follow\":true}");
+	expect_asked("{\"session\":\"x\",\"since_us\":1000000},\"follow\":true}");
+	cr_expect_eq(signal.status, 0);
+	cr_expect(strstr(signal_out, " second") && !strstr(signal_out, " last"), "%s", signal_out);
+	cr_expect_str_eq(signal_err, "3 spans, 1,234 more were skipped: they came faster than they "
+				     "were read\n");
+	cr_expect_lt(now_monotonic_ns() - began, 9 * NSEC_PER_SEC, "Ctrl-C did not end it");
+	sonde_ok("spans -f --session ends-itself -n 3 --json");
+	expect_asked("\"limit\":3,\"follow\":true}");
+	expect_error("spans -f -i /etc/passwd", 2, "a recording does not go on");
+	expect_error("spans -f --until now", 2, "has no end");
+	expect_error("spans -f --sort duration", 2, "in the order of time");
+	expect_error("report -f", 2, "report does not take -f");
 }
 
 Test(cli, record_exits_as_its_command)

@@ -208,3 +208,31 @@ Test(condition, a_signature_that_cannot_be_read_is_none)
 	cr_expect(holds(&h, "ret < 0", &row));
 	model_free(h.m);
 }
+
+/* What the model gets later is not matched until it has been learnt; what was bound stays so. */
+Test(condition, learns_what_comes_later)
+{
+	struct history h = make_history(NULL);
+	_cleanup_(span_condition_freep) struct span_condition *c =
+		make(&h, "uid == 1000 && name =~ 'open*' || name == 'late' && uid == 7");
+	struct model_probe probe = {.name = model_string(h.m, "late"),
+				    .symbol = model_string(h.m, "late"),
+				    .file = model_file(h.m, NULL, "/usr/bin/app", 0)};
+	struct span_row early = row_of(&h, 0), late = row_of(&h, 0);
+
+	cr_expect(span_condition_match(c, &early));
+	late.name = "late";
+	late.span.process = model_process(h.m, 4712, 6);
+	model_process_get(h.m, late.span.process)->uid = 7;
+	cr_expect(!span_condition_match(c, &late), "of a process that is not known");
+	cr_assert_eq(span_condition_learn(c, h.m), 0);
+	late.span.path = model_path(h.m, 0, model_probe(h.m, &probe));
+	cr_expect(!span_condition_match(c, &late), "of a path that is not known");
+	cr_assert_eq(span_condition_learn(c, h.m), 0);
+	cr_expect(span_condition_match(c, &late));
+	late.span.process = h.process;
+	cr_expect(!span_condition_match(c, &late), "of another user");
+	cr_expect(span_condition_match(c, &early));
+	expect_notes(c, 0, NULL);
+	model_free(h.m);
+}
