@@ -129,7 +129,7 @@ static int write_lines(struct elf_image *image, const int fds[static READER_FDS]
 		return -ENODATA;
 	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
 				     &dwarf);
-	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER]);
+	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER], error);
 }
 
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
