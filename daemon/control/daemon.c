@@ -262,9 +262,11 @@ static int use_reader(struct daemon *d)
 {
 	int r = reader_new(NULL, &d->reader);
 
-	if (r >= 0)
-		symbolizer_set_reader(d->symbolizer, d->reader);
-	return r;
+	if (r < 0)
+		return r;
+	symbolizer_set_reader(d->symbolizer, d->reader);
+	jit_set_reader(d->jit, d->reader);
+	return 0;
 }
 
 int daemon_go_live(struct daemon *d, struct error *error)
@@ -430,6 +432,7 @@ static void forget_everything(struct daemon *d)
 	}
 	if (d->unwinding)
 		unwinding_set_model(d->unwinding, model);
+	jit_set_reader(jit, d->reader);
 	jit_free(d->jit);
 	processes_free(d->processes);
 	span_texts_free(d->texts);

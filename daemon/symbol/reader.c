@@ -105,9 +105,14 @@ static int refused_by_child(const struct reader_answer *a, struct error *error)
 			 a->message[0] ? a->message : strerror(-a->result));
 }
 
+static bool is_quick(enum reader_kind kind)
+{
+	return kind == READ_IDENTITY || kind == READ_PERF_MAP || kind == READ_JITDUMP;
+}
+
 static int ask_once(struct reader *r, struct lane *lane, struct question *q, struct error *error)
 {
-	uint64_t limit_ns = q->kind == READ_IDENTITY ? r->limit_ns / IDENTIFY_PART : r->limit_ns;
+	uint64_t limit_ns = is_quick(q->kind) ? r->limit_ns / IDENTIFY_PART : r->limit_ns;
 	int fds[READER_FDS], x;
 
 	safe_close(q->answer_fd);

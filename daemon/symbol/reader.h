@@ -19,6 +19,7 @@
 #ifndef SONDE_SYMBOL_READER_H
 #define SONDE_SYMBOL_READER_H
 
+#include "symbol/jit_parse.h"
 #include "symbol/line_image.h"
 #include "symbol/reader_protocol.h"
 #include "symbol/symtab.h"
@@ -67,6 +68,13 @@ int reader_unwind(struct reader *r, int fd, const char *path, struct error *erro
 int reader_lines(struct reader *r, int fd, const char *path, const char *debug_dir,
 		 const uint64_t *offsets, size_t n, struct error *error,
 		 struct reader_identity *ret_identity, struct line_image **ret);
+
+/*
+ * What is new in a perf map or jitdump file (jit_parse.h), by the process that identifies, within
+ * the time to identify: it is asked while samples wait.
+ */
+int reader_jit(struct reader *r, enum jit_kind kind, int fd, const char *path,
+	       const struct jit_question *q, struct error *error, struct jit_image *ret);
 
 /* Files that the process failed at, the latest first; returns how many of at most max. */
 size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);

@@ -145,15 +145,43 @@ static void identify(struct elf_image *image, int debug_fd, struct reader_answer
 		a->identity.flags |= READER_FILE_HAS_DEBUG;
 }
 
+/* What is written to the answer's file ends where it is. */
+static int count(int fd, struct reader_answer *a)
+{
+	off_t end = lseek(fd, 0, SEEK_CUR);
+
+	if (end < 0)
+		return -errno;
+	a->bytes = (uint64_t)end;
+	return 0;
+}
+
+/* What is no ELF file. */
+static int serve_other(const struct reader_request *q, const int fds[static READER_FDS],
+		       struct reader_answer *a)
+{
+	int r = -EINVAL;
+
+	switch (q->kind) {
+	case READ_FORBIDDEN:
+		return (int)syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY) < 0 ? -errno : 0;
+	case READ_PERF_MAP:
+	case READ_JITDUMP:
+		r = jit_parse_answer(q->kind == READ_PERF_MAP ? JIT_PERF_MAP : JIT_DUMP,
+				     fds[READER_FD_FILE], fds[READER_FD_ANSWER]);
+		break;
+	}
+	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
+}
+
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
 		 struct error *error, struct reader_answer *a)
 {
 	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	off_t end;
 	int r;
 
-	if (q->kind == READ_FORBIDDEN)
-		return (int)syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY) < 0 ? -errno : 0;
+	if (q->kind == READ_FORBIDDEN || q->kind >= READ_PERF_MAP)
+		return serve_other(q, fds, a);
 	r = elf_image_open(fds[READER_FD_FILE], error, &image);
 	if (r < 0)
 		return r;
@@ -174,13 +202,7 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	default:
 		return -EINVAL;
 	}
-	if (r < 0)
-		return r;
-	end = lseek(fds[READER_FD_ANSWER], 0, SEEK_CUR);
-	if (end < 0)
-		return -errno;
-	a->bytes = (uint64_t)end;
-	return 0;
+	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
 }
 
 static void say(struct reader_answer *a, const struct error *error)

@@ -42,6 +42,9 @@ enum reader_kind {
 	READ_UNWIND = 3,    /* the answer's file becomes an unwind image */
 	READ_FORBIDDEN = 4, /* open a file: a test of the confinement, which kills the child */
 	READ_LINES = 5,	    /* the answer's file has offsets (uint64_t), and becomes a line image */
+	/* The answer's file has a struct jit_question, and becomes a jit image; no ELF files. */
+	READ_PERF_MAP = 10,
+	READ_JITDUMP = 11,
 };
 
 /* In this order; the last two are optional, and the last one comes with the one before alone. */
