@@ -6,6 +6,7 @@
  */
 #include "control/methods.h"
 
+#include "control/frame_names.h"
 #include "control/raw_spans.h"
 #include "control/session_waits.h"
 #include "sonde/base/format.h"
@@ -66,6 +67,18 @@ static char *name_frame(void *arg, const struct model_file *file, const char *pa
 	return processes_name_frame_as(q->daemon->symbolizer, file, path, offset, q->demangle);
 }
 
+/* Names of a recording are compared with what they would be, in the short form. */
+static void prepare_names(struct question *q)
+{
+	_cleanup_(frame_names_release) struct frame_names names = {q->daemon->symbolizer, NULL, 0,
+								   0};
+
+	snapshot_each_unnamed(q->snapshot, q->demangle != DEMANGLE_SHORT, frame_names_note, &names);
+	frame_names_prepare(&names, q->demangle);
+	if (q->demangle != DEMANGLE_SHORT)
+		frame_names_prepare(&names, DEMANGLE_SHORT);
+}
+
 static int name_frames(struct question *q)
 {
 	struct daemon *d = q->daemon;
@@ -77,6 +90,7 @@ static int name_frames(struct question *q)
 		/* A recording's frames all have names: those of the files they came from. */
 		r = snapshot_add_inlined(q->snapshot, d->recording != NULL, &lines);
 	}
+	prepare_names(q);
 	if (r >= 0 && q->demangle != DEMANGLE_SHORT)
 		r = snapshot_rename_frames(q->snapshot, processes_name_frame, q->daemon->symbolizer,
 					   name_frame, q);

@@ -3,6 +3,7 @@
  * file. */
 #include "control/session_waits.h"
 
+#include "control/frame_names.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
@@ -224,6 +225,18 @@ struct pack_job {
 	int result;
 };
 
+static int write_batch(struct pack_job *job)
+{
+	struct session *s = job->session;
+	_cleanup_(frame_names_release) struct frame_names names = {s->context->symbolizer, NULL, 0,
+								   0};
+
+	store_each_unnamed(s->writer, job->batch, frame_names_note, &names);
+	frame_names_prepare(&names, DEMANGLE_SHORT);
+	return store_write(s->writer, job->batch, processes_name_frame, s->context->symbolizer,
+			   &job->error);
+}
+
 static void pack_run(void *arg)
 {
 	struct pack_job *job = arg;
@@ -233,8 +246,7 @@ static void pack_run(void *arg)
 		job->result = chunk_encode(job->window.spans, &job->window.more, 0,
 					   job->window.n_spans, &job->chunk);
 	else if (job->batch)
-		job->result = store_write(s->writer, job->batch, processes_name_frame,
-					  s->context->symbolizer, &job->error);
+		job->result = write_batch(job);
 }
 
 static void keep_chunk(struct session *s, struct span_chunk *chunk)

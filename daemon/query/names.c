@@ -29,6 +29,30 @@ static char *fallback_name(const struct snapshot_frame *f)
 	return address_name(f);
 }
 
+/* Whether resolve is asked for it. */
+static bool is_asked_for(const struct snapshot_frame *f)
+{
+	return !f->function && (f->mapped || f->kind == FRAME_KERNEL);
+}
+
+/* Whether its name may be of a file that is still there. */
+static bool may_be_renamed(const struct snapshot_frame *f)
+{
+	return f->function && f->mapped && !f->inlined && f->kind == FRAME_USER &&
+	       !(f->file.flags & ~(uint32_t)FILE_CONTENT_HASH);
+}
+
+void snapshot_each_unnamed(const struct snapshot *s, bool named_too, snapshot_resolve_t resolve,
+			   void *arg)
+{
+	for (size_t i = 0; i < s->n_frames; i++) {
+		const struct snapshot_frame *f = &s->frames[i];
+
+		if (is_asked_for(f) || (named_too && may_be_renamed(f)))
+			free(resolve(arg, &f->file, f->file_path, f->offset));
+	}
+}
+
 int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg)
 {
 	for (size_t i = 0; i < s->n_frames; i++) {
@@ -37,7 +61,7 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 
 		if (f->function)
 			continue;
-		if (resolve && (f->mapped || f->kind == FRAME_KERNEL))
+		if (resolve && is_asked_for(f))
 			name = resolve(arg, &f->file, f->file_path, f->offset);
 		if (name && name[0])
 			f->function = TAKE_PTR(name);
@@ -56,8 +80,7 @@ int snapshot_rename_frames(struct snapshot *s, snapshot_resolve_t plain, void *p
 		struct snapshot_frame *f = &s->frames[i];
 		_cleanup_(freep) char *name = NULL, *old = NULL;
 
-		if (!f->function || !f->mapped || f->inlined || f->kind != FRAME_USER ||
-		    f->file.flags & ~(uint32_t)FILE_CONTENT_HASH)
+		if (!may_be_renamed(f))
 			continue;
 		old = plain(plain_arg, &f->file, f->file_path, f->offset);
 		if (!old || !streq(old, f->function))

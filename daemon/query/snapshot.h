@@ -93,6 +93,10 @@ int snapshot_take(struct model *m, const struct window *const *windows, size_t n
 /* Names one frame: a malloc'd string or NULL when unknown. Called once a frame, by the worker. */
 typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, const char *path,
 				    uint64_t offset);
+/* Calls resolve for each frame that snapshot_name_frames() will call it for, or, with named_too,
+ * snapshot_rename_frames() as well, and drops what it returns. */
+void snapshot_each_unnamed(const struct snapshot *s, bool named_too, snapshot_resolve_t resolve,
+			   void *arg);
 /*
  * Gives every frame without a name one: by resolve, else "[libfoo.so+0x1234]", "[kernel]" or
  * "[unknown]". Frames that get the same name in the same file stay separate frames; answers merge

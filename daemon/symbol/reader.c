@@ -26,6 +26,7 @@ int reader_new(const char *program, struct reader **ret)
 	pthread_mutex_init(&r->slow.mutex, NULL);
 	pthread_mutex_init(&r->lines.mutex, NULL);
 	pthread_mutex_init(&r->probes.mutex, NULL);
+	pthread_mutex_init(&r->names.mutex, NULL);
 	reader_marks_init(&r->marks);
 	r->limit_ns = LIMIT_NS;
 	r->program = strdup(program ? program : "/proc/self/exe");
@@ -43,10 +44,12 @@ struct reader *reader_free(struct reader *r)
 	reader_process_stop(&r->slow.process);
 	reader_process_stop(&r->lines.process);
 	reader_process_stop(&r->probes.process);
+	reader_process_stop(&r->names.process);
 	pthread_mutex_destroy(&r->quick.mutex);
 	pthread_mutex_destroy(&r->slow.mutex);
 	pthread_mutex_destroy(&r->lines.mutex);
 	pthread_mutex_destroy(&r->probes.mutex);
+	pthread_mutex_destroy(&r->names.mutex);
 	reader_marks_release(&r->marks);
 	free(r->program);
 	free(r);
@@ -59,6 +62,7 @@ void reader_set_limit(struct reader *r, uint64_t limit_ns)
 	pthread_mutex_t *both _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->quick.mutex);
 	pthread_mutex_t *all _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->lines.mutex);
 	pthread_mutex_t *four _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->probes.mutex);
+	pthread_mutex_t *five _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->names.mutex);
 
 	r->limit_ns = limit_ns;
 }
@@ -105,6 +109,11 @@ static int refused_by_child(const struct reader_answer *a, struct error *error)
 			 a->message[0] ? a->message : strerror(-a->result));
 }
 
+uint64_t reader_quick_limit(const struct reader *r)
+{
+	return r->limit_ns / IDENTIFY_PART;
+}
+
 static bool is_quick(enum reader_kind kind)
 {
 	return kind == READ_IDENTITY || kind == READ_PERF_MAP || kind == READ_JITDUMP;
@@ -112,7 +121,7 @@ static bool is_quick(enum reader_kind kind)
 
 static int ask_once(struct reader *r, struct lane *lane, struct question *q, struct error *error)
 {
-	uint64_t limit_ns = is_quick(q->kind) ? r->limit_ns / IDENTIFY_PART : r->limit_ns;
+	uint64_t limit_ns = is_quick(q->kind) ? reader_quick_limit(r) : r->limit_ns;
 	int fds[READER_FDS], x;
 
 	safe_close(q->answer_fd);

@@ -19,6 +19,7 @@
 #ifndef SONDE_SYMBOL_READER_H
 #define SONDE_SYMBOL_READER_H
 
+#include "symbol/demangle.h"
 #include "symbol/jit_parse.h"
 #include "symbol/line_image.h"
 #include "symbol/reader_protocol.h"
@@ -28,7 +29,7 @@
 struct reader;
 
 struct reader_failure {
-	char path[256]; /* its end when it is longer */
+	char path[256]; /* its end when it is longer; "": a name, which is in the reason */
 	char reason[READER_MESSAGE_MAX];
 	uint64_t time_us; /* since the epoch */
 };
@@ -75,6 +76,14 @@ int reader_lines(struct reader *r, int fd, const char *path, const char *debug_d
  */
 int reader_jit(struct reader *r, enum jit_kind kind, int fd, const char *path,
 	       const struct jit_question *q, struct error *error, struct jit_image *ret);
+
+/*
+ * Names demangled, by a process of its own: n texts, each malloc'd, or NULL where there is none or
+ * the process died of it, which is a failure of that name. n is NAMES_MAX of name_image.h at most.
+ * Errors are those of starting it.
+ */
+int reader_names(struct reader *r, const char *const *names, size_t n, enum demangle_style style,
+		 char ***ret);
 
 /* Files that the process failed at, the latest first; returns how many of at most max. */
 size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);

@@ -7,6 +7,7 @@
 
 #include "symbol/debug_file.h"
 #include "symbol/lines.h"
+#include "symbol/name_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_confine.h"
 #include "symbol/symbol_image.h"
@@ -169,6 +170,9 @@ static int serve_other(const struct reader_request *q, const int fds[static READ
 	case READ_JITDUMP:
 		r = jit_parse_answer(q->kind == READ_PERF_MAP ? JIT_PERF_MAP : JIT_DUMP,
 				     fds[READER_FD_FILE], fds[READER_FD_ANSWER]);
+		break;
+	case READ_NAMES:
+		r = name_question_answer(fds[READER_FD_ANSWER]);
 		break;
 	}
 	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);

@@ -15,7 +15,7 @@ struct lane {
 struct reader {
 	char *program;
 	uint64_t limit_ns;
-	struct lane quick, slow, lines, probes;
+	struct lane quick, slow, lines, probes, names;
 	struct reader_marks marks;
 };
 
@@ -36,6 +36,8 @@ static inline void reader_unlockp(pthread_mutex_t **mutex)
 	pthread_mutex_unlock(*mutex);
 }
 
+/* For what is asked while something waits. */
+uint64_t reader_quick_limit(const struct reader *r);
 /* Where something is asked about fd, and about nothing else. */
 struct question reader_question(enum reader_kind kind, int fd, const char *path);
 void reader_question_donep(struct question *q);

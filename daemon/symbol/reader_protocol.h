@@ -45,6 +45,9 @@ enum reader_kind {
 	/* The answer's file has a struct jit_question, and becomes a jit image; no ELF files. */
 	READ_PERF_MAP = 10,
 	READ_JITDUMP = 11,
+	/* The answer's file, which is both, has a struct name_question, and becomes a name image.
+	 */
+	READ_NAMES = 12,
 };
 
 /* In this order; the last two are optional, and the last one comes with the one before alone. */

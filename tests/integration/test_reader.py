@@ -76,6 +76,16 @@ def is_started_again():
 
 
 @h.test(own_daemon=True)
+def names_are_demangled_by_a_reader():
+    """A glob over demangled names: of all functions of the file, by a process that has no file."""
+    daemon = h.Daemon()
+    found = daemon.json("probes", f"uprobe:{h.WORKLOADS}/wl_throw:Guard::*")
+    names = {p["symbol"] for p in found["probes"]}
+    h.check(any(name.startswith("_ZN5Guard") for name in names), f"functions: {names}")
+    h.check(readers(daemon), "there is a reader")
+
+
+@h.test(own_daemon=True)
 def tables_are_kept():
     cache = h.TMP / "kept"
     daemon = h.Daemon(cache=cache)

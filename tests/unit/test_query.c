@@ -81,11 +81,14 @@ static void span(struct world *x, uint32_t proc, uint32_t path, uint64_t duratio
 	cr_assert_eq(window_add_span(&x->w, &s, NULL, false), 0);
 }
 
+static size_t n_asked; /* names of frames */
+
 /* Names letters; everything else stays without a name. */
 static char *resolve(void *arg, const struct model_file *file, const char *path, uint64_t offset)
 {
 	char name[] = {(char)offset, '\0'};
 
+	n_asked++;
 	cr_assert_null(arg);
 	cr_assert(file->flags & FILE_KERNEL || path[0] == '/');
 	return offset < 128 ? strdup(name) : NULL;
@@ -94,10 +97,16 @@ static char *resolve(void *arg, const struct model_file *file, const char *path,
 static void take(struct world *x, const struct selectors *selectors)
 {
 	const struct window *windows[] = {&x->w};
+	size_t n_before;
 
 	x->s = snapshot_free(x->s);
 	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, SAMPLE_CPU, 10, &x->s), 0);
+	n_asked = 0;
+	snapshot_each_unnamed(x->s, false, resolve, NULL);
+	n_before = n_asked;
+	n_asked = 0;
 	cr_assert_eq(snapshot_name_frames(x->s, resolve, NULL), 0);
+	cr_assert_eq(n_asked, n_before);
 }
 
 static const struct report_row *find(const struct report *r, const char *key)
@@ -576,6 +585,10 @@ Test(query, names_are_replaced_where_the_file_still_says_them)
 
 	for (size_t i = 0; i < s.n_frames; i++)
 		frames[i].function = strdup(names[i]);
+	snapshot_each_unnamed(&s, false, resolve, NULL);
+	cr_assert_eq(n_asked, 0, "all have names");
+	snapshot_each_unnamed(&s, true, resolve, NULL);
+	cr_assert_eq(n_asked, 3);
 	cr_assert_eq(snapshot_rename_frames(&s, resolve, NULL, resolve_louder, NULL), 0);
 	for (size_t i = 0; i < s.n_frames; i++) {
 		cr_expect_str_eq(frames[i].function, wanted[i]);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "sonde/base/format.h"
+#include "sonde/base/table.h"
 
 uint64_t rng;
 
@@ -202,11 +203,30 @@ struct store_writer *create(void)
 	return w;
 }
 
+/* What names are asked for of. */
+struct asked {
+	uint64_t sum;
+	size_t n;
+};
+
+static char *note_asked(void *arg, const struct model_file *f, const char *path, uint64_t offset)
+{
+	struct asked *a = arg;
+
+	a->sum = hash_mix(hash_mix(a->sum, hash_bytes(path, strlen(path), f->flags)), offset);
+	a->n++;
+	return name_of(&rng, f, path, offset);
+}
+
 void write_batch(struct store_writer *w, struct store_batch *b)
 {
+	struct asked before = {}, when_written = {};
 	struct error e = {};
 
-	cr_assert_eq(store_write(w, b, name_of, &rng, &e), 0, "%s", e.message);
+	store_each_unnamed(w, b, note_asked, &before);
+	cr_assert_eq(store_write(w, b, note_asked, &when_written, &e), 0, "%s", e.message);
+	cr_assert_eq(before.n, when_written.n);
+	cr_assert_eq(before.sum, when_written.sum);
 	store_batch_free(b);
 }
 
