@@ -55,6 +55,8 @@ int cmd_attach(struct cli *cli)
 		return r;
 	request_begin(&w, &params);
 	request_session_options(&w, cli->options, NULL);
+	if (cli->options->persist)
+		json_bool(&w, "persist", true);
 	r = request_end(&w, &cli->error);
 	return r < 0 ? r : query_run(cli, "Attach", params.data, &view, NULL);
 }

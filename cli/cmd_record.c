@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "connect.h"
+#include "query.h"
 #include "render/output.h"
 #include "render/session.h"
 #include "render/text.h"
@@ -121,21 +122,75 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 	return command ? command_finish(command) : EXIT_OK;
 }
 
+/* Of what has been: nothing is collected, the daemon writes what its history has. */
+static int check_past(const struct options *o, struct error *e)
+{
+	if (o->n_operands || o->command || o->n_pids || o->comm || o->uid.set || o->all ||
+	    o->cgroup || o->container || o->frequency.set || o->off_cpu || o->duration.set)
+		return usage_error(o, e,
+				   "with --since and --until the recording is a part of the "
+				   "history: of the session that --session names, or of the "
+				   "machine's samples, and of all processes");
+	return 0;
+}
+
+static int record_past(struct cli *cli, const char *path)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0}, line = {0};
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	const struct options *o = cli->options;
+	const char *shown = o->output ? o->output : DEFAULT_FILE;
+	char buf[FORMAT_MAX];
+	struct json_writer w, *document;
+	int r;
+
+	request_begin(&w, &params);
+	request_query(&w, o);
+	json_string(&w, "path", path);
+	r = request_end(&w, &cli->error);
+	if (r >= 0)
+		r = query_call(cli, "RecordPast", params.data, &reply);
+	if (r < 0)
+		return r;
+	document = output_document(cli->output);
+	if (document) {
+		json_string(document, "path", path);
+		reply_write_members(document, reply, NULL, NULL);
+		output_document_end(cli->output);
+	}
+	text_counted(&line, reply_u64(reply, "windows"), "window");
+	strbuf_puts(&line, ", ");
+	text_counted(&line, reply_u64(reply, "samples"), "sample");
+	strbuf_puts(&line, ", ");
+	text_counted(&line, reply_u64(reply, "spans"), "raw span");
+	if (strbuf_error(&line) == 0)
+		output_note(cli->output, "%s: %s, %s", shown, line.data,
+			    format_size(buf, reply_u64(reply, "bytes")));
+	return EXIT_OK;
+}
+
 int cmd_record(struct cli *cli)
 {
 	_cleanup_(connection_freep) struct connection *c = NULL;
 	_cleanup_(command_freep) struct command *command = NULL;
 	_cleanup_(freep) char *path = NULL;
 	const struct options *o = cli->options;
-	int r = request_check(o, &cli->error);
+	bool past = o->since.set || o->until.set;
+	int r = past ? check_past(o, &cli->error) : request_check(o, &cli->error);
 
 	if (r < 0)
 		return r;
+	if (!past && o->session)
+		return usage_error(o, &cli->error,
+				   "--session goes with --since: --name names a "
+				   "new recording's session");
 	if (o->output && streq(o->output, "-"))
 		return usage_error(o, &cli->error, "a recording is a file: name it with -o FILE");
 	path = absolute_path(o->output ? o->output : DEFAULT_FILE);
 	if (!path)
 		return error_set(&cli->error, errno, "Internal", "cannot name the recording: %m");
+	if (past)
+		return record_past(cli, path);
 	if (o->command)
 		r = command_new(o->command, &command, &cli->exit_status, &cli->error);
 	if (r >= 0)

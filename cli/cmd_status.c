@@ -49,6 +49,29 @@ static void daemon_text(struct output *o, reply_t *d)
 	strbuf_putc(out, '\n');
 }
 
+static void history_text(struct output *o, reply_t *h)
+{
+	struct strbuf *out = output_data(o);
+	uint64_t first = reply_u64(h, "first_us"), last = reply_u64(h, "last_us");
+	const char *problem = reply_str(h, "problem");
+	char a[FORMAT_MAX], b[FORMAT_MAX];
+
+	strbuf_printf(out, "history  %s in %s windows", format_size(a, reply_u64(h, "bytes")),
+		      format_count(b, reply_u64(h, "windows")));
+	if (first && last > first)
+		strbuf_printf(out, " of %s", format_duration(a, (last - first) * NSEC_PER_USEC));
+	if (reply_u64(h, "waiting"))
+		strbuf_printf(out, ", %s waiting", format_count(a, reply_u64(h, "waiting")));
+	if (reply_u64(h, "lost"))
+		strbuf_printf(out, ", %s lost", format_count(a, reply_u64(h, "lost")));
+	if (*problem) {
+		strbuf_printf(out, ": %s", output_style(o, STYLE_BAD));
+		text_append_safe(out, problem);
+		strbuf_puts(out, output_style_end(o, STYLE_BAD));
+	}
+	strbuf_putc(out, '\n');
+}
+
 static void status_text(struct output *o, reply_t *reply, const void *arg)
 {
 	struct strbuf *out = output_data(o);
@@ -56,6 +79,8 @@ static void status_text(struct output *o, reply_t *reply, const void *arg)
 
 	(void)arg;
 	daemon_text(o, reply_get(reply, "daemon"));
+	if (reply_get(reply, "history"))
+		history_text(o, reply_get(reply, "history"));
 	strbuf_printf(out, "losses   %s", output_style(o, lost ? STYLE_BAD : STYLE_NONE));
 	losses_text(out, reply, "losses");
 	strbuf_printf(out, "%s\n\n", output_style_end(o, lost ? STYLE_BAD : STYLE_NONE));

@@ -34,6 +34,7 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 			"sonde spans --name 'handle_*' --min-duration 5ms --json"},
 	[VERB_timeline] = {"sonde timeline -i app.sonde -r 1.5s~1.6s",
 			   "sonde timeline --since 10m --where 'duration > 1ms' -n 100"},
+	[VERB_events] = {"sonde events --since 10m", "sonde events -n 20 --json"},
 	[VERB_debuginfo] = {"sonde debuginfo --session api",
 			    "sonde debuginfo -i app.sonde --fetch --urls "
 			    "https://debuginfod.debian.net"},

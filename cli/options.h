@@ -79,7 +79,7 @@ struct options {
 	bool errors, null_is_error, args, stats_only;
 	const char *name;
 	const char *where, *begin, *stack_if, *returns;
-	bool exceptions, off_cpu;
+	bool exceptions, off_cpu, persist;
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle;

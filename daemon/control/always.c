@@ -10,11 +10,19 @@
 /* What a model may grow to before another is begun: about 25 MB. */
 enum { MANY_STACKS = 200000, MANY_FRAMES = 100000, MANY_STRINGS = 50000, MANY_PROCESSES = 20000 };
 
-static int start(struct daemon *d, struct session_options *o, struct error *error)
+int always_add(struct daemon *d, struct session_options *o, struct error *error,
+	       struct session **ret)
 {
 	struct session *s = NULL;
-	int r = session_start(&d->context, o, SESSION_KEPT, NULL, error, &s);
+	int r;
 
+	if (o->stats_only)
+		r = error_set(
+			error, EINVAL, "BadArgument",
+			"statistics of the kernel are of the whole session: they cannot go to "
+			"the history by windows");
+	else
+		r = session_start(&d->context, o, SESSION_KEPT, NULL, error, &s);
 	session_options_release(o);
 	if (r < 0)
 		return r;
@@ -26,6 +34,8 @@ static int start(struct daemon *d, struct session_options *o, struct error *erro
 	daemon_add_session(d, s);
 	log_info("session %s goes to the history: %zu probes, %u Hz, %s", s->name,
 		 s->probes ? s->probes->n : 0, s->options.frequency_hz, s->targets);
+	if (ret)
+		*ret = s;
 	return 0;
 }
 
@@ -36,7 +46,7 @@ static int start_sampling(struct daemon *d, struct error *error)
 		.frequency_hz = (uint32_t)d->config->history_frequency,
 	};
 
-	return o.name ? start(d, &o, error) : -ENOMEM;
+	return o.name ? always_add(d, &o, error, NULL) : -ENOMEM;
 }
 
 static void start_from_file(void *arg, const char *path, struct session_options *o,
@@ -49,7 +59,7 @@ static void start_from_file(void *arg, const char *path, struct session_options 
 		error_set(error, EEXIST, "SessionExists", "there is a session \"%s\" already",
 			  o->name);
 	if (!error->name[0])
-		(void)start(d, o, error);
+		(void)always_add(d, o, error, NULL);
 	session_options_release(o);
 	if (!error->name[0])
 		return;

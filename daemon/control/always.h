@@ -12,6 +12,9 @@
 
 /* After daemon_go_live(). What cannot be started is logged and noted as an event. */
 int always_start(struct daemon *d);
+/* Begins a session that goes to the rolling store; takes what o has. */
+int always_add(struct daemon *d, struct session_options *o, struct error *error,
+	       struct session **ret);
 /* Hands over the windows that are due. On the daemon's tick. */
 void always_tick(struct daemon *d);
 /* Begins a new model when the old one has grown, and nobody but the rolling store has data of it.

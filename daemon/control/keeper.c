@@ -175,6 +175,8 @@ static int write_batch(struct keeper *k, const struct pending *p, struct error *
 /* Writes what waits, in its order; what fails stays. */
 static void write_pending(struct keeper *k)
 {
+	uint64_t written = k->now.written;
+
 	while (k->first) {
 		struct pending *p = k->first;
 		struct error error = {};
@@ -205,6 +207,8 @@ static void write_pending(struct keeper *k)
 	}
 	if (k->n_pending > MAX_WAITING)
 		give_up(k);
+	if (k->store && k->now.written != written)
+		(void)history_stats(k->store, &k->now.store);
 	k->now.waiting = k->n_pending;
 }
 

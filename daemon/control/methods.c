@@ -24,6 +24,8 @@ static const struct {
 	{"Stacks", method_stacks, false, true},
 	{"Spans", method_spans, false, true},
 	{"SetConditions", method_set_conditions, true},
+	{"Events", method_events, false},
+	{"RecordPast", method_record_past, true},
 	{"MissingDebugInfo", method_missing_debug_info, false, true},
 	{"ForgetSymbols", method_forget_symbols, false},
 };

@@ -2,6 +2,9 @@
 /* Methods that make, end and list sessions. */
 #include "control/methods.h"
 
+#include "control/always.h"
+#include "control/session_file.h"
+
 #include "control/session_calls.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
@@ -102,9 +105,57 @@ static void reply_started(struct call *call, struct session *s)
 	methods_reply(call, &out);
 }
 
+/* A file for the next start, and the session that it says, now. */
+static struct session *start_lasting(struct daemon *d, struct call *call, struct error *error)
+{
+	struct session_options o = {};
+	struct session *s = NULL;
+	const cJSON *options = NULL;
+	int r;
+
+	if (!d->keeper) {
+		error_set(error, ENOTSUP, "NotSupported", "this daemon keeps no history");
+		error_fix(error, "set keep = yes in section [history] of its configuration");
+		return NULL;
+	}
+	r = param_object(call_params(call), "options", PARAM_REQUIRED, &options, error);
+	if (r >= 0)
+		r = methods_read_session_options(options, &o, error);
+	if (r >= 0 && o.name && daemon_find_session(d, o.name)) {
+		r = error_set(error, EEXIST, "SessionExists", "there is a session \"%s\" already",
+			      o.name);
+		session_options_release(&o);
+	}
+	if (r >= 0)
+		r = session_file_write(d->config->sessions, options, error);
+	if (r >= 0)
+		r = always_add(d, &o, error, &s);
+	session_options_release(&o);
+	error_set(error, r < 0 ? -r : 0, "Internal", "%s", strerror(r < 0 ? -r : 0));
+	return r < 0 ? NULL : s;
+}
+
 void method_attach(struct daemon *d, struct call *call)
 {
-	struct session *s = methods_start_session(d, call, SESSION_ATTACHED, NULL);
+	struct error error = {};
+	struct session *s;
+	bool persist = false;
+
+	if (param_bool(call_params(call), "persist", PARAM_OPTIONAL, &persist, &error) < 0) {
+		methods_fail(call, &error);
+		return;
+	}
+	if (persist) {
+		s = start_lasting(d, call, &error);
+		if (!s) {
+			methods_fail(call, &error);
+			return;
+		}
+		log_info("uid %u made session %s, which starts with the daemon from now on",
+			 call_uid(call), s->name);
+	} else {
+		s = methods_start_session(d, call, SESSION_ATTACHED, NULL);
+	}
 
 	if (s)
 		reply_started(call, s);
@@ -180,7 +231,7 @@ void method_detach(struct daemon *d, struct call *call)
 
 	if (!s)
 		return;
-	if (s->kind != SESSION_ATTACHED) {
+	if (s->kind != SESSION_ATTACHED && s->kind != SESSION_KEPT) {
 		fail(call,
 		     error_set(&error, EINVAL, "BadArgument",
 			       "session \"%s\" ends with its command, not by detach", s->name),
@@ -188,6 +239,8 @@ void method_detach(struct daemon *d, struct call *call)
 		return;
 	}
 	log_info("uid %u detaches session %s", call_uid(call), s->name);
+	if (s->kind == SESSION_KEPT)
+		(void)session_file_remove(d->config->sessions, s->name);
 	if (!s->active) {
 		/* Detaching what is closed already forgets its data, too. */
 		reply_finished(call, s, 0, NULL);

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include "collect/kernel_support.h"
 #include "control/doctor.h"
+#include "control/keeper.h"
 #include "sonde/base/format.h"
 
 static uint64_t own_cpu_ns(void)
@@ -57,6 +58,26 @@ static void write_daemon(struct json_writer *w, struct daemon *d)
 	json_object_end(w);
 }
 
+static void write_history(struct json_writer *w, struct daemon *d)
+{
+	struct keeper_status k;
+
+	if (!d->keeper)
+		return;
+	keeper_get_status(d->keeper, &k);
+	json_object_begin(w, "history");
+	json_string(w, "path", keeper_path(d->keeper));
+	json_u64(w, "bytes", k.store.bytes);
+	json_u64(w, "windows", k.store.windows);
+	json_u64(w, "first_us", k.store.first_us);
+	json_u64(w, "last_us", k.store.last_us);
+	json_u64(w, "written", k.written);
+	json_u64(w, "waiting", k.waiting);
+	json_u64(w, "lost", k.lost);
+	json_string(w, "problem", k.problem);
+	json_object_end(w);
+}
+
 void method_status(struct daemon *d, struct call *call)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
@@ -82,6 +103,7 @@ void method_status(struct daemon *d, struct call *call)
 		if (kernel_side_losses(d->kernel, slot, losses) == 0)
 			sum[LOSS_RING_EVENT] += losses[LOSS_RING_EVENT];
 	answer_losses(&w, "losses", sum);
+	write_history(&w, d);
 	json_object_end(&w);
 	methods_reply(call, &out);
 }

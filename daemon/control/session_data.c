@@ -388,6 +388,8 @@ void session_roll(struct session *s, bool final)
 	if (s->kind == SESSION_KEPT) {
 		window_keep_slowest(w, EXEMPLARS);
 		s->windows++;
+		for (size_t i = 0; i < LOSS_COUNTERS; i++)
+			s->total.losses[i] += w->losses[i];
 		keeper_take(s->context->keeper, s, w);
 		window_reset(w, now_monotonic_ns());
 		return;

@@ -84,6 +84,20 @@ void window_move_spans(struct window *dst, struct window *src)
 	src->n_spans = src->spans_cap = 0;
 }
 
+int window_add_raw_spans(struct window *w, const struct raw_span *spans, size_t n,
+			 const struct more_pool *more)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct span_more m = more_pool_get(more, i);
+
+		if ((w->n_spans >= w->spans_cap && window_grow_spans(w) < 0) ||
+		    more_pool_put(&w->more, w->n_spans, &m) < 0)
+			return -ENOMEM;
+		w->spans[w->n_spans++] = spans[i];
+	}
+	return 0;
+}
+
 static int slowest_first(const void *pa, const void *pb, void *arg)
 {
 	const struct raw_span *spans = arg;

@@ -74,6 +74,9 @@ static inline int window_add_sample(struct window *w, uint32_t process, uint32_t
 }
 /* Moves the raw spans and what they carry to dst, which has none; src keeps all else. */
 void window_move_spans(struct window *dst, struct window *src);
+/* Adds raw spans, and only them. 0 or -ENOMEM. */
+int window_add_raw_spans(struct window *w, const struct raw_span *spans, size_t n,
+			 const struct more_pool *more);
 /* Forgets the raw spans and what they carry; keeps the memory. */
 static inline void window_drop_spans(struct window *w)
 {

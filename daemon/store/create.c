@@ -79,6 +79,16 @@ struct store_writer *store_writer_free(struct store_writer *w)
 	return NULL;
 }
 
+void store_discard(struct store_writer *w)
+{
+	if (!w)
+		return;
+	close_db(w);
+	if (w->written)
+		remove_with_companions(w->written);
+	store_writer_free(w);
+}
+
 /* The absolute name of a file that need not exist. */
 static int absolute(const char *path, char **ret)
 {

@@ -187,7 +187,7 @@ static void note_window(struct load_part *l, const struct found_window *w)
 	p->first_us = p->windows ? MIN(p->first_us, first) : first;
 	p->last_us = MAX(p->last_us, last);
 	p->frequency = MAX(p->frequency, w->frequency);
-	p->monotonic_to_epoch_ns = w->offset_ns;
+	p->monotonic_to_epoch_ns = l->s.base_ns = w->offset_ns;
 	p->windows++;
 }
 
@@ -229,14 +229,13 @@ static int find_windows(struct load_part *l, struct found_window **ret, size_t *
 	return 0;
 }
 
-static int load_rows(struct load_part *l)
+static int load_rows_of(struct load_part *l, const struct found_window *windows, size_t n,
+			bool losses)
 {
-	_cleanup_(freep) struct found_window *windows = NULL;
 	bool old = l->s.version < 3;
-	size_t n = 0;
-	int r = find_windows(l, &windows, &n);
+	int r = 0;
 
-	if (r >= 0 && l->range->samples && !(old && l->range->kind != SAMPLE_CPU))
+	if (l->range->samples && !(old && l->range->kind != SAMPLE_CPU))
 		r = add_rows(l, ROW_SAMPLE,
 			     old ? "SELECT rowid, process, thread, stack, count, 0 FROM sample"
 				   " WHERE window = ?1"
@@ -252,10 +251,83 @@ static int load_rows(struct load_part *l)
 	if (r >= 0 && l->range->raw)
 		r = add_rows(l, ROW_CHUNK, "SELECT id, data FROM span_chunk WHERE window = ?1",
 			     windows, n);
-	return r < 0 ? r
-		     : add_rows(l, ROW_LOSS,
-				"SELECT rowid, kind, count FROM loss WHERE window = ?1", windows,
-				n);
+	return r < 0 || !losses ? r
+				: add_rows(l, ROW_LOSS,
+					   "SELECT rowid, kind, count FROM loss WHERE window = ?1",
+					   windows, n);
+}
+
+static int load_rows(struct load_part *l)
+{
+	_cleanup_(freep) struct found_window *windows = NULL;
+	size_t n = 0;
+	int r = find_windows(l, &windows, &n);
+
+	return r < 0 ? r : load_rows_of(l, windows, n, true);
+}
+
+/* All of one window: its samples of each kind, calls, raw spans and losses. */
+static int load_window(struct load_part *l, struct history_range *range,
+		       const struct found_window *found, struct window *ret)
+{
+	struct window *w = &l->part.total;
+	int64_t shift_ns = found->offset_ns - l->s.base_ns;
+	int r = 0;
+
+	range->samples = true;
+	range->spans = range->raw = false;
+	for (int kind = 0; kind < SAMPLE_KINDS && r >= 0; kind++) {
+		range->kind = (enum sample_kind)kind;
+		r = load_rows_of(l, found, 1, false);
+	}
+	range->samples = false;
+	range->spans = range->raw = true;
+	if (r >= 0)
+		r = load_rows_of(l, found, 1, true);
+	for (size_t i = 0; i < l->part.n_sets && r >= 0; i++)
+		r = window_add_raw_spans(w, l->part.sets[i].spans, l->part.sets[i].n,
+					 &l->part.sets[i].more);
+	for (size_t i = 0; i < l->part.n_sets; i++)
+		span_set_release(&l->part.sets[i]);
+	l->part.n_sets = 0;
+	w->start_ns = (uint64_t)(found->start_ns + shift_ns);
+	w->end_ns = (uint64_t)(found->end_ns + shift_ns);
+	window_move(ret, w);
+	return r;
+}
+
+int history_each_window(const char *path, const struct history_range *range, struct model *m,
+			int (*each)(void *arg, struct window *w), void *arg, struct error *error,
+			struct history_part *ret_info)
+{
+	struct history_range own = *range;
+	_cleanup_(load_release_part) struct load_part l = {
+		.s = {.path = path, .m = m, .error = error}, .range = &own};
+	_cleanup_(freep) struct found_window *windows = NULL;
+	size_t n = 0;
+	int r = slice_open(&l.s);
+
+	if (r >= 0)
+		r = slice_prepare(&l.s);
+	if (r >= 0)
+		r = find_windows(&l, &windows, &n);
+	/* Runs of the daemon, and of the machine, have clocks of their own: the epoch's for all. */
+	l.s.base_ns = l.part.monotonic_to_epoch_ns = 0;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct window w = {};
+
+		r = load_window(&l, &own, &windows[i], &w);
+		if (r >= 0)
+			r = each(arg, &w);
+		window_release(&w);
+	}
+	if (r == -EBADMSG && !error->name[0])
+		r = slice_damaged(&l.s, "sample", 0);
+	if (r < 0)
+		return r;
+	*ret_info = l.part;
+	l.part = (struct history_part){};
+	return 0;
 }
 
 void history_part_release(struct history_part *p)

@@ -35,6 +35,15 @@ void history_part_release(struct history_part *p);
 int history_load(const char *path, const struct history_range *range, struct model *m,
 		 struct error *error, struct history_part *ret);
 
+/*
+ * Calls back with each window of that time, in order of their starts, with all there is of it:
+ * each() may take its content over, and ends it when not 0. Times are the epoch's. m is new; of the
+ * range what and kind do not matter. *ret_info has no rows; the caller releases it.
+ */
+int history_each_window(const char *path, const struct history_range *range, struct model *m,
+			int (*each)(void *arg, struct window *w), void *arg, struct error *error,
+			struct history_part *ret_info);
+
 struct history_event_row {
 	uint64_t time_us;
 	uint32_t pid;	  /* 0: of no process */

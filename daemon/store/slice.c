@@ -108,6 +108,14 @@ static int get_file(struct slice *s, int64_t id, uint32_t *ret)
 			ret);
 }
 
+/* A time of the process's run, on the clock of all; 0 stays. */
+static uint64_t shifted(const struct slice *s, sqlite3_stmt *row, int column)
+{
+	int64_t ns = sqlite3_column_int64(row, column);
+
+	return ns ? (uint64_t)(ns + sqlite3_column_int64(row, 14) - s->base_ns) : 0;
+}
+
 int slice_process(struct slice *s, int64_t id, uint32_t *ret)
 {
 	struct translation *t = &s->processes;
@@ -127,8 +135,8 @@ int slice_process(struct slice *s, int64_t id, uint32_t *ret)
 	p.exit_status = (int32_t)sqlite3_column_int64(t->find, 4);
 	p.ns_pid = (uint32_t)sqlite3_column_int64(t->find, 5);
 	p.start_ns = (uint64_t)sqlite3_column_int64(t->find, 6);
-	p.exec_ns = (uint64_t)sqlite3_column_int64(t->find, 7);
-	p.exit_ns = (uint64_t)sqlite3_column_int64(t->find, 8);
+	p.exec_ns = shifted(s, t->find, 7);
+	p.exit_ns = shifted(s, t->find, 8);
 	for (int i = 0; i < 5 && r >= 0; i++)
 		r = slice_string(s, sqlite3_column_int64(t->find, 9 + i), &strings[i]);
 	if (r < 0)
@@ -242,11 +250,14 @@ int slice_prepare(struct slice *s)
 		prepare_find(s, &s->files, "SELECT path, flags, build_id FROM file WHERE id = ?") &&
 		prepare_find(
 			s, &s->processes,
-			old ? "SELECT pid, ppid, uid, flags, exit_status, 0, start_ns, exec_ns,"
-			      " exit_ns, comm, exe, cmdline, cgroup, 0 FROM process WHERE id = ?"
-			    : "SELECT pid, ppid, uid, flags, exit_status, ns_pid, start_ns,"
-			      " exec_ns, exit_ns, comm, exe, cmdline, cgroup, container"
-			      " FROM process WHERE id = ?") &&
+			old ? "SELECT p.pid, p.ppid, p.uid, p.flags, p.exit_status, 0, p.start_ns,"
+			      " p.exec_ns, p.exit_ns, p.comm, p.exe, p.cmdline, p.cgroup, 0,"
+			      " s.monotonic_to_epoch_ns FROM process p JOIN session s ON s.id = 1"
+			      " WHERE p.id = ?"
+			    : "SELECT p.pid, p.ppid, p.uid, p.flags, p.exit_status, p.ns_pid,"
+			      " p.start_ns, p.exec_ns, p.exit_ns, p.comm, p.exe, p.cmdline,"
+			      " p.cgroup, p.container, s.monotonic_to_epoch_ns FROM process p"
+			      " LEFT JOIN session s ON s.id = p.session WHERE p.id = ?") &&
 		prepare_find(s, &s->symbols, "SELECT name FROM symbol WHERE id = ?") &&
 		prepare_find(s, &s->frames,
 			     "SELECT file, offset, function FROM frame WHERE id = ?") &&

@@ -94,6 +94,8 @@ int store_close(struct store_writer *w, uint64_t ended_us, struct error *error,
 /* Closes without noting an end, as if the writer had been killed; a FILE.new is left when it has
  * windows. */
 struct store_writer *store_writer_free(struct store_writer *w);
+/* Removes what was written, too; a recording that was to be replaced stays. */
+void store_discard(struct store_writer *w);
 DEFINE_CLEANUP(struct store_writer *, store_writer_free)
 
 /*

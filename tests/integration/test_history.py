@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The rolling store: the machine is sampled all the time, sessions start with the daemon, and any
+moment can be asked about, also after the daemon was stopped or killed."""
+import os
+import signal
+import subprocess
+import time
+
+import harness as h
+
+STORES = 0
+
+
+def store():
+    global STORES
+    STORES += 1
+    path = h.TMP / f"store-{STORES}"
+    (path / "sessions").mkdir(parents=True)
+    return path
+
+
+def keeper(path, **more):
+    history = {"keep": "yes", "store": path / "kept", "sessions": path / "sessions",
+               "window": "1s", "frequency": 199, **more}
+    return h.Daemon(history=history)
+
+
+def run(name, *args):
+    """Its PID: others may run the same program on this machine."""
+    with subprocess.Popen([f"{h.WORKLOADS}/wl_{name}", *args], stdout=subprocess.PIPE) as p:
+        p.communicate()
+    h.equal(p.returncode, 0, f"exit status of {name}")
+    return p.pid
+
+
+def samples(daemon, *args):
+    reply = daemon.json("report", "--kind", "cpu", *args)
+    return {r["func"]: r["self_samples"] for r in reply["rows"]}
+
+
+def events(daemon, kind, *args):
+    return [e for e in daemon.json("events", *args)["events"] if e["kind"] == kind]
+
+
+@h.test(own_daemon=True, smoke=True)
+def sampled_all_the_time():
+    """Nobody has asked for anything: a program that ran before somebody asks is there."""
+    daemon = keeper(store())
+    before = time.time()
+    pid = run("hot", "--seconds", "1")
+    reply = daemon.json("report", "--since", f"@{before - 1:.3f}", "-p", pid)
+    h.equal((reply["session"]["name"], reply["kind"]), ("always", "cpu"), "what is asked")
+    found = {r["func"]: r["self_samples"] for r in reply["rows"]}
+    hot = [found.get(name, 0) for name in ("hot_a", "hot_b", "hot_c")]
+    h.between(100 * hot[0] / sum(hot), 45, 75, f"share of hot_a: {hot}")
+    h.between(reply["coverage"]["windows"], 1, 9, "windows")
+    # Without a time it is about the last hour: the same and more.
+    h.equal(samples(daemon, "-p", pid), found, "the last hour")
+    out = h.TMP / "always.folded"
+    daemon.sonde("flame", "--since", "1m", "-p", pid, "-o", out)
+    h.contains(out.read_text(), "work;hot_a", "stacks")
+    # And its life.
+    mine = [e for e in daemon.json("events")["events"] if e["pid"] == pid]
+    if not events(daemon, "more"):  # on a machine that starts dozens a second some are only counted
+        h.equal([(e["kind"], e["detail"]) for e in mine], [("exec", 0), ("exit", 0)], "its life")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def time_travel():
+    daemon = keeper(store())
+    times, pids = [time.time()], []
+    for name in ("hot", "spin"):
+        pids.append(run(name, "--seconds", "1"))
+        time.sleep(1.2)  # windows are of a second
+        times.append(time.time())
+        time.sleep(1.2)
+
+    def part(a, b):
+        rows = daemon.json("report", "--by", "pid", "--since", f"@{times[a]:.3f}", "--until",
+                           f"@{times[b]:.3f}")["rows"]
+        return [pid for pid in pids if any(r["pid"].startswith(f"{pid} ") for r in rows)]
+    h.equal((part(0, 1), part(1, 2), part(0, 2)), (pids[:1], pids[1:], pids), "who is in which part")
+    # A part of the history as a recording: the same answers, anywhere.
+    path = h.TMP / "incident.sonde"
+    said = daemon.sonde("record", "--since", f"@{times[0]:.3f}", "--until", f"@{times[1]:.3f}",
+                        "-o", path).err
+    h.contains(said, "windows", "what was written")
+    asked = ("--since", f"@{times[0]:.3f}", "--until", f"@{times[1]:.3f}", "-p", pids[0])
+    h.equal(samples(daemon, "-i", path, "-p", pids[0]), samples(daemon, *asked), "the recording")
+    daemon.error(2, "BadArgument", "record", "-p", "1", "--since", "1h", "-o", path)
+    reply = daemon.error(4, "NothingMatches", "record", "--since", "@1000", "--until", "@2000",
+                         "-o", h.TMP / "nothing.sonde")
+    h.contains(reply["fix"], "sonde status", "what to do")
+    h.check(not (h.TMP / "nothing.sonde").exists(), "no file is left")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def stopped_killed_and_damaged():
+    path = store()
+    daemon = keeper(path)
+    hot = run("hot", "--seconds", "1")
+    first = samples(daemon, "-p", hot)  # asking closes the window
+    daemon.stop()
+    daemon = keeper(path)
+    h.equal(samples(daemon, "-p", hot), first, "after a restart")
+    h.equal([len(events(daemon, kind)) for kind in ("start", "stop", "killed")], [2, 1, 0],
+            "starts and stops")
+    spin = run("spin", "--seconds", "1")
+    second = samples(daemon, "-p", spin)
+    daemon.process.send_signal(signal.SIGKILL)
+    daemon.process.wait()
+    daemon = keeper(path)
+    h.equal(samples(daemon, "-p", spin), second, "what was written before the kill")
+    h.contains(events(daemon, "killed")[0]["text"], "is missing", "the event")
+    daemon.stop()
+    # Somebody has written over it: it is kept, and another begun.
+    with open(path / "kept/history.sonde", "r+b") as f:
+        f.write(b"\x5a" * 8192)
+    daemon = keeper(path)
+    h.check(samples(daemon, "-p", run("hot", "--seconds", "1")), "it goes on")
+    h.equal(samples(daemon, "-p", spin), {}, "what was in the old one")
+    h.contains(events(daemon, "set-aside")[0]["text"], "damaged", "the event")
+    h.equal(len(list((path / "kept").glob("*.damaged-*"))), 1, "the old one is there")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def sessions_that_start_with_the_daemon():
+    path = store()
+    (path / "sessions/calls.conf").write_text(
+        f"[session]\nname = calls\nspec = uprobe:{h.WORKLOADS}/wl_calls:beta\n"
+        f"spec = uprobe:{h.WORKLOADS}/wl_calls:gamma_fail\nerrors = no\n")
+    (path / "sessions/wrong.conf").write_text("[session]\nname = wrong\nspeck = x\n")
+    daemon = keeper(path)
+    h.check(daemon.active("calls"), "calls was started")
+    wrong = events(daemon, "not-started")
+    h.equal(len(wrong), 1, "the one that is wrong")
+    h.contains(wrong[0]["text"], 'wrong.conf:3: [session] has no key "speck"', "its event")
+    run("calls")
+    counts = {"beta": 5000, "gamma_fail": 1000}
+    h.equal(daemon.calls("--session", "calls", "--kind", "span"), counts, "calls")
+    # Single calls: the slowest of each path and window.
+    spans = daemon.sonde("spans", "--session", "calls", "--json").lines
+    longest = {r["func"]: r["max_ns"] for r in daemon.json("report", "--session", "calls")["rows"]}
+    h.between(len(spans), 2, 40, "exemplars")
+    for name in counts:
+        h.equal(max(s["duration_ns"] for s in spans if s["name"] == name), longest[name],
+                f"the slowest {name}")
+    daemon.sonde("attach", "--persist", "--name", "more", "--min-duration", "1ns",
+                 f"uprobe:{h.WORKLOADS}/wl_calls:alpha")
+    h.contains((path / "sessions/more.conf").read_text(), "min-duration = 1ns", "its file")
+    daemon.error(2, "BadArgument", "attach", "--persist", "--name", "one", "-p", "1", "x")
+    daemon.error(2, "BadArgument", "attach", "--persist", "libc:malloc")
+    daemon.stop()
+    daemon = keeper(path)
+    run("calls")
+    h.equal(daemon.calls("--session", "more", "--kind", "span"), {"alpha": 10000}, "after a restart")
+    h.equal(daemon.calls("--session", "calls", "--kind", "span"),
+            {k: 2 * n for k, n in counts.items()}, "both runs")
+    daemon.sonde("detach", "more")
+    h.check(not (path / "sessions/more.conf").exists(), "detach removes its file")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def a_full_disk():
+    path = store()
+    kept = path / "kept"
+    kept.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", kept], check=False)
+    if mounted.returncode:
+        raise h.Skip("a small file system cannot be mounted")
+    h.at_end(subprocess.run, ["umount", "-l", kept])
+    daemon = keeper(path, window="1s")
+    h.check(samples(daemon, "-p", run("hot", "--seconds", "1")), "it is written")
+    filler = os.open(kept / "filler", os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(filler, bytes(4096)):
+            pass
+    except OSError:
+        os.close(filler)
+    history = lambda: daemon.json("status")["history"]
+    h.wait_until(lambda: history()["problem"] and history()["waiting"], "a problem")
+    h.contains(history()["problem"], "the disk is full", "status")
+    spin = run("spin", "--seconds", "1")
+    (kept / "filler").unlink()
+    h.wait_until(lambda: not history()["problem"] and not history()["waiting"], "room again")
+    h.check(samples(daemon, "-p", spin), "what happened meanwhile")
+    h.equal(history()["lost"], 0, "lost windows")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def without_a_history():
+    daemon = h.Daemon()
+    error = daemon.error(77, "NotSupported", "events")
+    h.contains(error["fix"], "keep = yes", "what to do")
+    daemon.error(77, "NotSupported", "attach", "--persist", "--name", "x", "libc:malloc")
+    daemon.stop()
+    outside = h.run(h.SONDED, "--store", "relative", status=2)
+    h.contains(outside.err, "absolute", "a store by a relative path")
+
+
+if __name__ == "__main__":
+    h.main()
