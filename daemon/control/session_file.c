@@ -144,18 +144,11 @@ static void delete_json(cJSON **json)
 	cJSON_Delete(*json);
 }
 
-static int parse_file(const char *path, cJSON *options, struct error *error)
+static int parse(FILE *f, const char *path, cJSON *options, struct error *error)
 {
-	_cleanup_(fclosep) FILE *f = fopen(path, "re");
 	struct reading r = {.options = options};
 	int line;
 
-	if (!f) {
-		error_set(error, errno, "NoSuchFile", "cannot open %s: %s", path, strerror(errno));
-		return -errno;
-	}
-	if (check_owner(f, path, error) < 0)
-		return -EPERM;
 	r.selectors = cJSON_AddObjectToObject(options, "selectors");
 	if (!r.selectors)
 		return -ENOMEM;
@@ -169,8 +162,21 @@ static int parse_file(const char *path, cJSON *options, struct error *error)
 
 int session_file_read(const char *path, struct session_options *ret, struct error *error)
 {
+	_cleanup_(fclosep) FILE *f = fopen(path, "re");
+
+	if (!f) {
+		error_set(error, errno, "NoSuchFile", "cannot open %s: %s", path, strerror(errno));
+		return -errno;
+	}
+	if (check_owner(f, path, error) < 0)
+		return -EPERM;
+	return session_file_parse(f, path, ret, error);
+}
+
+int session_file_parse(FILE *f, const char *path, struct session_options *ret, struct error *error)
+{
 	_cleanup_(delete_json) cJSON *options = cJSON_CreateObject();
-	int r = options ? parse_file(path, options, error) : -ENOMEM;
+	int r = options ? parse(f, path, options, error) : -ENOMEM;
 
 	if (r < 0)
 		return r;

@@ -14,6 +14,8 @@ struct cJSON;
 
 /* BadFile with "PATH:LINE: …", or what is wrong with the options. The caller releases *ret. */
 int session_file_read(const char *path, struct session_options *ret, struct error *error);
+/* The same of an open file, whoever it belongs to; path is for messages. */
+int session_file_parse(FILE *f, const char *path, struct session_options *ret, struct error *error);
 /* Calls back for each file in the order of their names; error says why it could not be read. */
 void session_files_each(const char *dir,
 			void (*each)(void *arg, const char *path, struct session_options *o,

@@ -9,35 +9,8 @@ struct store_reader {
 	char *path;
 	char *copy; /* a private directory with a copy of the file, or NULL */
 	struct load load;
-	uint64_t steps_left; /* see budget() */
+	uint64_t steps_left; /* see schema_limit_steps() */
 };
-
-enum { STEPS_AT_ONCE = 100000 };
-
-/*
- * SQLite walks what a damaged file's pages say, which may be in circles. Each row takes some tens
- * of steps of its virtual machine and some bytes of the file, so a file's size bounds its steps.
- */
-static int spend_steps(void *arg)
-{
-	struct store_reader *r = arg;
-
-	if (r->steps_left < STEPS_AT_ONCE)
-		return 1;
-	r->steps_left -= STEPS_AT_ONCE;
-	return 0;
-}
-
-static void set_budget(struct store_reader *r)
-{
-	int64_t pages = 0, size = 0;
-
-	r->steps_left = 10000000;
-	sqlite3_progress_handler(r->db, STEPS_AT_ONCE, spend_steps, r);
-	if (schema_number(r->db, "PRAGMA page_count", &pages) == 0 &&
-	    schema_number(r->db, "PRAGMA page_size", &size) == 0 && pages > 0 && size > 0)
-		r->steps_left += (uint64_t)pages * size * 16;
-}
 
 struct store_reader *store_reader_free(struct store_reader *r)
 {
@@ -60,7 +33,7 @@ static int load_in_transaction(struct store_reader *r, struct model *m, struct e
 
 	if (sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		return schema_read_error(r->db, r->path, error);
-	set_budget(r);
+	schema_limit_steps(r->db, &r->steps_left);
 	ret = schema_check(r->db, r->path, error);
 	if (ret >= 0) {
 		r->load.version = ret;

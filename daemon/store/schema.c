@@ -193,3 +193,27 @@ bool schema_insert_session(sqlite3 *db, int64_t id, const struct store_session *
 	}
 	return true;
 }
+
+enum { STEPS_AT_ONCE = 100000 };
+
+static int spend_steps(void *arg)
+{
+	uint64_t *left = arg;
+
+	if (*left < STEPS_AT_ONCE)
+		return 1;
+	*left -= STEPS_AT_ONCE;
+	return 0;
+}
+
+void schema_limit_steps(sqlite3 *db, uint64_t *left)
+{
+	int64_t pages = 0, size = 0;
+
+	/* Each row takes some tens of steps of SQLite's machine and some bytes of the file. */
+	*left = 10000000;
+	sqlite3_progress_handler(db, STEPS_AT_ONCE, spend_steps, left);
+	if (schema_number(db, "PRAGMA page_count", &pages) == 0 &&
+	    schema_number(db, "PRAGMA page_size", &size) == 0 && pages > 0 && size > 0)
+		*left += (uint64_t)pages * (uint64_t)size * 16;
+}

@@ -41,6 +41,11 @@ int schema_number(sqlite3 *db, const char *sql, int64_t *ret);
  */
 int schema_open_reader(const char *path, struct error *error, sqlite3 **ret, char **ret_copy);
 void schema_remove_copy(const char *dir);
+/*
+ * SQLite walks what a damaged file's pages say, which may be in circles: from now on what is run on
+ * db is interrupted after as many steps as a good file of its size can need. left is borrowed.
+ */
+void schema_limit_steps(sqlite3 *db, uint64_t *left);
 /* That the file is a recording and its tables are those of its version, which is returned. */
 int schema_check(sqlite3 *db, const char *path, struct error *error);
 /* That no bytes are missing at the end: SQLite takes what is missing of the last page for zeros. */

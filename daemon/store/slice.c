@@ -282,6 +282,8 @@ int slice_open(struct slice *s)
 	if (r >= 0 && sqlite3_exec(s->db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)
 		r = schema_read_error(s->db, s->path, s->error);
 	if (r >= 0)
+		schema_limit_steps(s->db, &s->steps_left);
+	if (r >= 0)
 		s->version = r = schema_check(s->db, s->path, s->error);
 	return r;
 }

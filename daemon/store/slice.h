@@ -21,6 +21,7 @@ struct slice { /* path, m and error are set by the caller */
 	struct error *error;
 	struct translation strings, files, processes, symbols, frames, stacks, probes, paths;
 	int version;
+	uint64_t steps_left;
 	int64_t base_ns; /* what is added to times of the model for the epoch's */
 };
 
