@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/call_plan.h"
 
-#include "symbol/demangle.h"
+#include "symbol/demangler.h"
 
 enum which { WHERE, BEGIN, STACK_IF, CONDITIONS };
 
@@ -24,6 +24,7 @@ struct call_plan {
 	size_t n_earlier;
 	bool args, types;
 	int64_t monotonic_to_epoch_ns;
+	struct demangler *demangler;
 	struct entry *entries; /* by point */
 	size_t n, cap;
 	char *untyped;	    /* file of the first function whose types are not known */
@@ -161,6 +162,11 @@ int call_plan_new(const struct call_wishes *w, int64_t monotonic_to_epoch_ns,
 	return 0;
 }
 
+void call_plan_set_demangler(struct call_plan *p, struct demangler *demangler)
+{
+	p->demangler = demangler;
+}
+
 bool call_plan_is_rich(const struct call_plan *p)
 {
 	return p->args || p->n_captures || p->conditions[WHERE] || p->conditions[BEGIN] ||
@@ -225,11 +231,13 @@ static int bind_all(struct call_plan *p, struct entry *entry, struct error *e)
 	return r;
 }
 
-static int name_entry(struct entry *entry, const struct probe_point *point, const char *path)
+static int name_entry(const struct call_plan *p, struct entry *entry,
+		      const struct probe_point *point, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
-	entry->name = demangle_short(point->symbol);
+	entry->name = p->demangler ? demangler_name(p->demangler, point->symbol, DEMANGLE_SHORT)
+				   : demangle_short(point->symbol);
 	if (!entry->name)
 		entry->name = strdup(point->symbol);
 	entry->binary = strdup(slash ? slash + 1 : path);
@@ -311,7 +319,7 @@ char *call_plan_hint(const struct call_plan *p)
 static int describe(struct call_plan *p, struct entry *entry, const struct probe_point *point,
 		    const char *path, const struct function_type *type, struct error *e)
 {
-	int r = name_entry(entry, point, path);
+	int r = name_entry(p, entry, point, path);
 
 	if (r >= 0)
 		r = signature_new(type, 0, (const char *const *)p->redact, p->n_redact,

@@ -38,6 +38,9 @@ int call_plan_new(const struct call_wishes *wishes, int64_t monotonic_to_epoch_n
 struct call_plan *call_plan_free(struct call_plan *p);
 DEFINE_CLEANUP(struct call_plan *, call_plan_free)
 
+struct demangler;
+/* What functions' names are demangled with, borrowed; else that is done in this process. */
+void call_plan_set_demangler(struct call_plan *p, struct demangler *demangler);
 /* Whether calls are more to it than their times; whether it has use for types. */
 bool call_plan_is_rich(const struct call_plan *p);
 bool call_plan_wants_types(const struct call_plan *p);

@@ -44,8 +44,7 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 	}
 }
 
-/* Of processes that a session was asked about by number, or has started, the first stack is near.
- */
+/* Of processes a session was asked about by number, or has started, the first stack is near. */
 static bool is_about_stacks_of(const struct daemon *d, uint32_t pid)
 {
 	for (const struct session *s = d->sessions; s; s = s->next)
@@ -278,6 +277,7 @@ static int use_reader(struct daemon *d)
 	if (r < 0)
 		return r;
 	symbolizer_set_reader(d->symbolizer, d->reader);
+	jit_set_reader(d->jit, d->reader);
 	r = fetched_dir(d->config->cache, &d->fetched);
 	return r < 0 ? r : fetched_use(d->fetched, d->symbolizer);
 }
@@ -446,6 +446,7 @@ int daemon_new_model(struct daemon *d, struct model **ret_old)
 	}
 	if (d->unwinding)
 		unwinding_set_model(d->unwinding, model);
+	jit_set_reader(jit, d->reader);
 	jit_free(d->jit);
 	processes_free(d->processes);
 	span_texts_free(d->texts);
@@ -531,8 +532,7 @@ static void forget_oldest_closed(struct daemon *d)
 		daemon_remove_session(d, oldest);
 }
 
-/* Completes a session's file on the writer's thread, behind everything that is still to be packed.
- */
+/* Completes a session's file on the writer's thread, behind all that is still to be packed. */
 struct finish {
 	struct daemon *daemon;
 	struct session *session;

@@ -497,8 +497,11 @@ static void check_reader(struct doctor *d)
 		const struct reader_failure *f = &d->facts->unreadable[i];
 
 		add(d, "unreadable", false, false, text(d, "%s", f->reason),
-		    text(d, "look at %s: its functions have no names until sonded is restarted",
-			 f->path));
+		    *f->path ? text(d,
+				    "look at %s: its functions have no names until sonded is "
+				    "restarted",
+				    f->path)
+			     : text(d, "it is shown as it is, mangled, until sonded is restarted"));
 	}
 }
 

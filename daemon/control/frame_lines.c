@@ -208,11 +208,33 @@ static int read_lines(struct frame_lines *l, const uint8_t *build_id, const char
 	return r;
 }
 
+/* Demangles the functions of all those offsets. */
+static int prepare_names(struct frame_lines *l, const uint8_t *build_id, const uint64_t *offsets,
+			 size_t n)
+{
+	const char **names _cleanup_(freep) = NULL;
+	size_t n_names = 0, cap = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct place *p = find_place(l, build_id, offsets[i], NULL);
+
+		if (!p)
+			continue;
+		if (array_reserve(&names, &cap, n_names + p->count, sizeof(*names)) < 0)
+			return -ENOMEM;
+		for (uint32_t k = 0; k < p->count; k++)
+			names[n_names++] = l->texts.data + l->entries[p->first + k].function;
+	}
+	return demangler_prepare(symbolizer_demangler(l->symbolizer), names, n_names, l->style);
+}
+
 static int prepare(void *arg, const struct model_file *file, const char *path,
 		   const uint64_t *offsets, size_t n)
 {
 	struct frame_lines *l = arg;
 	uint64_t *unknown _cleanup_(freep) = calloc(n + 1, sizeof(*unknown));
+	const uint64_t *all = offsets;
+	size_t n_all = n;
 	int r;
 
 	if (!unknown)
@@ -224,7 +246,7 @@ static int prepare(void *arg, const struct model_file *file, const char *path,
 	/* Half of what was to be kept is not what the file says. */
 	if (r < 0 && r != -EAGAIN)
 		forget(l);
-	return r;
+	return r < 0 ? r : prepare_names(l, file->build_id, all, n_all);
 }
 
 static int get(void *arg, const struct model_file *file, uint64_t offset, size_t depth,
@@ -240,7 +262,7 @@ static int get(void *arg, const struct model_file *file, uint64_t offset, size_t
 	e = &l->entries[p->first + depth];
 	function = l->texts.data + e->function;
 	*ret = (struct source_line){.line = e->line};
-	ret->function = demangle_as(function, l->style);
+	ret->function = demangler_name(symbolizer_demangler(l->symbolizer), function, l->style);
 	if (!ret->function)
 		ret->function = strdup(*function ? function : "[unknown]");
 	if (l->texts.data[e->file])
@@ -251,7 +273,7 @@ static int get(void *arg, const struct model_file *file, uint64_t offset, size_t
 static char *show(void *arg, const char *symbol)
 {
 	struct frame_lines *l = arg;
-	char *shown = demangle_as(symbol, l->style);
+	char *shown = demangler_name(symbolizer_demangler(l->symbolizer), symbol, l->style);
 
 	return shown ? shown : strdup(symbol);
 }

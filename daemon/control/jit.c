@@ -34,8 +34,9 @@ struct target {
 	struct perf_map *map;
 	struct jitdump *dump;
 	bool map_refused, dump_refused;
-	uint32_t looks;	  /* in vain */
-	uint64_t next_ns; /* not read before */
+	bool map_unreadable; /* for good: trying again may take seconds each time */
+	uint32_t looks;	     /* in vain */
+	uint64_t next_ns;    /* not read before */
 	size_t bytes;
 	struct pending *pending;
 	size_t n_pending, pending_cap;
@@ -44,6 +45,7 @@ struct target {
 
 struct jit {
 	struct model *model;
+	struct reader *reader; /* NULL: files are read in this process */
 	struct target *targets;
 	size_t len, cap;
 	struct table by_process; /* process of the model → index + 1, or 0 */
@@ -64,6 +66,11 @@ int jit_new(struct model *model, struct jit **ret)
 	j->model = model;
 	*ret = j;
 	return 0;
+}
+
+void jit_set_reader(struct jit *j, struct reader *reader)
+{
+	j->reader = reader;
 }
 
 static void release_target(struct jit *j, struct target *t)
@@ -209,18 +216,48 @@ static void open_dump(struct jit *j, struct target *t)
 	}
 }
 
+/*
+ * Whether a file is not to be read again: it is no such file, or the reader failed at it, which may
+ * take time. That the reader cannot be started, or memory, is no fault of the file.
+ */
+static bool is_hopeless(int r)
+{
+	return r == -EBADMSG || r == -EPIPE || r == -ETIMEDOUT || r == -EPROTO || r == -EUCLEAN;
+}
+
+static void read_map(struct jit *j, struct target *t, size_t max)
+{
+	struct error error = {};
+	int r;
+
+	if (j->bytes >= MAX_BYTES || !t->map || t->map_unreadable)
+		return;
+	r = perf_map_refresh(t->map, j->reader, max, &error);
+	t->map_unreadable = is_hopeless(r);
+	if (t->map_unreadable)
+		say_refused(j, t, "perf map", error.message);
+}
+
+static void read_dump(struct jit *j, struct target *t, size_t max)
+{
+	struct error error = {};
+	int r;
+
+	if (j->bytes >= MAX_BYTES || !t->dump || t->dump_refused)
+		return;
+	r = jitdump_refresh(t->dump, j->reader, max, &error);
+	t->dump_refused = is_hopeless(r);
+	if (t->dump_refused)
+		say_refused(j, t, "jitdump", error.message);
+}
+
 /* Reads what is new. True when there may be names that were not there before. */
 static bool read_new(struct jit *j, struct target *t, size_t max)
 {
 	size_t before = t->bytes;
 
-	if (j->bytes < MAX_BYTES && t->map)
-		(void)perf_map_refresh(t->map, max);
-	if (j->bytes < MAX_BYTES && t->dump && !t->dump_refused &&
-	    jitdump_refresh(t->dump, max) == -EBADMSG) {
-		say_refused(j, t, "jitdump", "it is damaged from some place on");
-		t->dump_refused = true;
-	}
+	read_map(j, t, max);
+	read_dump(j, t, max);
 	t->bytes = (t->map ? perf_map_bytes(t->map) : 0) + (t->dump ? jitdump_bytes(t->dump) : 0);
 	j->bytes += t->bytes - before;
 	return t->bytes != before;

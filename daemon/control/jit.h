@@ -8,7 +8,7 @@
  * process's memory, and is looked for again for ten seconds (with a jitdump until the process
  * ends): then the frame becomes the named one, in all stacks that have it, in recordings, too. Maps
  * of processes that have no such memory are not looked for; those of others are read at most every
- * 100 ms, on the main thread, a bounded part at a time.
+ * 100 ms, by the reader process, for which the main thread waits, a bounded part at a time.
  */
 #ifndef SONDE_CONTROL_JIT_H
 #define SONDE_CONTROL_JIT_H
@@ -16,11 +16,14 @@
 #include "model/model.h"
 
 struct jit;
+struct reader;
 
 /* The model is borrowed and must outlive it. */
 int jit_new(struct model *model, struct jit **ret);
 struct jit *jit_free(struct jit *j);
 DEFINE_CLEANUP(struct jit *, jit_free)
+/* From then on the reader, which is borrowed likewise, reads the files, and not this process. */
+void jit_set_reader(struct jit *j, struct reader *reader);
 
 /* The frames asked for next are of a stack of that process at that time (CLOCK_MONOTONIC). */
 void jit_begin(struct jit *j, uint32_t process, uint64_t time_ns);

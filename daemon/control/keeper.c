@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/keeper.h"
 
+#include "control/frame_names.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
@@ -160,6 +161,17 @@ static void give_up(struct keeper *k)
 	k->gave_up = true;
 }
 
+static int write_batch(struct keeper *k, const struct pending *p, struct error *error)
+{
+	_cleanup_(frame_names_release) struct frame_names shown = {.symbolizer =
+									   k->options.symbolizer};
+
+	history_each_unnamed(k->store, p->batch, frame_names_note, &shown);
+	frame_names_prepare(&shown, DEMANGLE_SHORT);
+	return history_write(k->store, p->kept->id, p->batch, processes_name_frame,
+			     k->options.symbolizer, error);
+}
+
 /* Writes what waits, in its order; what fails stays. */
 static void write_pending(struct keeper *k)
 {
@@ -175,8 +187,7 @@ static void write_pending(struct keeper *k)
 				note_problem(k, &error);
 			break;
 		}
-		r = history_write(k->store, p->kept->id, p->batch, processes_name_frame,
-				  k->options.symbolizer, &error);
+		r = write_batch(k, p, &error);
 		if (r == -EBADMSG)
 			close_damaged(k);
 		if (r < 0 && r != -ESTALE) {

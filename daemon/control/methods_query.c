@@ -6,6 +6,7 @@
  */
 #include "control/methods.h"
 
+#include "control/frame_names.h"
 #include "control/raw_spans.h"
 #include "control/session_waits.h"
 #include "query/inlined.h"
@@ -88,24 +89,48 @@ static void answer_missing_question(struct question *q, struct json_writer *w)
 }
 
 /* Cut off where names of frames are, so that they compare equal. */
-static char *show_as(const char *symbol, enum demangle_style style)
+static char *show_as(struct symbolizer *s, const char *symbol, enum demangle_style style)
 {
-	_cleanup_(freep) char *shown = demangle_as(symbol, style);
+	_cleanup_(freep) char *shown = demangler_name(symbolizer_demangler(s), symbol, style);
 
 	return strndup(shown ? shown : symbol, processes_name_max(style));
 }
 
 static char *show_plain(void *arg, const char *symbol)
 {
-	(void)arg;
-	return show_as(symbol, DEMANGLE_SHORT);
+	return show_as(arg, symbol, DEMANGLE_SHORT);
 }
 
 static char *show_asked(void *arg, const char *symbol)
 {
 	const struct question *q = arg;
 
-	return show_as(symbol, q->demangle);
+	return show_as(q->daemon->symbolizer, symbol, q->demangle);
+}
+
+/* What frame_lines will show: functions as a recording has them. */
+static void prepare_recorded(struct question *q)
+{
+	_cleanup_(frame_names_release) struct frame_names names = {.symbolizer =
+									   q->daemon->symbolizer};
+
+	for (size_t i = 0; i < q->snapshot->n_lines; i++)
+		if (q->snapshot->lines[i].function)
+			(void)frame_names_note_symbol(&names, q->snapshot->lines[i].function);
+	frame_names_prepare(&names, q->demangle);
+}
+
+/* Names of a recording are compared with what they would be, in the short form. */
+static void prepare_names(struct question *q)
+{
+	_cleanup_(frame_names_release) struct frame_names names = {.symbolizer =
+									   q->daemon->symbolizer};
+	const struct snapshot_names note = {frame_names_note, frame_names_note_symbol, &names};
+
+	snapshot_each_unnamed(q->snapshot, q->demangle != DEMANGLE_SHORT, &note);
+	frame_names_prepare(&names, q->demangle);
+	if (q->demangle != DEMANGLE_SHORT)
+		frame_names_prepare(&names, DEMANGLE_SHORT);
 }
 
 static int name_frames(struct question *q)
@@ -118,12 +143,14 @@ static int name_frames(struct question *q)
 
 	if (query_is_about_samples(q->kind) &&
 	    (!q->no_inlined || q->answer == answer_missing_question)) {
+		prepare_recorded(q);
 		lines = frame_lines_begin(d->lines, q->demangle);
 		/* A recording's frames all have names: those of the files they came from. Their
 		 * lines, too, unless it is an old one or there was no time: the files may have
 		 * them. */
 		r = snapshot_add_inlined(q->snapshot, d->recording || q->model != d->model, &lines);
 	}
+	prepare_names(q);
 	if (r >= 0 && q->demangle != DEMANGLE_SHORT)
 		r = snapshot_rename_frames(q->snapshot, &plain, &asked);
 	return r < 0 ? r : snapshot_name_frames(q->snapshot, name_frame, q);

@@ -53,8 +53,10 @@ void methods_name_stack(struct daemon *d, const struct span_row *row)
 {
 	_cleanup_(unnamed_frames_freep) struct unnamed_frames *frames = NULL;
 
-	if (row->more.stack && span_texts_unnamed(d->texts, row, 1, &frames) >= 0 && frames &&
-	    unnamed_frames_resolve(frames, processes_name_frame, d->symbolizer) >= 0)
+	if (!row->more.stack || span_texts_unnamed(d->texts, row, 1, &frames) < 0 || !frames)
+		return;
+	unnamed_frames_prepare(frames, d->symbolizer);
+	if (unnamed_frames_resolve(frames, processes_name_frame, d->symbolizer) >= 0)
 		(void)span_texts_learn(d->texts, frames);
 }
 

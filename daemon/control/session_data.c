@@ -4,6 +4,7 @@
 #include "control/keeper.h"
 #include "control/session_waits.h"
 
+#include "control/frame_names.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
@@ -279,6 +280,8 @@ static char *name_symbol(void *arg, const struct model_file *file, const char *p
 static int write_batch(struct pack_job *job)
 {
 	struct session *s = job->session;
+	_cleanup_(frame_names_release) struct frame_names shown = {.symbolizer =
+									   s->context->symbolizer};
 	const struct source_lines lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
 	const struct store_names names = {
 		.resolve = processes_name_frame,
@@ -287,6 +290,8 @@ static int write_batch(struct pack_job *job)
 		.lines = &lines,
 	};
 
+	store_each_unnamed(s->writer, job->batch, frame_names_note, &shown);
+	frame_names_prepare(&shown, DEMANGLE_SHORT);
 	return store_write(s->writer, job->batch, &names, &job->error);
 }
 

@@ -2,7 +2,7 @@
 /* Calls as the kernel side sends them become spans of the session, or not. */
 #include "control/session_calls.h"
 
-#include "symbol/demangle.h"
+#include "symbol/symbolizer.h"
 
 void session_add_throw(struct session *s, const struct record_throw *r)
 {
@@ -14,7 +14,8 @@ void session_add_throw(struct session *s, const struct record_throw *r)
 
 	/* The type's name is what follows _ZTS in the symbol of that name. */
 	if (*name && asprintf(&symbol, "_ZTS%s", name) >= 0)
-		text = demangle_full(symbol);
+		text = demangler_name(symbolizer_demangler(s->context->symbolizer), symbol,
+				      DEMANGLE_FULL);
 	if (text && startswith(text, prefix))
 		name = text + strlen(prefix);
 	*t = (struct thrown){

@@ -62,7 +62,7 @@ static int make_plan(const struct session_options *o, int64_t monotonic_to_epoch
 	return call_plan_new(&wishes, monotonic_to_epoch_ns, ret, error);
 }
 
-int session_resolve(const struct session_options *o, int64_t monotonic_to_epoch_ns,
+int session_resolve(const struct session_options *o, const struct session_context *context,
 		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error)
 {
 	struct spec **specs = calloc(o->n_specs + o->n_inside + 1, sizeof(*specs));
@@ -86,8 +86,10 @@ int session_resolve(const struct session_options *o, int64_t monotonic_to_epoch_
 	target = make_target(o, pids);
 	r = parse_specs(o, specs, &n, error);
 	if (r >= 0)
-		r = make_plan(o, monotonic_to_epoch_ns, NULL, &plan, error);
+		r = make_plan(o, context->monotonic_to_epoch_ns, NULL, &plan, error);
 	if (r >= 0) {
+		options.demangler = symbolizer_demangler(context->symbolizer);
+		call_plan_set_demangler(plan, options.demangler);
 		options.arg = plan;
 		options.want_types = call_plan_wants_types(plan);
 		r = probe_resolve(&target, specs, n, &options, &set, error);
@@ -338,7 +340,7 @@ int session_start_spans(struct session *s, struct error *error)
 	bool by_filter;
 	int r;
 
-	r = session_resolve(o, s->context->monotonic_to_epoch_ns, &plan, &s->probes, error);
+	r = session_resolve(o, s->context, &plan, &s->probes, error);
 	if (r >= 0)
 		r = session_calls_new(plan, &s->calls);
 	if (r < 0)
@@ -405,6 +407,10 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 	wanted.stack_if = o->stack_if;
 	r = make_plan(&wanted, s->context->monotonic_to_epoch_ns, session_calls_plan(s->calls),
 		      &plan, error);
+	if (r >= 0) {
+		call_plan_set_demangler(plan, symbolizer_demangler(s->context->symbolizer));
+		probe_set_prepare_names(s->probes, 0, symbolizer_demangler(s->context->symbolizer));
+	}
 	if (r >= 0)
 		r = probe_set_describe(s->probes, call_plan_describe, plan, error);
 	if (r >= 0)

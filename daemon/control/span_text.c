@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/span_text.h"
 
+#include "control/frame_names.h"
+
 #include "probe/signature.h"
 
 struct known_signature {
@@ -163,6 +165,15 @@ int span_texts_unnamed(struct span_texts *t, const struct span_row *rows, size_t
 		return r;
 	*ret = u->snapshot->n_frames > 0 ? TAKE_PTR(u) : NULL;
 	return 0;
+}
+
+void unnamed_frames_prepare(const struct unnamed_frames *u, struct symbolizer *symbolizer)
+{
+	_cleanup_(frame_names_release) struct frame_names names = {.symbolizer = symbolizer};
+	const struct snapshot_names note = {.resolve = frame_names_note, .arg = &names};
+
+	snapshot_each_unnamed(u->snapshot, false, &note);
+	frame_names_prepare(&names, DEMANGLE_SHORT);
 }
 
 int unnamed_frames_resolve(struct unnamed_frames *u, snapshot_resolve_t resolve, void *arg)

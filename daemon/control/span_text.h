@@ -24,8 +24,11 @@ DEFINE_CLEANUP(struct span_texts *, span_texts_free)
  * them, then they are learnt; until then they stand as they are in their file.
  */
 struct unnamed_frames;
+struct symbolizer;
 int span_texts_unnamed(struct span_texts *t, const struct span_row *rows, size_t n,
 		       struct unnamed_frames **ret);
+/* Before they are resolved by that symbolizer: demangles their names by one question. */
+void unnamed_frames_prepare(const struct unnamed_frames *u, struct symbolizer *symbolizer);
 int unnamed_frames_resolve(struct unnamed_frames *u, snapshot_resolve_t resolve, void *arg);
 int span_texts_learn(struct span_texts *t, const struct unnamed_frames *u);
 struct unnamed_frames *unnamed_frames_free(struct unnamed_frames *u);

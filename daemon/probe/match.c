@@ -5,12 +5,20 @@
 #include <stdarg.h>
 
 #include "probe/safety.h"
-#include "symbol/demangle.h"
+#include "symbol/demangler.h"
 
 static const char ifunc_reason[] = "ifunc resolvers run once at load; name the variant";
 
+/*
+ * Functions that are looked at together, so that their names are demangled by one question. Names
+ * are the symbol table's.
+ */
+enum { CHUNK = 2048 };
+
 struct walk {
 	struct resolver *r;
+	struct symbol *chunk; /* NULL: no specification asks for demangled names */
+	size_t n;
 	uint32_t file;
 	uint64_t last_vaddr; /* of the last point */
 	bool has_last;
@@ -25,14 +33,21 @@ struct walk {
 	bool gate; /* the function at hand is one */
 };
 
+static char *demangle(const struct resolver *r, const char *name, enum demangle_style style)
+{
+	struct demangler *d = r->options->demangler;
+
+	if (name[0] != '_' || (name[1] != 'Z' && name[1] != 'R'))
+		return NULL;
+	return d ? demangler_name(d, name, style) : demangle_as(name, style);
+}
+
 static bool matches_demangled(struct walk *w, const struct spec *s)
 {
 	if (!w->demangled) {
 		w->demangled = true;
-		if (w->name[0] == '_' && (w->name[1] == 'Z' || w->name[1] == 'R')) {
-			w->short_name = demangle_short(w->name);
-			w->full_name = demangle_full(w->name);
-		}
+		w->short_name = demangle(w->r, w->name, DEMANGLE_SHORT);
+		w->full_name = demangle(w->r, w->name, DEMANGLE_FULL);
 	}
 	return (w->short_name && fnmatch(s->pattern, w->short_name, 0) == 0) ||
 	       (w->full_name && fnmatch(s->pattern, w->full_name, 0) == 0);
@@ -188,11 +203,72 @@ static int visit(const struct symbol *s, void *data)
 	return add_point(w, s, spec);
 }
 
+static int visit_chunk(struct walk *w)
+{
+	struct demangler *d = w->r->options->demangler;
+	const char *names[CHUNK];
+	int r;
+
+	for (size_t i = 0; i < w->n; i++)
+		names[i] = w->chunk[i].name;
+	r = demangler_prepare(d, names, w->n, DEMANGLE_SHORT);
+	if (r >= 0)
+		r = demangler_prepare(d, names, w->n, DEMANGLE_FULL);
+	for (size_t i = 0; i < w->n && r >= 0; i++)
+		r = visit(&w->chunk[i], w);
+	w->n = 0;
+	return r;
+}
+
+static int collect(const struct symbol *s, void *data)
+{
+	struct walk *w = data;
+
+	w->chunk[w->n++] = *s;
+	return w->n < CHUNK ? 0 : visit_chunk(w);
+}
+
+/* Whether a specification that this file is wanted by is (also) about demangled names. */
+static bool asks_for_demangled(const struct resolver *r, uint32_t index)
+{
+	for (size_t i = 0; i < r->n_specs; i++)
+		if (r->files[index].wanted[i] && r->specs[i]->demangled)
+			return true;
+	return false;
+}
+
+void probe_set_prepare_names(const struct probe_set *set, size_t first, struct demangler *demangler)
+{
+	const char **names _cleanup_(freep) = calloc(set->n - first + 1, sizeof(*names));
+
+	for (size_t i = first; names && i < set->n; i++)
+		names[i - first] = set->points[i].symbol;
+	if (names)
+		(void)demangler_prepare(demangler, names, set->n - first, DEMANGLE_SHORT);
+}
+
 int match_functions(struct resolver *r, uint32_t index)
 {
 	struct walk w = {.r = r, .file = index};
+	struct symbol *chunk _cleanup_(freep) = NULL;
+	size_t first = r->set->n;
+	int x;
 
-	return symtab_each(r->files[index].symtab, visit, &w);
+	if (!r->options->demangler)
+		return symtab_each(r->files[index].symtab, visit, &w);
+	if (asks_for_demangled(r, index)) {
+		w.chunk = chunk = calloc(CHUNK, sizeof(*chunk));
+		if (!chunk)
+			return -ENOMEM;
+		x = symtab_each(r->files[index].symtab, collect, &w);
+		if (x >= 0)
+			x = visit_chunk(&w);
+	} else {
+		x = symtab_each(r->files[index].symtab, visit, &w);
+	}
+	if (x >= 0)
+		probe_set_prepare_names(r->set, first, r->options->demangler);
+	return x;
 }
 
 int match_describe(struct resolver *r, const struct probe_point *p,

@@ -19,6 +19,8 @@ enum {
 	PROBE_MAX_FENTRY = 256, /* functions of fentry: specifications; each takes two programs */
 };
 
+struct demangler;
+
 struct probe_file {
 	char *path; /* as the process sees it; for people, as it may lead elsewhere by now */
 	int fd;	    /* what is probed, deleted or not; negative for the kernel and its modules */
@@ -112,11 +114,15 @@ struct resolve_options {
 	enum return_mode returns;
 	size_t n_gates;	 /* the last so many specifications say below what functions to look */
 	bool want_types; /* read debug information for describe */
+	struct demangler *demangler; /* of names in files; NULL: this process, for tests */
 	bool exceptions; /* add points that see C++ exceptions, where there can be any */
 	describe_t describe;
 	void *arg;
 };
 
+/* The names of a set's functions will be asked for, from the first-th on: by a few questions. */
+void probe_set_prepare_names(const struct probe_set *set, size_t first,
+			     struct demangler *demangler);
 /*
  * Resolves n specifications, of which at least one includes, against a target, and finds the places
  * of their probes. options NULL: as is safe, without types. Errors: BadSpec (a

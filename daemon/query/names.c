@@ -29,6 +29,19 @@ static char *fallback_name(const struct snapshot_frame *f)
 	return address_name(f);
 }
 
+/* Whether resolve is asked for it. */
+static bool is_asked_for(const struct snapshot_frame *f)
+{
+	return !f->function && (f->mapped || f->kind == FRAME_KERNEL);
+}
+
+/* Whether its name may be of a file that is still there. */
+static bool may_be_renamed(const struct snapshot_frame *f)
+{
+	return f->function && f->mapped && !f->inlined && f->kind == FRAME_USER &&
+	       !(f->file.flags & ~(uint32_t)FILE_CONTENT_HASH);
+}
+
 int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *arg)
 {
 	for (size_t i = 0; i < s->n_frames; i++) {
@@ -37,7 +50,7 @@ int snapshot_name_frames(struct snapshot *s, snapshot_resolve_t resolve, void *a
 
 		if (f->function)
 			continue;
-		if (resolve && (f->mapped || f->kind == FRAME_KERNEL))
+		if (resolve && is_asked_for(f))
 			name = resolve(arg, &f->file, f->file_path, f->offset);
 		f->nameless = !name || !name[0];
 		f->function = f->nameless ? fallback_name(f) : TAKE_PTR(name);
@@ -56,6 +69,19 @@ static char *name_by(const struct snapshot *s, const struct snapshot_frame *f,
 	return names->resolve(names->arg, &f->file, f->file_path, f->offset);
 }
 
+void snapshot_each_unnamed(const struct snapshot *s, bool named_too,
+			   const struct snapshot_names *names)
+{
+	for (size_t i = 0; i < s->n_frames; i++) {
+		const struct snapshot_frame *f = &s->frames[i];
+
+		if (is_asked_for(f))
+			free(names->resolve(names->arg, &f->file, f->file_path, f->offset));
+		else if (named_too && may_be_renamed(f))
+			free(name_by(s, f, names));
+	}
+}
+
 int snapshot_rename_frames(struct snapshot *s, const struct snapshot_names *plain,
 			   const struct snapshot_names *better)
 {
@@ -63,8 +89,7 @@ int snapshot_rename_frames(struct snapshot *s, const struct snapshot_names *plai
 		struct snapshot_frame *f = &s->frames[i];
 		_cleanup_(freep) char *name = NULL, *old = NULL;
 
-		if (!f->function || !f->mapped || f->inlined || f->kind != FRAME_USER ||
-		    f->file.flags & ~(uint32_t)FILE_CONTENT_HASH)
+		if (!may_be_renamed(f))
 			continue;
 		old = name_by(s, f, plain);
 		if (!old || !streq(old, f->function))

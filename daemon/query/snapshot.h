@@ -125,6 +125,12 @@ struct snapshot_names {
  */
 int snapshot_rename_frames(struct snapshot *s, const struct snapshot_names *plain,
 			   const struct snapshot_names *better);
+/*
+ * Calls names->resolve for each frame that snapshot_name_frames() will call it for, and, with
+ * named_too, what snapshot_rename_frames() may call of it; drops what they return.
+ */
+void snapshot_each_unnamed(const struct snapshot *s, bool named_too,
+			   const struct snapshot_names *names);
 
 /* How many samples, or calls, it holds. */
 uint64_t snapshot_count(const struct snapshot *s, bool samples);

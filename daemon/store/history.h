@@ -48,6 +48,9 @@ int history_begin_session(struct history *h, const struct store_session *s, stru
 			  int64_t *ret);
 int history_end_session(struct history *h, int64_t session, uint64_t ended_us, struct error *error);
 
+/* Calls resolve for each frame that history_write() will call it for, and drops what it returns. */
+void history_each_unnamed(struct history *h, const struct history_batch *b, store_resolve_t resolve,
+			  void *arg);
 /*
  * Writes a batch in one transaction. -ENOSPC and others set the error, and nothing of it is
  * written: the caller may try again, in the order of the batches; if it gives up it resets what it

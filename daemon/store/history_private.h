@@ -57,6 +57,9 @@ struct history {
 /* Prepares the statements; false: the code is in db. */
 bool history_prepare(struct history *h);
 void history_forget_ids(struct history *h);
+/* Forgets the ids of the generation before when the batch is of another; false: it is an old one.
+ */
+bool history_begin_batch(struct history *h, const struct history_batch *b);
 bool history_exec(struct history *h, const char *sql);
 /* Makes what is only in the rolling store: its indexes, hist_merge(). */
 bool history_functions(sqlite3 *db);

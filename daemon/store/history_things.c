@@ -309,6 +309,26 @@ static int learn_files(struct history *h, const struct history_batch *b)
 	return 0;
 }
 
+/* Whether its name is asked for: it has none, and a file that is known. */
+static bool is_unnamed(const struct history *h, const struct model_frame *f)
+{
+	return !f->function && f->file && f->file < h->file_cap && f->file < h->path_cap &&
+	       h->path_of[f->file];
+}
+
+void history_each_unnamed(struct history *h, const struct history_batch *b, store_resolve_t resolve,
+			  void *arg)
+{
+	if (!history_begin_batch(h, b) || learn_files(h, b) < 0)
+		return;
+	for (size_t i = 0; i < b->n_frames; i++) {
+		const struct model_frame *f = &b->frames[i].frame;
+
+		if (is_unnamed(h, f))
+			free(resolve(arg, &h->file_of[f->file], h->path_of[f->file], f->offset));
+	}
+}
+
 char **history_name_frames(struct history *h, const struct history_batch *b,
 			   store_resolve_t resolve, void *arg)
 {
@@ -316,10 +336,10 @@ char **history_name_frames(struct history *h, const struct history_batch *b,
 
 	for (size_t i = 0; names && i < b->n_frames; i++) {
 		const struct model_frame *f = &b->frames[i].frame;
-		const struct model_file *file = f->file < h->file_cap ? &h->file_of[f->file] : NULL;
 
-		if (!f->function && f->file && resolve && file && h->path_of[f->file])
-			names[i] = resolve(arg, file, h->path_of[f->file], f->offset);
+		if (resolve && is_unnamed(h, f))
+			names[i] =
+				resolve(arg, &h->file_of[f->file], h->path_of[f->file], f->offset);
 		if (!names[i])
 			names[i] = strdup("");
 		if (!names[i])

@@ -230,18 +230,23 @@ static int put_batch(struct history *h, int64_t session, const struct history_ba
 	return r == 0 ? put_window(h, session, &b->window) : r;
 }
 
+bool history_begin_batch(struct history *h, const struct history_batch *b)
+{
+	if (b->generation > h->generation) {
+		history_forget_ids(h);
+		h->generation = b->generation;
+	}
+	return b->generation == h->generation;
+}
+
 int history_write(struct history *h, int64_t session, const struct history_batch *b,
 		  store_resolve_t resolve, void *arg, struct error *error)
 {
 	_cleanup_(history_free_namesp) char **names = NULL;
 	int r;
 
-	if (b->generation < h->generation)
+	if (!history_begin_batch(h, b))
 		return -ESTALE;
-	if (b->generation > h->generation) {
-		history_forget_ids(h);
-		h->generation = b->generation;
-	}
 	names = history_name_frames(h, b, resolve, arg);
 	if (!names)
 		return error_set(error, ENOMEM, "WriteFailed", "cannot write %s: out of memory",

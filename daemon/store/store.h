@@ -66,6 +66,9 @@ struct store_names {
 };
 
 struct store_writer;
+/* Calls resolve for each frame that store_write() will call it for, and drops what it returns. */
+void store_each_unnamed(const struct store_writer *w, const struct store_batch *b,
+			store_resolve_t resolve, void *arg);
 /*
  * Creates the file, readable by its owner only. A recording that exists is replaced by
  * store_close(): until then FILE.new is written. Anything else of that name that is not empty is

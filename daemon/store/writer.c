@@ -278,6 +278,27 @@ static int learn_files(struct store_writer *w, const struct store_batch *b)
 	return 0;
 }
 
+void store_each_unnamed(const struct store_writer *w, const struct store_batch *b,
+			store_resolve_t resolve, void *arg)
+{
+	/* store_write() will refuse it. */
+	if (memcmp(&b->first, &w->have, sizeof(w->have)) != 0)
+		return;
+	for (uint32_t i = 0; i < b->last.frames - b->first.frames; i++) {
+		const struct model_frame *frame = &b->frames[i];
+		uint32_t at = frame->file - b->first.files - 1;
+
+		if (b->functions[i] || !frame->file)
+			continue;
+		/* Of a file that was there before, or that comes with this batch. */
+		if (frame->file <= b->first.files)
+			free(resolve(arg, &w->files[frame->file].file, w->files[frame->file].path,
+				     frame->offset));
+		else
+			free(resolve(arg, &b->files[at].file, b->files[at].path, frame->offset));
+	}
+}
+
 /* The symbol id of each new frame, 0 where there is no name; then those of the late ones. */
 static int name_frames(struct store_writer *w, const struct store_batch *b,
 		       const struct store_names *sources, uint32_t **ret)

@@ -23,8 +23,7 @@ int debug_dirs_first(const char *dirs, char *ret, size_t size)
 	return 0;
 }
 
-/* Nobody else can have put it there, or put another in its place. */
-static bool is_ours(int fd, mode_t type)
+bool debug_dirs_is_ours(int fd, mode_t type)
 {
 	struct stat st;
 
@@ -38,7 +37,7 @@ static int enter(int at, const char *name)
 	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	safe_close(at);
-	return fd < 0 || is_ours(fd, S_IFDIR) ? fd : safe_close(fd);
+	return fd < 0 || debug_dirs_is_ours(fd, S_IFDIR) ? fd : safe_close(fd);
 }
 
 static int open_checked(const char *dir, const char *hex, int *ret)
@@ -55,7 +54,7 @@ static int open_checked(const char *dir, const char *hex, int *ret)
 	snprintf(name, sizeof(name), "%s.debug", hex + 2);
 	/* Without O_NONBLOCK a FIFO would make the caller wait. */
 	fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || !is_ours(fd, S_IFREG))
+	if (fd < 0 || !debug_dirs_is_ours(fd, S_IFREG))
 		return -ENOENT;
 	*ret = TAKE_FD(fd);
 	return 0;

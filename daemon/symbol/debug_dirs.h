@@ -8,6 +8,8 @@
 #ifndef SONDE_SYMBOL_DEBUG_DIRS_H
 #define SONDE_SYMBOL_DEBUG_DIRS_H
 
+#include <sys/stat.h>
+
 #include "sonde/base/util.h"
 
 #define DEBUG_DIR "/usr/lib/debug"
@@ -22,5 +24,8 @@ enum { DEBUG_ID_MAX = 64 };
 int debug_dirs_open(const char *dirs, const uint8_t *build_id, size_t len, int *ret);
 /* The first of them: the one that .gnu_debuglink is looked for in as well. */
 int debug_dirs_first(const char *dirs, char *ret, size_t size);
+/* Whether it is of that type (S_IFDIR...), and nobody but root and this process's user can have put
+ * it there, or can put another in its place or in it. */
+bool debug_dirs_is_ours(int fd, mode_t type);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "sonde/base/strbuf.h"
 
-enum { MANGLED_MAX = 4096, DEMANGLED_MAX = 16384 };
+enum { DEMANGLED_MAX = 16384 };
 
 struct sink {
 	struct strbuf text;
@@ -44,13 +44,21 @@ static const char *clone_suffix(const char *name)
 	return startswith(name, "_Z") ? strchr(name, '.') : NULL;
 }
 
+/* Constructors and destructors of whole files are called _GLOBAL__I_a. */
+bool demangle_is_mangled(const char *name)
+{
+	return name[0] == '_' &&
+	       (name[1] == 'Z' || name[1] == 'R' || startswith(name, "_GLOBAL_")) &&
+	       strnlen(name, DEMANGLE_INPUT_MAX + 1) <= DEMANGLE_INPUT_MAX;
+}
+
 static char *demangle(const char *name, int options)
 {
 	struct sink sink = {};
 	const char *suffix;
 	char *result = NULL;
 
-	if (name[0] != '_' || strnlen(name, MANGLED_MAX + 1) > MANGLED_MAX)
+	if (!demangle_is_mangled(name))
 		return NULL;
 	if (run(rust_demangle_callback, name, options, &sink)) {
 		result = TAKE_PTR(sink.text.data);

@@ -297,7 +297,7 @@ int dwarf_file_open(struct elf_image *image, const char *path, const char *debug
 {
 	struct dwarf_file *f _cleanup_(dwarf_file_freep) = calloc(1, sizeof(*f));
 	struct elf_image *from = image;
-	const char *shown = path ? path : "The file";
+	const char *shown = path ? path : "the file";
 	int r;
 
 	if (!f)
@@ -328,13 +328,14 @@ int dwarf_file_open_confined(const struct elf_image *image, int supplement, stru
 		return -ENOMEM;
 	f->fd = f->supplement_fd = -EBADF;
 	if (!dwarf_file_is_in(image))
-		return none(e, "The file");
-	r = use(f, image, "The file", NULL, supplement, e);
+		return error_set(e, ENODATA, "NotSupported", "The file has no debug information.");
+	r = use(f, image, "the file", NULL, supplement, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(f);
 	return 0;
 }
+
 Dwarf *dwarf_file_dwarf(const struct dwarf_file *f)
 {
 	return f->dwarf;

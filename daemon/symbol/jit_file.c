@@ -126,54 +126,71 @@ int jit_file_open_mapped(const struct jit_owner *owner, uint64_t start, uint64_t
 	return fd < 0 ? -errno : check(owner, fd, ret_reason);
 }
 
-static bool is_same(const struct jit_stream *s, const struct stat *st)
+void jit_file_path(int fd, char *ret, size_t size)
 {
-	uint8_t now[sizeof(s->last)];
+	char self[64];
+	ssize_t n;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = readlink(self, ret, size - 1);
+	ret[MAX(n, 0)] = '\0';
+}
+
+bool jit_stream_is_unchanged(int fd, const struct jit_cursor *c)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_mtim.tv_sec == c->time_s &&
+	       st.st_mtim.tv_nsec == c->time_ns && (uint64_t)st.st_size == c->size;
+}
+
+static bool is_same(int fd, const struct jit_cursor *c, const struct stat *st)
+{
+	uint8_t now[sizeof(c->last)];
 
 	/* What was skipped may not have been there yet. */
-	if (s->last_len == 0)
+	if (c->last_len == 0)
 		return true;
-	return (uint64_t)st->st_size >= s->offset &&
-	       pread(s->fd, now, s->last_len, (off_t)(s->offset - s->last_len)) ==
-		       (ssize_t)s->last_len &&
-	       memcmp(now, s->last, s->last_len) == 0;
+	return (uint64_t)st->st_size >= c->offset &&
+	       pread(fd, now, c->last_len, (off_t)(c->offset - c->last_len)) ==
+		       (ssize_t)c->last_len &&
+	       memcmp(now, c->last, c->last_len) == 0;
 }
 
-/* Remembers the end of what was taken of the bytes at the stream's offset, and goes there. */
-static void advance(struct jit_stream *s, const uint8_t *data, size_t size, size_t taken)
+/* Remembers the end of what was taken of the bytes at the cursor's offset, and goes there. */
+static void advance(struct jit_cursor *c, const uint8_t *data, size_t size, size_t taken)
 {
-	s->last_len = taken <= size ? MIN(taken, sizeof(s->last)) : 0;
-	if (s->last_len)
-		memcpy(s->last, data + taken - s->last_len, s->last_len);
-	s->offset += taken;
+	c->last_len = taken <= size ? (uint32_t)MIN(taken, sizeof(c->last)) : 0;
+	if (c->last_len)
+		memcpy(c->last, data + taken - c->last_len, c->last_len);
+	c->offset += taken;
 }
 
-int jit_stream_read(struct jit_stream *s, size_t max, jit_take_t take, void *arg)
+int jit_stream_read(int fd, struct jit_cursor *c, size_t max, jit_take_t take, void *arg)
 {
 	_cleanup_(freep) uint8_t *block = NULL;
 	struct stat st;
 	bool stop = false;
 
-	if (fstat(s->fd, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_mtim.tv_sec == s->time.tv_sec && st.st_mtim.tv_nsec == s->time.tv_nsec &&
-	    (uint64_t)st.st_size == s->offset)
-		return 0;
-	if (!is_same(s, &st))
+	if (!is_same(fd, c, &st))
 		return -ESTALE;
 	block = malloc(JIT_STREAM_BLOCK);
 	if (!block)
 		return -ENOMEM;
-	s->time = st.st_mtim;
+	c->time_s = st.st_mtim.tv_sec;
+	c->time_ns = st.st_mtim.tv_nsec;
+	c->size = (uint64_t)st.st_size;
 	for (size_t done = 0; done < max;) {
-		ssize_t n = pread(s->fd, block, JIT_STREAM_BLOCK, (off_t)s->offset);
+		ssize_t n = pread(fd, block, JIT_STREAM_BLOCK, (off_t)c->offset);
 		size_t taken;
 
 		if (n < 0)
 			return -errno;
 		taken = n > 0 ? take(arg, block, (size_t)n, &stop) : 0;
 		if (taken)
-			advance(s, block, (size_t)n, taken);
+			advance(c, block, (size_t)n, taken);
 		if (!taken || stop)
 			return 0;
 		done += MIN(taken, (size_t)n);

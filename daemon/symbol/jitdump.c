@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "jitdump.h"
+#include "symbol/jitdump.h"
 
-#include <byteswap.h>
-#include "code_ranges.h"
-#include "jit_names.h"
+#include <limits.h>
+
 #include "sonde/base/table.h"
+#include "symbol/code_ranges.h"
+#include "symbol/jit_parse.h"
 
-enum {
-	HEADER_SIZE = 40, /* magic, version, size, machine, pad, pid, time, flags */
-	RECORD_SIZE = 16, /* id, size, time */
-	LOAD_SIZE = 56,	 /* with the record's: pid, tid, vma, address, size, index, then the name */
-	MOVE_SIZE = 64,	 /* pid, tid, vma, old address, new address, size, index */
-	DEBUG_SIZE = 32, /* address, number of entries, then these */
-	ENTRY_SIZE = 16, /* address, line, discriminator, then the file's name */
-	FLAG_OTHER_CLOCK = 1,
-	MAX_SEARCHED = 65536, /* codes looked at for one that was replaced */
-};
+enum { MAX_SEARCHED = 65536 }; /* codes looked at for one that was replaced */
 
-static const uint32_t MAGIC = 0x4A695444;
 /* A compiler may write the record after the code has begun to run. */
 static const uint64_t LATE_NS = 100 * NSEC_PER_MSEC;
-
-enum record_id { CODE_LOAD, CODE_MOVE, CODE_DEBUG_INFO, CODE_CLOSE };
 
 struct line {
 	uint64_t address;
@@ -36,8 +25,9 @@ struct code {
 };
 
 struct jitdump {
-	struct jit_stream stream;
-	bool has_header, swapped, timeless, closed, bad;
+	int fd;
+	struct jit_cursor cursor;
+	bool has_more;	    /* to read */
 	struct code *codes; /* in the order of the file; ids of ranges are indices + 1 */
 	struct line *lines;
 	size_t n_codes, codes_cap, n_lines, lines_cap;
@@ -67,7 +57,7 @@ int jitdump_new(struct jitdump **ret)
 
 	if (!j)
 		return -ENOMEM;
-	j->stream.fd = -EBADF;
+	j->fd = -EBADF;
 	*ret = j;
 	return 0;
 }
@@ -81,11 +71,11 @@ int jitdump_open(const struct jit_owner *owner, uint64_t start, uint64_t end, st
 
 	if (r < 0)
 		return r;
-	j->stream.fd = jit_file_open_mapped(owner, start, end, &reason);
-	if (j->stream.fd < 0) {
+	j->fd = jit_file_open_mapped(owner, start, end, &reason);
+	if (j->fd < 0) {
 		if (ret_reason)
 			*ret_reason = reason;
-		return j->stream.fd;
+		return j->fd;
 	}
 	*ret = TAKE_PTR(j);
 	return 0;
@@ -98,7 +88,7 @@ static void forget(struct jitdump *j)
 	free(j->names.text);
 	free(j->codes);
 	free(j->lines);
-	*j = (struct jitdump){.stream = {.fd = j->stream.fd}};
+	*j = (struct jitdump){.fd = j->fd};
 }
 
 struct jitdump *jitdump_free(struct jitdump *j)
@@ -106,25 +96,9 @@ struct jitdump *jitdump_free(struct jitdump *j)
 	if (!j)
 		return NULL;
 	forget(j);
-	safe_close(j->stream.fd);
+	safe_close(j->fd);
 	free(j);
 	return NULL;
-}
-
-static uint32_t get_u32(const struct jitdump *j, const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return j->swapped ? bswap_32(v) : v;
-}
-
-static uint64_t get_u64(const struct jitdump *j, const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return j->swapped ? bswap_64(v) : v;
 }
 
 /* Adds a code; nothing when it is none, or there are too many. Its index + 1, or 0. */
@@ -146,151 +120,102 @@ static void remember_index(struct jitdump *j, uint64_t index, uint32_t id)
 		*slot = id;
 }
 
-static void take_load(struct jitdump *j, const uint8_t *r, uint64_t time_ns, const char *name,
-		      size_t name_len)
+static uint32_t add_name(struct jitdump *j, const struct jit_image *image, uint32_t name)
 {
-	struct code code = {.start = get_u64(j, r + 32), .time_ns = time_ns};
+	const char *text = jit_image_name(image, name);
 
-	code.end = code.start + get_u64(j, r + 40);
-	code.name = jit_names_add(&j->names, name, name_len);
+	return text ? jit_names_add(&j->names, text, strnlen(text, JIT_NAME_MAX)) : 0;
+}
+
+static void take_code(struct jitdump *j, const struct jit_image *image, const struct jit_record *r)
+{
+	struct code code = {
+		.start = r->start,
+		.end = r->start + r->size,
+		.time_ns = r->time_ns,
+		.name = add_name(j, image, r->name),
+	};
+
 	if (j->n_pending && j->pending_address == code.start) {
 		code.lines_at = j->pending_at;
 		code.n_lines = j->n_pending;
 	}
 	j->n_pending = 0;
 	if (code.name)
-		remember_index(j, get_u64(j, r + 48), add_code(j, &code));
+		remember_index(j, r->index, add_code(j, &code));
 }
 
-static void take_move(struct jitdump *j, const uint8_t *r, uint64_t time_ns)
+static void take_move(struct jitdump *j, const struct jit_record *r)
 {
-	uint64_t from = get_u64(j, r + 32), to = get_u64(j, r + 40), size = get_u64(j, r + 48);
-	const uint32_t *known = table_get(&j->by_index, get_u64(j, r + 56));
-	struct code gone = {.start = from, .end = from + size, .time_ns = time_ns}, code;
+	const uint32_t *known = table_get(&j->by_index, r->index);
+	struct code gone = {.start = r->start, .end = r->start + r->size, .time_ns = r->time_ns};
+	struct code code;
 
 	if (!known)
 		return;
 	code = j->codes[*known - 1];
-	code.lines_moved += to - code.start;
-	code.start = to;
-	code.end = to + size;
-	code.time_ns = time_ns;
+	code.lines_moved += r->to - code.start;
+	code.start = r->to;
+	code.end = r->to + r->size;
+	code.time_ns = r->time_ns;
 	(void)add_code(j, &gone);
-	remember_index(j, get_u64(j, r + 56), add_code(j, &code));
+	remember_index(j, r->index, add_code(j, &code));
 }
 
-/* Lines of the code that is loaded next; r is all of the record. */
-static void take_debug(struct jitdump *j, const uint8_t *r, size_t size)
+/* Lines of the code that is loaded next. */
+static void take_lines(struct jitdump *j, const struct jit_image *image, const struct jit_record *r)
 {
-	uint64_t n = get_u64(j, r + 24);
-	uint32_t file = 0;
+	uint32_t from = 0, file = 0;
 
-	j->pending_address = get_u64(j, r + 16);
+	j->pending_address = r->start;
 	j->pending_at = (uint32_t)j->n_lines;
 	j->n_pending = 0;
-	for (size_t at = DEBUG_SIZE; n > 0 && at + ENTRY_SIZE < size; n--) {
-		const uint8_t *entry = r + at;
-		const char *name = (const char *)entry + ENTRY_SIZE;
-		size_t len = strnlen(name, size - at - ENTRY_SIZE);
+	for (uint32_t i = 0; i < r->n_lines; i++) {
+		const struct jit_line *line = &image->lines[r->first_line + i];
 
-		/* The same file as before is written as one byte. */
-		if (!(len == 1 && (uint8_t)name[0] == 0xff))
-			file = jit_names_add(&j->names, name, len);
-		at += ENTRY_SIZE + len + 1;
-		if (at > size || j->n_lines >= JITDUMP_MAX_LINES ||
+		if (line->file != from)
+			file = add_name(j, image, line->file);
+		from = line->file;
+		if (j->n_lines >= JITDUMP_MAX_LINES ||
 		    array_reserve(&j->lines, &j->lines_cap, j->n_lines + 1, sizeof(*j->lines)) < 0)
 			break;
-		j->lines[j->n_lines++] =
-			(struct line){get_u64(j, entry), get_u32(j, entry + 8), file};
+		j->lines[j->n_lines++] = (struct line){line->address, line->line, file};
 		j->n_pending++;
 	}
 }
 
-/* How long the record is, or 0 when more of it is needed. Of a code its name is enough. */
-static size_t take_record(struct jitdump *j, const uint8_t *r, size_t size)
+void jitdump_take(struct jitdump *j, const struct jit_image *image)
 {
-	uint64_t time_ns;
-	size_t total, have;
+	for (size_t i = 0; i < image->n_records; i++) {
+		const struct jit_record *r = &image->records[i];
 
-	if (size < RECORD_SIZE)
-		return 0;
-	total = get_u32(j, r + 4);
-	have = MIN(total, size);
-	time_ns = j->timeless ? 0 : get_u64(j, r + 8);
-	if (total < RECORD_SIZE) {
-		j->bad = true;
-		return 0;
+		switch (r->kind) {
+		case JIT_CODE:
+			take_code(j, image, r);
+			break;
+		case JIT_MOVE:
+			take_move(j, r);
+			break;
+		case JIT_LINES:
+			take_lines(j, image, r);
+			break;
+		}
 	}
-	switch (get_u32(j, r)) {
-	case CODE_LOAD: {
-		size_t len = have > LOAD_SIZE
-				     ? strnlen((const char *)r + LOAD_SIZE, have - LOAD_SIZE)
-				     : 0;
-
-		if (have < total && LOAD_SIZE + len >= have && len <= JIT_NAME_MAX)
-			return 0;
-		if (total > LOAD_SIZE)
-			take_load(j, r, time_ns, (const char *)r + LOAD_SIZE, len);
-		return total;
-	}
-	case CODE_MOVE:
-		if (have < total)
-			return 0;
-		if (total >= MOVE_SIZE)
-			take_move(j, r, time_ns);
-		return total;
-	case CODE_DEBUG_INFO:
-		/* What is larger than a block is left out. */
-		if (have < total && j->stream.fd >= 0 && total <= JIT_STREAM_BLOCK)
-			return 0;
-		if (have == total && total >= DEBUG_SIZE)
-			take_debug(j, r, total);
-		return total;
-	case CODE_CLOSE:
-		j->closed = true;
-		return total;
-	}
-	return total;
-}
-
-/* The header's length, 0 when more is needed or it is bad. */
-static size_t take_header(struct jitdump *j, const uint8_t *h, size_t size)
-{
-	uint32_t magic, length;
-
-	if (size < HEADER_SIZE)
-		return 0;
-	memcpy(&magic, h, sizeof(magic));
-	j->swapped = magic == bswap_32(MAGIC);
-	length = get_u32(j, h + 8);
-	if ((magic != MAGIC && !j->swapped) || get_u32(j, h + 4) != 1 || length < HEADER_SIZE) {
-		j->bad = true;
-		return 0;
-	}
-	j->timeless = get_u64(j, h + 32) & FLAG_OTHER_CLOCK;
-	j->has_header = true;
-	return length;
 }
 
 size_t jitdump_feed(struct jitdump *j, const void *data, size_t size)
 {
-	const uint8_t *at = data;
-	size_t done = 0;
+	struct jit_image image _cleanup_(jit_image_release) = {.max_records = JIT_RECORDS_MAX,
+							       .max_lines = JIT_LINES_MAX};
+	size_t done = jitdump_parse(&image, &j->cursor.flags, false, data, size);
 
-	while (done < size && !j->closed && !j->bad) {
-		size_t n = j->has_header ? take_record(j, at + done, size - done)
-					 : take_header(j, at + done, size - done);
-
-		if (n == 0)
-			break;
-		done += n;
-	}
+	jitdump_take(j, &image);
 	return done;
 }
 
 bool jitdump_is_bad(const struct jitdump *j)
 {
-	return j->bad;
+	return j->cursor.flags & JIT_BAD;
 }
 
 size_t jitdump_bytes(const struct jitdump *j)
@@ -299,26 +224,38 @@ size_t jitdump_bytes(const struct jitdump *j)
 	       j->n_codes * 2 * sizeof(struct code_range);
 }
 
-static size_t take(void *arg, const uint8_t *data, size_t size, bool *ret_stop)
+static bool wants_more(const struct jitdump *j)
 {
-	struct jitdump *j = arg;
-	size_t done = jitdump_feed(j, data, size);
-
-	*ret_stop = j->closed || j->bad || j->n_codes >= JITDUMP_MAX_CODES;
-	return done;
+	return !(j->cursor.flags & (JIT_CLOSED | JIT_BAD)) && j->n_codes < JITDUMP_MAX_CODES &&
+	       (j->has_more || !jit_stream_is_unchanged(j->fd, &j->cursor));
 }
 
-int jitdump_refresh(struct jitdump *j, size_t max)
+int jitdump_refresh(struct jitdump *j, struct reader *reader, size_t max, struct error *error)
 {
-	int r = 0;
+	struct jit_image image _cleanup_(jit_image_release) = {};
+	struct jit_question q = {
+		.cursor = j->cursor,
+		.max = max,
+		.max_records = JIT_RECORDS_MAX,
+		.max_lines = JITDUMP_MAX_LINES - j->n_lines,
+	};
+	char path[PATH_MAX];
+	int r;
 
-	if (!j->closed && !j->bad && j->n_codes < JITDUMP_MAX_CODES)
-		r = jit_stream_read(&j->stream, max, take, j);
-	if (r == -ESTALE) {
-		forget(j);
-		r = jit_stream_read(&j->stream, max, take, j);
+	if (wants_more(j)) {
+		jit_file_path(j->fd, path, sizeof(path));
+		r = jit_read(reader, JIT_DUMP, j->fd, path, &q, error, &image);
+		if (r < 0)
+			return r;
+		if (image.flags & JIT_IMAGE_ANEW)
+			forget(j);
+		j->cursor = image.cursor;
+		j->has_more = image.flags & JIT_IMAGE_MORE;
+		jitdump_take(j, &image);
 	}
-	return j->bad ? -EBADMSG : r;
+	if (jitdump_is_bad(j))
+		return error_set(error, EBADMSG, "BadFile", "It is damaged from some place on.");
+	return j->has_more;
 }
 
 static void find_line(const struct jitdump *j, const struct code *code, uint64_t address,

@@ -8,7 +8,8 @@
 #ifndef SONDE_SYMBOL_JITDUMP_H
 #define SONDE_SYMBOL_JITDUMP_H
 
-#include "jit_file.h"
+#include "sonde/base/error.h"
+#include "symbol/jit_file.h"
 
 enum {
 	JITDUMP_MAX_CODES = 1000000,
@@ -16,6 +17,8 @@ enum {
 };
 
 struct jitdump;
+struct reader;
+struct jit_image;
 
 struct jitdump_place {
 	const char *name; /* both good until the next refresh */
@@ -34,12 +37,14 @@ struct jitdump *jitdump_free(struct jitdump *j);
 DEFINE_CLEANUP(struct jitdump *, jitdump_free)
 
 /* As perf_map_refresh(); -EBADMSG for what is no jitdump file. */
-int jitdump_refresh(struct jitdump *j, size_t max);
+int jitdump_refresh(struct jitdump *j, struct reader *reader, size_t max, struct error *error);
 /*
  * Takes in the records at the front of data, the file's header first. How many bytes to go on by,
  * which may be more than there are; 0 when more is needed, or nothing more will be read.
  */
 size_t jitdump_feed(struct jitdump *j, const void *data, size_t size);
+/* Takes in what was read of the file (jit_image.h), by whomever. */
+void jitdump_take(struct jitdump *j, const struct jit_image *image);
 bool jitdump_is_bad(const struct jitdump *j);
 /* About how much memory it takes. */
 size_t jitdump_bytes(const struct jitdump *j);

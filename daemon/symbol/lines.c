@@ -22,7 +22,7 @@ static int add_units(struct line_builder *b)
 }
 
 int lines_write(const struct elf_image *image, const struct dwarf_file *dwarf,
-		const uint64_t *offsets, size_t n, int fd)
+		const uint64_t *offsets, size_t n, int fd, struct error *error)
 {
 	struct line_builder b _cleanup_(line_builder_release) = {.file = dwarf};
 	int r;
@@ -34,6 +34,9 @@ int lines_write(const struct elf_image *image, const struct dwarf_file *dwarf,
 		r = line_units_find(&b);
 	if (r >= 0)
 		r = add_units(&b);
+	if (r == -E2BIG)
+		return error_set(error, E2BIG, "BadFile",
+				 "The debug information of the file leads in circles.");
 	return r < 0 ? r : line_builder_write(&b, n, fd);
 }
 
@@ -49,6 +52,6 @@ int lines_new(struct elf_image *image, const char *path, const char *debug_dir,
 	fd = memfd_create("sonde-lines", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = lines_write(image, dwarf, offsets, n, fd);
+	r = lines_write(image, dwarf, offsets, n, fd, error);
 	return r < 0 ? r : line_image_open(fd, error, ret);
 }

@@ -15,7 +15,7 @@
  * -E2BIG: the debug information leads in circles; -ENOMEM. A hostile one may take for ever.
  */
 int lines_write(const struct elf_image *image, const struct dwarf_file *dwarf,
-		const uint64_t *offsets, size_t n, int fd);
+		const uint64_t *offsets, size_t n, int fd, struct error *error);
 /*
  * The same in this process, with what dwarf_file_open() finds: its errors too.
  */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "perf_map.h"
+#include "symbol/perf_map.h"
 
-#include "code_ranges.h"
-#include "jit_names.h"
+#include <limits.h>
+
+#include "symbol/code_ranges.h"
+#include "symbol/jit_parse.h"
 
 struct perf_map {
-	struct jit_stream stream;
-	bool skipping; /* in the middle of a line that is too long */
+	int fd;
+	struct jit_cursor cursor;
+	bool has_more; /* to read */
 	uint32_t n_entries;
 	struct code_ranges ranges; /* ids: of names */
 	struct jit_names names;
@@ -18,7 +21,7 @@ int perf_map_new(struct perf_map **ret)
 
 	if (!m)
 		return -ENOMEM;
-	m->stream.fd = -EBADF;
+	m->fd = -EBADF;
 	*ret = m;
 	return 0;
 }
@@ -33,11 +36,11 @@ int perf_map_open(const struct jit_owner *owner, struct perf_map **ret, const ch
 	if (r < 0)
 		return r;
 	snprintf(path, sizeof(path), "tmp/perf-%u.map", owner->inner_pid);
-	m->stream.fd = jit_file_open(owner, path, &reason);
-	if (m->stream.fd < 0) {
+	m->fd = jit_file_open(owner, path, &reason);
+	if (m->fd < 0) {
 		if (ret_reason)
 			*ret_reason = reason;
-		return m->stream.fd;
+		return m->fd;
 	}
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -49,7 +52,6 @@ static void forget(struct perf_map *m)
 	free(m->names.text);
 	m->names = (struct jit_names){};
 	m->n_entries = 0;
-	m->skipping = false;
 }
 
 struct perf_map *perf_map_free(struct perf_map *m)
@@ -57,96 +59,66 @@ struct perf_map *perf_map_free(struct perf_map *m)
 	if (!m)
 		return NULL;
 	forget(m);
-	safe_close(m->stream.fd);
+	safe_close(m->fd);
 	free(m);
 	return NULL;
 }
 
-/* A hexadecimal number with or without 0x, ended by blanks; NULL when it is none. */
-static const char *take_number(const char *s, const char *end, uint64_t *ret)
+void perf_map_take(struct perf_map *m, const struct jit_image *image)
 {
-	const char *first;
-	uint64_t v = 0;
+	for (size_t i = 0; i < image->n_records; i++) {
+		const struct jit_record *r = &image->records[i];
+		const char *text = jit_image_name(image, r->name);
+		uint32_t name;
 
-	if (end - s > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
-		s += 2;
-	for (first = s; s < end && s - first <= 16; s++) {
-		int digit = *s >= '0' && *s <= '9'   ? *s - '0'
-			    : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10
-			    : *s >= 'A' && *s <= 'F' ? *s - 'A' + 10
-						     : -1;
-		if (digit < 0)
-			break;
-		v = v << 4 | (uint64_t)digit;
+		if (r->kind != JIT_CODE || !text || m->n_entries >= PERF_MAP_MAX_ENTRIES)
+			continue;
+		name = jit_names_add(&m->names, text, strnlen(text, JIT_NAME_MAX));
+		if (name && code_ranges_add(&m->ranges, r->start, r->start + r->size, name) >= 0)
+			m->n_entries++;
 	}
-	if (s == first || s - first > 16 || s == end || (*s != ' ' && *s != '\t'))
-		return NULL;
-	while (s < end && (*s == ' ' || *s == '\t'))
-		s++;
-	*ret = v;
-	return s;
-}
-
-static void take_line(struct perf_map *m, const char *s, const char *end)
-{
-	uint64_t start, size;
-	uint32_t name;
-
-	if (end > s && end[-1] == '\r')
-		end--;
-	s = take_number(s, end, &start);
-	if (s)
-		s = take_number(s, end, &size);
-	if (!s || s == end || size == 0 || start + size < start ||
-	    m->n_entries >= PERF_MAP_MAX_ENTRIES)
-		return;
-	name = jit_names_add(&m->names, s, (size_t)(end - s));
-	if (name && code_ranges_add(&m->ranges, start, start + size, name) >= 0)
-		m->n_entries++;
 }
 
 size_t perf_map_feed(struct perf_map *m, const void *data, size_t size)
 {
-	const char *begin = data, *s = begin, *all = begin + size;
+	struct jit_image image _cleanup_(jit_image_release) = {.max_records = PERF_MAP_MAX_ENTRIES -
+									      m->n_entries};
+	size_t done = perf_map_parse(&image, &m->cursor.flags, data, size);
 
-	while (s < all) {
-		const char *end = memchr(s, '\n', (size_t)(all - s));
-		bool is_long = (end ? end : all) - s > PERF_MAP_MAX_LINE;
-
-		if (!end && !is_long && !m->skipping)
-			break;
-		if (end && !is_long && !m->skipping)
-			take_line(m, s, end);
-		m->skipping = !end;
-		s = end ? end + 1 : all;
-	}
-	return (size_t)(s - begin);
+	perf_map_take(m, &image);
+	return done;
 }
 
-static size_t take(void *arg, const uint8_t *data, size_t size, bool *ret_stop)
+int perf_map_refresh(struct perf_map *m, struct reader *reader, size_t max, struct error *error)
 {
-	struct perf_map *m = arg;
+	struct jit_image image _cleanup_(jit_image_release) = {};
+	struct jit_question q = {
+		.cursor = m->cursor,
+		.max = max,
+		.max_records = PERF_MAP_MAX_ENTRIES - m->n_entries,
+	};
+	char path[PATH_MAX];
+	int r;
 
-	*ret_stop = m->stream.offset >= PERF_MAP_MAX_BYTES || m->n_entries >= PERF_MAP_MAX_ENTRIES;
-	return *ret_stop ? 0 : perf_map_feed(m, data, size);
-}
-
-int perf_map_refresh(struct perf_map *m, size_t max)
-{
-	int r = jit_stream_read(&m->stream, max, take, m);
-
-	if (r != -ESTALE)
+	if (!m->has_more && jit_stream_is_unchanged(m->fd, &m->cursor))
+		return 0;
+	jit_file_path(m->fd, path, sizeof(path));
+	r = jit_read(reader, JIT_PERF_MAP, m->fd, path, &q, error, &image);
+	if (r < 0)
 		return r;
-	forget(m);
-	m->stream = (struct jit_stream){.fd = m->stream.fd};
-	return jit_stream_read(&m->stream, max, take, m);
+	if (image.flags & JIT_IMAGE_ANEW)
+		forget(m);
+	m->cursor = image.cursor;
+	m->has_more = image.flags & JIT_IMAGE_MORE;
+	perf_map_take(m, &image);
+	return m->has_more;
 }
 
 bool perf_map_is_unlinked(const struct perf_map *m)
 {
 	struct stat st;
 
-	return fstat(m->stream.fd, &st) == 0 && st.st_nlink == 0;
+	return fstat(m->fd, &st) == 0 && st.st_nlink == 0;
 }
 
 const char *perf_map_find(const struct perf_map *m, uint64_t address)

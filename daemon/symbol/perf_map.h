@@ -8,7 +8,8 @@
 #ifndef SONDE_SYMBOL_PERF_MAP_H
 #define SONDE_SYMBOL_PERF_MAP_H
 
-#include "jit_file.h"
+#include "sonde/base/error.h"
+#include "symbol/jit_file.h"
 
 enum {
 	PERF_MAP_MAX_BYTES = 64 << 20, /* of a file that are read */
@@ -17,6 +18,8 @@ enum {
 };
 
 struct perf_map;
+struct reader;
+struct jit_image;
 
 /*
  * The map of a process, as its mount namespace has it; nothing is read yet. -ENOENT: there is
@@ -30,12 +33,14 @@ DEFINE_CLEANUP(struct perf_map *, perf_map_free)
 
 /*
  * Takes in what was written since, max bytes at most: the descriptor serves when the process is
- * gone, too. 1 when there is more to read, 0 when not, -errno. A file that was written anew is read
- * anew.
+ * gone, too. 1 when there is more to read, 0 when not, errors as of jit_read(). A file that was
+ * written anew is read anew. The reader reads it; NULL: this process.
  */
-int perf_map_refresh(struct perf_map *m, size_t max);
+int perf_map_refresh(struct perf_map *m, struct reader *reader, size_t max, struct error *error);
 /* Takes in all whole lines; how many bytes that was. Lines that are too long count as whole. */
 size_t perf_map_feed(struct perf_map *m, const void *data, size_t size);
+/* Takes in what was read of the file (jit_image.h), by whomever. */
+void perf_map_take(struct perf_map *m, const struct jit_image *image);
 /* Whether the file has no name any more: there may be another one in its place. */
 bool perf_map_is_unlinked(const struct perf_map *m);
 

@@ -9,7 +9,8 @@
  * as naming a file must not wait until another one's symbols or debug information are read. Any
  * thread may call any function; each process is asked one thing at a time.
  *
- * fds are open for reading and stay the caller's. Paths are for messages only, never opened.
+ * fds are open for reading and stay the caller's. Paths are for messages, never opened; but where
+ * one is absolute and the file has a .gnu_debuglink, what is beside it may be (debug_file.h).
  * Errors, with one sentence: what reading the file gives (-ENOEXEC, -EINVAL, -EFBIG, -ENOMEM and
  * so on); -EPIPE and -ETIMEDOUT, it died (twice, if by SIGKILL) or took too long; -EPROTO and
  * -EBADMSG, it answered nonsense; -EUCLEAN, it kept its answer writable; or why it cannot be
@@ -18,6 +19,8 @@
 #ifndef SONDE_SYMBOL_READER_H
 #define SONDE_SYMBOL_READER_H
 
+#include "symbol/demangle.h"
+#include "symbol/jit_parse.h"
 #include "symbol/line_image.h"
 #include "symbol/reader_protocol.h"
 #include "symbol/symtab.h"
@@ -26,7 +29,7 @@
 struct reader;
 
 struct reader_failure {
-	char path[256]; /* its end when it is longer */
+	char path[256]; /* its end when it is longer; "": a name, which is in the reason */
 	char reason[READER_MESSAGE_MAX];
 	uint64_t time_us; /* since the epoch */
 };
@@ -49,8 +52,8 @@ int reader_identify(struct reader *r, int fd, const char *path, struct error *er
 /* The same of an image that was opened in this process. */
 void reader_identity_of(const struct elf_image *image, struct reader_identity *ret);
 /*
- * The functions, of the separate debug file with its build-id below debug_dir (NULL for
- * /usr/lib/debug), too, when it is stripped; a .gnu_debuglink is not followed. symtab_free() it.
+ * The functions, of the separate debug file, too, when it is stripped: with its build-id below
+ * debug_dir (NULL for /usr/lib/debug), else by .gnu_debuglink. symtab_free() it.
  */
 int reader_symbols(struct reader *r, int fd, const char *path, const char *debug_dir,
 		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret);
@@ -66,6 +69,21 @@ int reader_unwind(struct reader *r, int fd, const char *path, struct error *erro
 int reader_lines(struct reader *r, int fd, const char *path, const char *debug_dir,
 		 const uint64_t *offsets, size_t n, struct error *error,
 		 struct reader_identity *ret_identity, struct line_image **ret);
+
+/*
+ * What is new in a perf map or jitdump file (jit_parse.h), by the process that identifies, within
+ * the time to identify: it is asked while samples wait.
+ */
+int reader_jit(struct reader *r, enum jit_kind kind, int fd, const char *path,
+	       const struct jit_question *q, struct error *error, struct jit_image *ret);
+
+/*
+ * Names demangled, by a process of its own: n texts, each malloc'd, or NULL where there is none or
+ * the process died of it, which is a failure of that name. n is NAMES_MAX of name_image.h at most.
+ * Errors are those of starting it.
+ */
+int reader_names(struct reader *r, const char *const *names, size_t n, enum demangle_style style,
+		 char ***ret);
 
 /* Files that the process failed at, the latest first; returns how many of at most max. */
 size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max);

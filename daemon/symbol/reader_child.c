@@ -7,6 +7,7 @@
 
 #include "symbol/debug_file.h"
 #include "symbol/lines.h"
+#include "symbol/name_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_confine.h"
 #include "symbol/symbol_image.h"
@@ -79,7 +80,7 @@ static int write_symbols(struct elf_image *image, int debug_fd, int fd, struct e
 	int r;
 
 	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
-	    !debug_file_fits(image, debug))
+	    !debug_file_belongs(image, debug))
 		debug = elf_image_free(debug);
 	r = symtab_load_with(image, debug, error, &st);
 	return r < 0 ? r : symbol_image_write(st, image, fd);
@@ -125,29 +126,73 @@ static int write_lines(struct elf_image *image, const int fds[static READER_FDS]
 		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
 	if (r < 0)
 		return r;
-	if (debug && !debug_file_fits(image, debug))
+	if (debug && !debug_file_belongs(image, debug))
 		return -ENODATA;
 	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
 				     &dwarf);
-	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER]);
+	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER], error);
+}
+
+static void identify(struct elf_image *image, int debug_fd, struct reader_answer *a)
+{
+	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+	uint32_t checksum;
+
+	debug_file_supplement(image, a->identity.supplement);
+	if (debug_file_link(image, a->link, sizeof(a->link), &checksum) < 0)
+		a->link[0] = '\0';
+	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
+	    debug_file_belongs(image, debug))
+		a->identity.flags |= READER_FILE_HAS_DEBUG;
+}
+
+/* What is written to the answer's file ends where it is. */
+static int count(int fd, struct reader_answer *a)
+{
+	off_t end = lseek(fd, 0, SEEK_CUR);
+
+	if (end < 0)
+		return -errno;
+	a->bytes = (uint64_t)end;
+	return 0;
+}
+
+/* What is no ELF file. */
+static int serve_other(const struct reader_request *q, const int fds[static READER_FDS],
+		       struct reader_answer *a)
+{
+	int r = -EINVAL;
+
+	switch (q->kind) {
+	case READ_FORBIDDEN:
+		return (int)syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY) < 0 ? -errno : 0;
+	case READ_PERF_MAP:
+	case READ_JITDUMP:
+		r = jit_parse_answer(q->kind == READ_PERF_MAP ? JIT_PERF_MAP : JIT_DUMP,
+				     fds[READER_FD_FILE], fds[READER_FD_ANSWER]);
+		break;
+	case READ_NAMES:
+		r = name_question_answer(fds[READER_FD_ANSWER]);
+		break;
+	}
+	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
 }
 
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
 		 struct error *error, struct reader_answer *a)
 {
 	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	off_t end;
 	int r;
 
-	if (q->kind == READ_FORBIDDEN)
-		return (int)syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY) < 0 ? -errno : 0;
+	if (q->kind == READ_FORBIDDEN || q->kind >= READ_PERF_MAP)
+		return serve_other(q, fds, a);
 	r = elf_image_open(fds[READER_FD_FILE], error, &image);
 	if (r < 0)
 		return r;
 	reader_identity_of(image, &a->identity);
 	switch (q->kind) {
 	case READ_IDENTITY:
-		debug_file_supplement(image, a->identity.supplement);
+		identify(image, fds[READER_FD_DEBUG], a);
 		return 0;
 	case READ_SYMBOLS:
 		r = write_symbols(image, fds[READER_FD_DEBUG], fds[READER_FD_ANSWER], error);
@@ -161,13 +206,7 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	default:
 		return -EINVAL;
 	}
-	if (r < 0)
-		return r;
-	end = lseek(fds[READER_FD_ANSWER], 0, SEEK_CUR);
-	if (end < 0)
-		return -errno;
-	a->bytes = (uint64_t)end;
-	return 0;
+	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
 }
 
 static void say(struct reader_answer *a, const struct error *error)

@@ -32,6 +32,7 @@ enum {
 	READER_SOCKET = 3, /* the child's descriptor */
 	READER_RESULT_MIN = -4095,
 	READER_MESSAGE_MAX = 256,
+	READER_LINK_MAX = 256,
 };
 
 enum reader_kind {
@@ -41,6 +42,12 @@ enum reader_kind {
 	READ_UNWIND = 3,    /* the answer's file becomes an unwind image */
 	READ_FORBIDDEN = 4, /* open a file: a test of the confinement, which kills the child */
 	READ_LINES = 5,	    /* the answer's file has offsets (uint64_t), and becomes a line image */
+	/* The answer's file has a struct jit_question, and becomes a jit image; no ELF files. */
+	READ_PERF_MAP = 10,
+	READ_JITDUMP = 11,
+	/* The answer's file, which is both, has a struct name_question, and becomes a name image.
+	 */
+	READ_NAMES = 12,
 };
 
 /* In this order; the last two are optional, and the last one comes with the one before alone. */
@@ -63,6 +70,9 @@ enum reader_file_flags {
 	READER_FILE_X86_64 = 1 << 1,
 	READER_FILE_EH_FRAME = 1 << 2,
 	READER_FILE_DWARF = 1 << 3, /* itself */
+	/* Of an answer to READ_IDENTITY with READER_FD_DEBUG alone: that one belongs to the file.
+	 */
+	READER_FILE_HAS_DEBUG = 1 << 4,
 };
 
 struct reader_identity {
@@ -76,7 +86,8 @@ struct reader_answer {
 	uint32_t kind, seq;
 	int32_t result; /* 0 or -errno */
 	struct reader_identity identity;
-	uint64_t bytes;			  /* written to the answer's file */
+	uint64_t bytes;		    /* written to the answer's file */
+	char link[READER_LINK_MAX]; /* READ_IDENTITY: what .gnu_debuglink names; "": nothing */
 	char message[READER_MESSAGE_MAX]; /* one sentence about a result below 0 */
 };
 

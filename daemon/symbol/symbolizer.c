@@ -9,6 +9,7 @@
 
 struct symbolizer {
 	struct symbol_sources sources; /* set before first use */
+	struct demangler *demangler;
 	char *debug_dir;
 	pthread_mutex_t mutex; /* guards all below; free while a file is read */
 	pthread_cond_t loaded; /* no file is loading any more that was */
@@ -33,8 +34,10 @@ int symbolizer_new(struct symbolizer **ret)
 {
 	struct symbolizer *s = calloc(1, sizeof(*s));
 
-	if (!s)
+	if (!s || demangler_new(&s->demangler) < 0) {
+		free(s);
 		return -ENOMEM;
+	}
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->loaded, NULL);
 	symbol_files_init(&s->files);
@@ -47,6 +50,7 @@ struct symbolizer *symbolizer_free(struct symbolizer *s)
 	if (!s)
 		return NULL;
 	symbol_files_release(&s->files);
+	demangler_free(s->demangler);
 	kallsyms_free(s->kernel);
 	free(s->kernel_failure);
 	free(s->kallsyms_path);
@@ -97,6 +101,12 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
 void symbolizer_set_reader(struct symbolizer *s, struct reader *reader)
 {
 	s->sources.reader = reader;
+	demangler_set_reader(s->demangler, reader);
+}
+
+struct demangler *symbolizer_demangler(struct symbolizer *s)
+{
+	return s->demangler;
 }
 
 void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache)
@@ -148,13 +158,6 @@ void symbolizer_reread(struct symbolizer *s, const uint8_t build_id[static BUILD
 		pthread_cond_wait(&s->loaded, &s->mutex);
 	if (file)
 		symbol_files_drop(&s->files, file);
-}
-
-static void write_name(char *name, size_t size, const char *mangled, enum demangle_style style)
-{
-	char *demangled _cleanup_(freep) = demangle_as(mangled, style);
-
-	snprintf(name, size, "%s", demangled ? demangled : mangled);
 }
 
 /* What is known of where a file is, to be used while the mutex is free. */
@@ -263,14 +266,29 @@ static int find_table(struct symbolizer *s, const uint8_t *build_id, const char 
 	return file->symtab ? 0 : -ENOENT;
 }
 
-int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
-		       const char *path, uint64_t file_offset, enum demangle_style style,
-		       char *name, size_t name_size, uint64_t *ret_offset_in_function)
+/* As in the file, a copy. */
+static int find_name(struct symbolizer *s, const uint8_t *build_id, const char *path,
+		     uint64_t file_offset, char **ret, uint64_t *ret_offset_in_function)
 {
 	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(s);
 	const struct symtab *st;
 	const char *mangled;
-	uint64_t offset;
+	int r;
+
+	r = find_table(s, build_id, path, &st);
+	if (r >= 0)
+		r = symtab_lookup_offset(st, file_offset, &mangled, ret_offset_in_function);
+	if (r < 0)
+		return r;
+	*ret = strdup(mangled);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD_ID_SIZE],
+		       const char *path, uint64_t file_offset, enum demangle_style style,
+		       char *name, size_t name_size, uint64_t *ret_offset_in_function)
+{
+	char *mangled _cleanup_(freep) = NULL, *demangled _cleanup_(freep) = NULL;
 	int r;
 
 	/* The page of return trampolines: it holds no function, but people know it by this name. */
@@ -282,14 +300,12 @@ int symbolizer_resolve(struct symbolizer *s, const uint8_t build_id[static BUILD
 	/* Other special mappings, [heap], [stack], [vsyscall], are no files at all. */
 	if (path[0] == '[' && !streq(path, "[vdso]"))
 		return -ENOENT;
-	r = find_table(s, build_id, path, &st);
+	r = find_name(s, build_id, path, file_offset, &mangled, ret_offset_in_function);
 	if (r < 0)
 		return r;
-	r = symtab_lookup_offset(st, file_offset, &mangled, &offset);
-	if (r < 0)
-		return r;
-	write_name(name, name_size, mangled, style);
-	*ret_offset_in_function = offset;
+	/* The mutex is free meanwhile: the reader may take its time. */
+	demangled = demangler_name(s->demangler, mangled, style);
+	snprintf(name, name_size, "%s", demangled ? demangled : mangled);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
 #ifndef SONDE_SYMBOL_SYMBOLIZER_H
 #define SONDE_SYMBOL_SYMBOLIZER_H
 
-#include "symbol/demangle.h"
+#include "symbol/demangler.h"
 #include "symbol/reader.h"
 
 struct symbolizer;
@@ -42,9 +42,11 @@ int symbolizer_set_sources(struct symbolizer *s, const char *kallsyms, const cha
 
 /*
  * From then on files are read by the reader, which is borrowed and to outlive the symbolizer, and
- * never in this process (but the kernel's vDSO). Before first use.
+ * never in this process (but the kernel's vDSO); names are demangled by it. Before first use.
  */
 void symbolizer_set_reader(struct symbolizer *s, struct reader *reader);
+/* What it demangles names with, and others may; the symbolizer's. */
+struct demangler *symbolizer_demangler(struct symbolizer *s);
 /* Tables of the reader are kept there; borrowed likewise. NULL: nowhere. */
 void symbolizer_set_cache(struct symbolizer *s, struct symbol_cache *cache);
 /* The identity of an open file, for symbolizer_add_file(): see reader_identify(). Never waits for

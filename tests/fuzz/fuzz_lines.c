@@ -44,7 +44,7 @@ static void read_file_itself(int fd)
 	segments = elf_image_segments(elf, &n);
 	for (size_t i = 0; i < OFFSETS; i++)
 		offsets[i] = n ? segments[i % n].offset + i * 5 : i;
-	if (lines_write(elf, dwarf, offsets, OFFSETS, answer) < 0)
+	if (lines_write(elf, dwarf, offsets, OFFSETS, answer, NULL) < 0)
 		return;
 	if (line_image_open(answer, NULL, &image) < 0 || image->n_addresses != OFFSETS)
 		abort();

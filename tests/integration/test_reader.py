@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import sys
 
 import harness as h
 
@@ -75,6 +76,16 @@ def is_started_again():
 
 
 @h.test(own_daemon=True)
+def names_are_demangled_by_a_reader():
+    """A glob over demangled names: of all functions of the file, by a process that has no file."""
+    daemon = h.Daemon()
+    found = daemon.json("probes", f"uprobe:{h.WORKLOADS}/wl_throw:Guard::*")
+    names = {p["symbol"] for p in found["probes"]}
+    h.check(any(name.startswith("_ZN5Guard") for name in names), f"functions: {names}")
+    h.check(readers(daemon), "there is a reader")
+
+
+@h.test(own_daemon=True)
 def tables_are_kept():
     cache = h.TMP / "kept"
     daemon = h.Daemon(cache=cache)
@@ -89,6 +100,32 @@ def tables_are_kept():
     daemon = h.Daemon(cache=cache)
     h.equal(names(daemon, f"{h.WORKLOADS}/wl_hot", h.TMP / "b.sonde"), HOT, "names")
     h.check(any((cache / name).stat().st_size != 50 for name in files), "they are whole again")
+
+
+@h.test(own_daemon=True)
+def files_that_lie_harm_nobody():
+    """Programs whose debug information is hostile, beside one that is not."""
+    made, program = h.TMP / "bad", f"{h.WORKLOADS}/wl_hot"
+    made.mkdir()
+    kinds = ["many_lines", "origin_cycle", "lying_sizes"]
+    h.run(sys.executable, h.ROOT / "tests/workloads/bad_files.py", program, "hot_a", made, *kinds)
+    daemon = h.Daemon()
+    daemon.sonde("attach", "--name", "s", "-F", "499", "-a")
+    for path in [program, *sorted(made.iterdir())]:
+        h.run(path, "--seconds", "1")
+    # By function and line, so that the debug information is asked for.
+    found = daemon.json("report", "--session", "s", "--kind", "cpu", "--by", "func")["rows"]
+    daemon.sonde("detach", "s")
+    by_file = {}
+    for row in found:
+        by_file.setdefault(row["binary"].rpartition("/")[2], set()).add(row["func"])
+    # What only lies about its debug information is named by its symbols; and the next file, too.
+    for name in ("wl_hot", "origin_cycle", "many_lines"):
+        h.check(HOT <= by_file.get(name, set()), f"functions of {name}: {by_file.get(name)}")
+    failed = [c["detail"] for c in daemon.json("doctor")["checks"] if c["name"] == "unreadable"]
+    h.equal([f"{made}/many_lines" in text for text in failed], [True], f"unreadable: {failed}")
+    h.check(daemon.process.poll() is None, "the daemon goes on")
+    daemon.stop()
 
 
 h.main()

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "symbol/name_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_child.h"
 #include "symbol_help.h"
@@ -47,6 +48,28 @@ static inline void say_that_it_hangs(void)
 	(void)rename(path, done);
 }
 
+/* Names that say so kill it; the others are demangled. fd has the question. */
+static inline int hostile_names(int fd)
+{
+	static const char *const deadly[] = {"segv", "hang"};
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *names = calloc(1, (size_t)size + 1);
+	const size_t begin = sizeof(struct name_question);
+
+	(void)!pread(fd, names, (size_t)size, 0);
+	for (size_t at = begin; at < (size_t)size; at += strlen(names + at) + 1) {
+		(void)!write(fd, "", 1);
+		if (strstr(names + at, deadly[0])) {
+			signal(SIGSEGV, SIG_DFL);
+			raise(SIGSEGV);
+		} else if (strstr(names + at, deadly[1])) {
+			raise(SIGSTOP);
+		}
+	}
+	free(names);
+	return ftruncate(fd, size) < 0 ? -errno : name_question_answer(fd);
+}
+
 static inline void hostile_reader(void)
 {
 	static const char junk[128] = "no table at all, but as long as one must be at least";
@@ -59,7 +82,9 @@ static inline void hostile_reader(void)
 	while (hostile_receive(&q, fds)) {
 		a = (struct reader_answer){.kind = q.kind, .seq = q.seq};
 		(void)!pread(fds[0], what, sizeof(what) - 1, 0);
-		if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
+		if (q.kind == READ_NAMES) {
+			a.result = hostile_names(fds[1]);
+		} else if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
 			/* Nothing more: an answer without content. */
 			a.identity.flags = READER_FILE_DWARF;
 		} else if (startswith(what, "segv")) {

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 
 #include "store/chunk.h"
+#include "store/history.h"
 #include "store/store.h"
 
 extern uint64_t rng;
@@ -44,11 +45,21 @@ struct store_session a_session(void);
 struct store_writer *create(void);
 /* A resolver; the name depends on everything that is handed to it. */
 char *name_of(void *arg, const struct model_file *f, const char *path, uint64_t offset);
-/* With it, and with lines that depend on the file and the offset. */
+/* The same, but notes what it is asked for. */
+char *note_asked(void *arg, const struct model_file *f, const char *path, uint64_t offset);
+extern struct asked {
+	uint64_t sum;
+	size_t n;
+} asked;
+/* With the first of them, and with lines that depend on the file and the offset. */
 const struct store_names *names_of(void);
 extern bool out_of_time;					 /* those lines cannot be had now */
 void write_batch(struct store_writer *w, struct store_batch *b); /* frees b */
 void record(struct recorded *rec, int windows);			 /* a whole recording in file */
+
+/* history_write(), which is to ask for the names that are announced, and no others. */
+int write_announced(struct history *h, int64_t session, const struct history_batch *b,
+		    struct error *e);
 
 void check_windows(const struct window *want, const struct window *total);
 void check_recording(const struct recorded *rec); /* that file holds exactly this */

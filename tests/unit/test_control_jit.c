@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Frames of code that this very process says it has made. */
 #include <criterion/criterion.h>
+#include <sys/stat.h>
 
 #include "control/jit.h"
 #include "sonde/base/format.h"
+#include "symbol/reader.h"
 
 #define CODE 0x7000000000
 
@@ -129,4 +131,55 @@ Test(control_jit, memory_of_files_and_the_kernel_is_left_alone)
 	cr_assert_eq(jit_frame(NULL, &map, CODE), 0);
 	map.file = model_file(model, NULL, "/memfd:code", FILE_SPECIAL);
 	cr_assert_str_eq(name(jit_frame(jit, &map, CODE)), "lie");
+}
+
+/* It is no fault of the file, which is read when there is a reader. */
+Test(control_jit, without_a_reader_there_is_no_name_yet)
+{
+	struct reader *none _cleanup_(reader_freep) = NULL;
+	uint32_t frame;
+
+	cr_assert_eq(reader_new("/nonexistent", &none), 0);
+	jit_set_reader(jit, none);
+	write_map("7000000000 20 one\n");
+	frame = frame_of(CODE + 5);
+	cr_assert_str_eq(name(frame), "");
+	jit_set_reader(jit, NULL);
+	usleep(120000);
+	jit_refresh(jit);
+	cr_assert_str_eq(name(frame), "one");
+}
+
+/* One that ends whatever it is asked: the file is not tried again. */
+Test(control_jit, what_the_reader_fails_at_is_left_alone)
+{
+	struct reader *bad _cleanup_(reader_freep) = NULL;
+	struct reader_failure failures[2];
+	char program[80];
+	uint32_t frame;
+	FILE *f;
+
+	/* It greets, takes one question and ends. */
+	snprintf(program, sizeof(program), "/tmp/sonde-jit-%d", getpid());
+	f = fopen(program, "we");
+	cr_assert_not_null(f);
+	fprintf(f,
+		"#!/bin/sh\ndd if=/dev/zero bs=%zu count=1 >&3 2>/dev/null\n"
+		"dd bs=4096 count=1 <&3 >/dev/null 2>&1\n",
+		sizeof(struct reader_answer));
+	fclose(f);
+	cr_assert_eq(chmod(program, 0700), 0);
+	cr_assert_eq(reader_new(program, &bad), 0);
+	jit_set_reader(jit, bad);
+	write_map("7000000000 20 one\n");
+	frame = frame_of(CODE + 5);
+	unlink(program);
+	cr_assert_str_eq(name(frame), "");
+	cr_assert_eq(reader_failures(bad, failures, 2), 1);
+	cr_assert_str_eq(failures[0].path, path);
+	usleep(120000);
+	write_map("7000000020 20 two\n");
+	jit_refresh(jit);
+	cr_assert_eq(reader_failures(bad, failures, 2), 1, "not asked again");
+	jit_set_reader(jit, NULL);
 }

@@ -153,3 +153,23 @@ Test(control_lines, what_is_known_of_files)
 	cr_assert_eq(l.prepare(l.arg, &file, path, &top, 1), 0);
 	cr_expect_eq(frame_lines_state(lines, file.build_id), LINES_READ);
 }
+
+/* What a recording has, too, is demangled by the reader, and by nobody else. */
+Test(control_lines, names_are_shown_by_the_reader)
+{
+	_cleanup_(reader_freep) struct reader *none = NULL;
+	_cleanup_(symbolizer_freep) struct symbolizer *s = NULL;
+	_cleanup_(frame_lines_freep) struct frame_lines *lines = NULL;
+	_cleanup_(freep) char *here = NULL, *there = NULL;
+	struct source_lines l;
+
+	cr_assert_eq(reader_new("/nonexistent", &none), 0);
+	cr_assert_eq(symbolizer_new(&s), 0);
+	cr_assert_eq(frame_lines_new(s, &lines), 0);
+	l = frame_lines_begin(lines, DEMANGLE_FULL);
+	here = l.show(l.arg, "_Z3topi");
+	cr_assert_str_eq(here, "top(int)", "tests may do without");
+	symbolizer_set_reader(s, none);
+	there = l.show(l.arg, "_Z3topi");
+	cr_assert_str_eq(there, "_Z3topi");
+}

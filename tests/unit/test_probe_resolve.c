@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "symbol/demangler.h"
+
 #define TESTED(name, k)                                                                            \
 	__attribute__((__noinline__, __noclone__, __used__)) int name(int n)                       \
 	{                                                                                          \
@@ -266,6 +268,33 @@ Test(resolve, limit)
 		resolve_ok(&t, "llvm::Module::*", NULL, NULL);
 	cr_expect_gt(set->n, 10);
 	cr_expect(startswith(set->points[0].symbol, "_ZN"), "%s", set->points[0].symbol);
+}
+
+/* Functions are then looked at in chunks, many more than one: the same are found. */
+Test(resolve, names_of_a_demangler)
+{
+	const char *files[] = {"/usr/lib/x86_64-linux-gnu/libstdc++.so.6"};
+	struct probe_target t = {.files = files, .n_files = 1};
+	_cleanup_(demangler_freep) struct demangler *d = NULL;
+	static const char *const texts[] = {"std::ios_base::*", "std::ios_base::Init::Init()",
+					    "*basic_string*append*"};
+
+	cr_assert_eq(demangler_new(&d), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct resolve_options options = {.returns = RETURN_AUTO, .demangler = d};
+		_cleanup_(probe_set_freep) struct probe_set *here = NULL, *there = NULL;
+		_cleanup_(spec_freep) struct spec *spec = NULL;
+		struct error e = {};
+
+		if (spec_parse(texts[i], &spec, &e) < 0)
+			cr_assert_fail("%s", e.message);
+		cr_assert_eq(probe_resolve(&t, &spec, 1, NULL, &here, &e), 0, "%s", e.message);
+		cr_assert_eq(probe_resolve(&t, &spec, 1, &options, &there, &e), 0, "%s", e.message);
+		cr_assert_gt(here->n, 0);
+		cr_assert_eq(here->n, there->n);
+		for (size_t k = 0; k < here->n; k++)
+			cr_assert_str_eq(here->points[k].symbol, there->points[k].symbol);
+	}
 }
 
 Test(resolve, exceptions_do_not_meet_return_probes)

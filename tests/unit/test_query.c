@@ -81,11 +81,14 @@ static void span(struct world *x, uint32_t proc, uint32_t path, uint64_t duratio
 	cr_assert_eq(window_add_span(&x->w, &s, NULL, false), 0);
 }
 
+static size_t n_asked; /* names of frames */
+
 /* Names letters; everything else stays without a name. */
 static char *resolve(void *arg, const struct model_file *file, const char *path, uint64_t offset)
 {
 	char name[] = {(char)offset, '\0'};
 
+	n_asked++;
 	cr_assert_null(arg);
 	cr_assert(file->flags & FILE_KERNEL || path[0] == '/');
 	return offset < 128 ? strdup(name) : NULL;
@@ -94,10 +97,17 @@ static char *resolve(void *arg, const struct model_file *file, const char *path,
 static void take(struct world *x, const struct selectors *selectors)
 {
 	const struct window *windows[] = {&x->w};
+	const struct snapshot_names names = {.resolve = resolve};
+	size_t n_before;
 
 	x->s = snapshot_free(x->s);
 	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, SAMPLE_CPU, 10, &x->s), 0);
+	n_asked = 0;
+	snapshot_each_unnamed(x->s, false, &names);
+	n_before = n_asked;
+	n_asked = 0;
 	cr_assert_eq(snapshot_name_frames(x->s, resolve, NULL), 0);
+	cr_assert_eq(n_asked, n_before);
 }
 
 static const struct report_row *find(const struct report *r, const char *key)

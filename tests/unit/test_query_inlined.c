@@ -262,6 +262,8 @@ Test(query_inlined, graph_and_report)
 	cr_expect_eq(n, 4);
 }
 
+static size_t n_asked; /* of files, and 100 of recordings */
+
 /* A file's names: of one letter, as the offset is. */
 static char *resolve(void *arg, const struct model_file *file, const char *path, uint64_t offset)
 {
@@ -269,6 +271,7 @@ static char *resolve(void *arg, const struct model_file *file, const char *path,
 
 	cr_assert_null(arg);
 	cr_assert(file && path);
+	n_asked++;
 	return offset < 128 ? strdup(name) : NULL;
 }
 
@@ -285,6 +288,7 @@ static char *resolve_louder(void *arg, const struct model_file *file, const char
 static char *show_plain(void *arg, const char *symbol)
 {
 	cr_assert_null(arg);
+	n_asked += 100;
 	return strdup(symbol);
 }
 
@@ -318,6 +322,10 @@ Test(query_inlined, names_are_replaced_where_the_file_still_says_them)
 
 	for (size_t i = 0; i < s.n_frames; i++)
 		frames[i].function = strdup(names[i]);
+	snapshot_each_unnamed(&s, false, &plain);
+	cr_assert_eq(n_asked, 0, "all have names");
+	snapshot_each_unnamed(&s, true, &plain);
+	cr_assert_eq(n_asked, 203);
 	cr_assert_eq(snapshot_rename_frames(&s, &plain, &louder), 0);
 	for (size_t i = 0; i < s.n_frames; i++) {
 		cr_expect_str_eq(frames[i].function, wanted[i]);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "sonde/base/format.h"
+#include "sonde/base/table.h"
 
 uint64_t rng;
 
@@ -254,12 +255,46 @@ struct store_writer *create(void)
 	return w;
 }
 
+struct asked asked;
+
+char *note_asked(void *arg, const struct model_file *f, const char *path, uint64_t offset)
+{
+	asked.sum = hash_mix(hash_mix(asked.sum, hash_bytes(path, strlen(path), f->flags)), offset);
+	asked.n++;
+	return name_of(arg, f, path, offset);
+}
+
 void write_batch(struct store_writer *w, struct store_batch *b)
 {
+	struct store_names names = *names_of();
+	struct asked before;
 	struct error e = {};
 
-	cr_assert_eq(store_write(w, b, names_of(), &e), 0, "%s", e.message);
+	names.resolve = note_asked;
+	asked = (struct asked){};
+	store_each_unnamed(w, b, note_asked, &rng);
+	before = asked;
+	asked = (struct asked){};
+	cr_assert_eq(store_write(w, b, &names, &e), 0, "%s", e.message);
+	cr_assert_eq(before.n, asked.n);
+	cr_assert_eq(before.sum, asked.sum);
 	store_batch_free(b);
+}
+
+int write_announced(struct history *h, int64_t session, const struct history_batch *b,
+		    struct error *e)
+{
+	struct asked before;
+	int r;
+
+	asked = (struct asked){};
+	history_each_unnamed(h, b, note_asked, &rng);
+	before = asked;
+	asked = (struct asked){};
+	r = history_write(h, session, b, note_asked, &rng, e);
+	cr_assert_eq(before.n, asked.n);
+	cr_assert_eq(before.sum, asked.sum);
+	return r;
 }
 
 void begin(struct recorded *rec)

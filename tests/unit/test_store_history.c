@@ -216,11 +216,6 @@ static void next_window(struct live *l, struct window *w)
 	w->end_ns = l->clock_ns - 1;
 }
 
-static int try_write(struct live *l, struct history_batch *b, struct error *e)
-{
-	return history_write(l->h, l->session, b, name_of, &rng, e);
-}
-
 /* Writes a random window, and adds what it says. */
 static void write_next(struct live *l, struct lines *want)
 {
@@ -234,7 +229,7 @@ static void write_next(struct live *l, struct lines *want)
 		describe_spans(want, l->rec.model, w.spans, w.n_spans, &w.more);
 	}
 	cr_assert_eq(history_batch_new(l->rec.model, &w, &l->sent, &b), 0);
-	cr_assert_eq(try_write(l, b, &e), 0, "%s", e.message);
+	cr_assert_eq(write_announced(l->h, l->session, b, &e), 0, "%s", e.message);
 }
 
 static void load_lines(uint64_t since_us, uint64_t until_us, struct lines *ret,
@@ -332,7 +327,7 @@ Test(history, frames_become_others)
 			describe(&want, l.rec.model, &w);
 		}
 		cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &b), 0);
-		cr_assert_eq(try_write(&l, b, &e), 0, "%s", e.message);
+		cr_assert_eq(write_announced(l.h, l.session, b, &e), 0, "%s", e.message);
 	}
 	check_equal(&want, 0, 0);
 	end_live(&l);
@@ -546,19 +541,19 @@ Test(history, a_batch_that_cannot_be_written)
 	describe_spans(&want, l.rec.model, w.spans, w.n_spans, &w.more);
 	cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &b), 0);
 	bound_files(64 << 10);
-	cr_assert_lt(try_write(&l, b, &e), 0);
+	cr_assert_lt(write_announced(l.h, l.session, b, &e), 0);
 	cr_assert_str_eq(e.name, "WriteFailed");
 	bound_files(RLIM_INFINITY);
 	/* Tried again it is there, once. */
 	e = (struct error){};
-	cr_assert_eq(try_write(&l, b, &e), 0, "%s", e.message);
+	cr_assert_eq(write_announced(l.h, l.session, b, &e), 0, "%s", e.message);
 	check_equal(&want, 0, 0);
 	/* One of a model before names what means nothing now. */
 	next_window(&l, &w);
 	cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &second), 0);
 	renew_model(&l);
 	write_next(&l, &want);
-	cr_assert_eq(try_write(&l, second, &e), -ESTALE);
+	cr_assert_eq(write_announced(l.h, l.session, second, &e), -ESTALE);
 	check_equal(&want, 0, 0);
 	end_live(&l);
 }

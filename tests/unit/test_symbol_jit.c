@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Perf maps: what is read of them and what is refused. */
+/* Perf maps: what is read of them, by the reader process, and what is refused. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,9 +8,11 @@
 #include "base_random.h"
 #include "symbol/code_ranges.h"
 #include "symbol/perf_map.h"
+#include "symbol/reader.h"
 
 static char path[64];
 static struct perf_map *map;
+static struct reader *reader;
 
 static int open_map_of(pid_t pid, const char **ret_reason)
 {
@@ -28,10 +30,12 @@ static void setup(void)
 {
 	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
 	unlink(path);
+	cr_assert_eq(reader_new(NULL, &reader), 0);
 }
 
 static void teardown(void)
 {
+	reader = reader_free(reader);
 	map = perf_map_free(map);
 	unlink(path);
 }
@@ -51,7 +55,7 @@ static void open_map(const char *text)
 {
 	write_map(text, "w");
 	cr_assert_eq(open_map_of(getpid(), NULL), 0);
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 }
 
 /* The name at an address; NULL: there must be none. */
@@ -92,7 +96,7 @@ Test(jit_map, later_lines_lie_on_top)
 	check(0x1050, "b");
 	check(0x1060, "a");
 	write_map("1000 100 d\n900 701 e\n", "a");
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, "e");
 	check(0x1001, "d");
 	check(0x10ff, "d");
@@ -119,7 +123,7 @@ Test(jit_map, what_is_no_line_is_passed_over)
 	check(0x3000, NULL);
 	cr_assert_eq(perf_map_entries(map), 1);
 	write_map(" yet\n", "a");
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	check(0x3000, "no end of line yet");
 }
 
@@ -141,11 +145,11 @@ Test(jit_map, a_file_written_anew_is_read_anew)
 	open_map("1000 10 old\n2000 10 older\n");
 	check(0x2000, "older");
 	write_map("1000 10 new\n", "w");
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, "new");
 	check(0x2000, NULL);
 	write_map("2000 10 longer than it was before\n", "w");
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, NULL);
 	check(0x2000, "longer than it was before");
 	cr_assert(!perf_map_is_unlinked(map));
@@ -162,10 +166,10 @@ Test(jit_map, what_is_not_read_at_once_is_read_later)
 		fprintf(f, "%x 10 name_%u\n", i * 16, i);
 	fclose(f);
 	cr_assert_eq(open_map_of(getpid(), NULL), 0);
-	cr_assert_eq(perf_map_refresh(map, 1), 1);
+	cr_assert_eq(perf_map_refresh(map, reader, 1, NULL), 1);
 	check(0, "name_0");
 	check(99999 * 16, NULL);
-	for (int i = 0; perf_map_refresh(map, 1) == 1; i++)
+	for (int i = 0; perf_map_refresh(map, reader, 1, NULL) == 1; i++)
 		cr_assert_lt(i, 100);
 	check(99999 * 16, "name_99999");
 }
@@ -179,7 +183,7 @@ Test(jit_map, bounds_hold, .timeout = 60)
 		fprintf(f, "%x 40 n\n", 0x7fffffff - i * 8);
 	fclose(f);
 	cr_assert_eq(open_map_of(getpid(), NULL), 0);
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	cr_assert_eq(perf_map_entries(map), PERF_MAP_MAX_ENTRIES);
 	check(0x7fffffff, "n");
 	cr_assert_lt(perf_map_bytes(map), (size_t)128 << 20);
@@ -247,7 +251,7 @@ Test(jit_map, a_process_that_is_gone)
 	write_map("1000 10 a\n", "w");
 	cr_assert_eq(perf_map_open(&owner, &map, NULL), 0);
 	jit_owner_close(&owner);
-	cr_assert_eq(perf_map_refresh(map, SIZE_MAX), 0);
+	cr_assert_eq(perf_map_refresh(map, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, "a");
 }
 

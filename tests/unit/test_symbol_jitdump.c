@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "symbol/jitdump.h"
+#include "symbol/reader.h"
 
 static uint8_t bytes[65536];
 static size_t len;
@@ -281,12 +282,14 @@ Test(jitdump, hostile)
 
 Test(jitdump, the_mapped_file_is_read_as_it_grows)
 {
+	struct reader *reader _cleanup_(reader_freep) = NULL;
 	struct jitdump *mapped = NULL;
 	struct jit_owner owner;
 	char path[64];
 	void *mark;
 	int fd;
 
+	cr_assert_eq(reader_new(NULL, &reader), 0);
 	snprintf(path, sizeof(path), "/tmp/jit-%d.dump", getpid());
 	fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
 	cr_assert_geq(fd, 0);
@@ -303,14 +306,14 @@ Test(jitdump, the_mapped_file_is_read_as_it_grows)
 	jit_owner_close(&owner);
 	jitdump_free(dump);
 	dump = mapped;
-	cr_assert_eq(jitdump_refresh(dump, SIZE_MAX), 0);
+	cr_assert_eq(jitdump_refresh(dump, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, 9, "one");
 	len = 0;
 	load(2, 0x1000, 0x20, 2, "two");
 	cr_assert_eq(write(fd, bytes, len - 40), (ssize_t)len - 40);
-	cr_assert_eq(jitdump_refresh(dump, SIZE_MAX), 0);
+	cr_assert_eq(jitdump_refresh(dump, reader, SIZE_MAX, NULL), 0);
 	cr_assert_eq(write(fd, bytes + len - 40, 40), 40);
-	cr_assert_eq(jitdump_refresh(dump, SIZE_MAX), 0);
+	cr_assert_eq(jitdump_refresh(dump, reader, SIZE_MAX, NULL), 0);
 	check(0x1000, 9, "two");
 	close(fd);
 }
