@@ -26,6 +26,7 @@ static const struct {
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
 	{"RecordPast", method_record_past, true},
+	{"Sql", method_sql, false},
 	{"MissingDebugInfo", method_missing_debug_info, false, true},
 	{"ForgetSymbols", method_forget_symbols, false},
 };

@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table raw_span: what chunks hold, unpacked one after another. What is asked of time, session,
+ * window and function decides which chunks need not be unpacked; SQLite then compares again, so
+ * that leaving out too few is slow but never wrong.
+ */
+#include "sql_private.h"
+
+enum column {
+	TIME_US,
+	DURATION_NS,
+	SELF_NS,
+	OFFCPU_NS,
+	SESSION,
+	WINDOW,
+	PROCESS,
+	PID,
+	TID,
+	COMM,
+	PATH,
+	FUNCTION,
+	BINARY,
+	DEPTH,
+	RET,
+	RESULT,
+	ERROR,
+	UNWOUND,
+	INSTANT,
+	ARGS,
+	EXCEPTION,
+	MESSAGE,
+	STACK,
+	ARG0,
+};
+
+static const char declaration[] =
+	"CREATE TABLE raw_span(time_us INTEGER, duration_ns INTEGER, self_ns INTEGER,"
+	" offcpu_ns INTEGER, session INTEGER, window INTEGER, process INTEGER, pid INTEGER,"
+	" tid INTEGER, comm TEXT, path INTEGER, function TEXT, binary TEXT, depth INTEGER,"
+	" ret INTEGER, result TEXT, error INTEGER, unwound INTEGER, instant INTEGER, args TEXT,"
+	" exception TEXT, message TEXT, stack INTEGER, arg0 INTEGER, arg1 INTEGER, arg2 INTEGER,"
+	" arg3 INTEGER, arg4 INTEGER, arg5 INTEGER)";
+
+/* What a constraint does, as letters of a plan: one for each argument of filter(). */
+enum {
+	AFTER = '>',
+	BEFORE = '<',
+	IN_SESSION = 's',
+	IN_WINDOW = 'w',
+	IS_FUNCTION = '=',
+	GLOB_FUNCTION = 'g',
+	LIKE_FUNCTION = 'l',
+	MAX_PLAN = 64,
+};
+
+struct spans_table {
+	sqlite3_vtab base;
+	struct sql *q;
+};
+
+struct cursor {
+	sqlite3_vtab_cursor base;
+	struct sql *q;
+	sqlite3_stmt *data;
+	int64_t first_us, last_us, session, window; /* -1: any */
+	bool nothing;				    /* no row can be wanted */
+	bool *is_wanted;			    /* by path; NULL: all functions are */
+	struct table windows; /* windows that have calls: 1, of functions that are wanted: 2 */
+	size_t chunk;	      /* the one after the one that is unpacked */
+	struct span_set set;
+	size_t i; /* the row is span i of it */
+};
+
+static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
+		      char **error)
+{
+	struct spans_table *t;
+	int code = sqlite3_declare_vtab(db, declaration);
+
+	(void)n, (void)args, (void)error;
+	if (code != SQLITE_OK)
+		return code;
+	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+	t = sqlite3_malloc(sizeof(*t));
+	if (!t)
+		return SQLITE_NOMEM;
+	*t = (struct spans_table){.q = arg};
+	*ret = &t->base;
+	return SQLITE_OK;
+}
+
+static int on_disconnect(sqlite3_vtab *table)
+{
+	sqlite3_free(table);
+	return SQLITE_OK;
+}
+
+/* The letter of a constraint; 0: it does not help. */
+static char plan_of(sqlite3_index_info *info, int i)
+{
+	int op = info->aConstraint[i].op;
+	bool equal = op == SQLITE_INDEX_CONSTRAINT_EQ;
+
+	switch (info->aConstraint[i].iColumn) {
+	case TIME_US:
+		return op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_GE ? AFTER
+		       : op == SQLITE_INDEX_CONSTRAINT_LT || op == SQLITE_INDEX_CONSTRAINT_LE
+			       ? BEFORE
+			       : 0;
+	case SESSION:
+		return equal ? IN_SESSION : 0;
+	case WINDOW:
+		return equal ? IN_WINDOW : 0;
+	case FUNCTION:
+		if (equal && strcasecmp(sqlite3_vtab_collation(info, i), "BINARY") == 0)
+			return IS_FUNCTION;
+		return op == SQLITE_INDEX_CONSTRAINT_GLOB   ? GLOB_FUNCTION
+		       : op == SQLITE_INDEX_CONSTRAINT_LIKE ? LIKE_FUNCTION
+							    : 0;
+	default:
+		return 0;
+	}
+}
+
+static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
+{
+	struct sql *q = ((struct spans_table *)table)->q;
+	double rows = 1e6;
+	char plan[MAX_PLAN + 1];
+	int n = 0;
+
+	if (sql_read_chunks(q) == SQLITE_OK)
+		rows = (double)q->names.n_chunks * CHUNK_MAX_SPANS / 4;
+	for (int i = 0; i < info->nConstraint && n < MAX_PLAN; i++) {
+		char letter = info->aConstraint[i].usable ? plan_of(info, i) : 0;
+
+		if (!letter)
+			continue;
+		plan[n++] = letter;
+		info->aConstraintUsage[i].argvIndex = n;
+		rows /= letter == AFTER || letter == BEFORE ? 2 : 10;
+	}
+	plan[n] = '\0';
+	info->idxStr = sqlite3_mprintf("%s", plan);
+	info->needToFreeIdxStr = 1;
+	info->estimatedRows = (sqlite3_int64)MAX(rows, 1.0);
+	/* Unpacking is dear: to be done once, and not for each row of another table. */
+	info->estimatedCost = MAX(rows, 1.0) * 10;
+	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
+{
+	struct cursor *c = sqlite3_malloc(sizeof(*c));
+
+	if (!c)
+		return SQLITE_NOMEM;
+	*c = (struct cursor){.q = ((struct spans_table *)table)->q};
+	*ret = &c->base;
+	return SQLITE_OK;
+}
+
+static void begin_again(struct cursor *c)
+{
+	span_set_release(&c->set);
+	table_release(&c->windows);
+	free(c->is_wanted);
+	c->is_wanted = NULL;
+	c->windows = (struct table){};
+	c->first_us = INT64_MIN;
+	c->last_us = INT64_MAX;
+	c->session = c->window = -1;
+	c->nothing = false;
+	c->chunk = c->i = 0;
+}
+
+static int on_close(sqlite3_vtab_cursor *cursor)
+{
+	struct cursor *c = (struct cursor *)cursor;
+
+	begin_again(c);
+	sqlite3_finalize(c->data);
+	sqlite3_free(c);
+	return SQLITE_OK;
+}
+
+static void narrow_id(struct cursor *c, sqlite3_value *v, int64_t *id)
+{
+	int64_t value = sqlite3_value_int64(v);
+
+	if (sqlite3_value_type(v) != SQLITE_INTEGER)
+		return;
+	if (value < 0 || (*id >= 0 && *id != value))
+		c->nothing = true;
+	*id = value;
+}
+
+/* Fractions are cut: that is below what is asked, so one more is let through. */
+static void narrow_time(struct cursor *c, sqlite3_value *v, char letter)
+{
+	int type = sqlite3_value_numeric_type(v);
+	int64_t value = sqlite3_value_int64(v);
+
+	if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
+		return;
+	if (type == SQLITE_FLOAT && letter == AFTER)
+		value -= value > INT64_MIN;
+	if (type == SQLITE_FLOAT && letter == BEFORE)
+		value += value < INT64_MAX;
+	if (letter == AFTER)
+		c->first_us = MAX(c->first_us, value);
+	else
+		c->last_us = MIN(c->last_us, value);
+}
+
+/* Functions are told apart once for each path, not for each span. */
+static int narrow_function(struct cursor *c, sqlite3_value *v, char letter)
+{
+	const char *text = (const char *)sqlite3_value_text(v);
+	struct sql_names *n = &c->q->names;
+	int code = sql_read_paths(c->q);
+
+	/* SQLite has a limit for patterns, too, and will complain. */
+	if (code != SQLITE_OK || !text || (letter != IS_FUNCTION && strlen(text) > 256))
+		return code;
+	if (!c->is_wanted) {
+		c->is_wanted = malloc(MAX(n->n_paths, 1U));
+		if (!c->is_wanted)
+			return SQLITE_NOMEM;
+		memset(c->is_wanted, true, MAX(n->n_paths, 1U));
+	}
+	for (size_t i = 0; i < n->n_paths && !sql_is_over(c->q); i++) {
+		const char *name = n->paths[i].function;
+
+		c->is_wanted[i] &= letter == IS_FUNCTION     ? streq(text, name)
+				   : letter == GLOB_FUNCTION ? sqlite3_strglob(text, name) == 0
+							     : sqlite3_strlike(text, name, 0) == 0;
+	}
+	return SQLITE_OK;
+}
+
+/* Statistics say in which windows calls of a function have ended. */
+static int find_windows(struct cursor *c)
+{
+	struct sql_names *n = &c->q->names;
+	int code = sql_read_seen(c->q);
+
+	for (size_t i = 0; i < n->n_seen && code == SQLITE_OK; i++) {
+		const uint32_t *path = table_get(&n->path_index, n->seen[i].path);
+		uint32_t *slot;
+		bool is_new;
+
+		slot = table_put(&c->windows, n->seen[i].window, &is_new);
+		if (!slot)
+			return SQLITE_NOMEM;
+		*slot |= path && c->is_wanted[*path] ? 3 : 1;
+	}
+	return code;
+}
+
+static bool chunk_is_wanted(const struct cursor *c, const struct sql_chunk *chunk)
+{
+	const uint32_t *window = c->is_wanted ? table_get(&c->windows, chunk->window) : NULL;
+
+	return chunk->last_us >= c->first_us && chunk->first_us <= c->last_us &&
+	       (c->session < 0 || c->session == chunk->session) &&
+	       (c->window < 0 || c->window == chunk->window) && (!window || *window & 2);
+}
+
+/* Chunks are larger than any value of a query may be. */
+static int unpack(struct cursor *c, const struct sql_chunk *chunk)
+{
+	struct sql *q = c->q;
+	int code = SQLITE_OK, r = -EBADMSG;
+
+	q->inside++;
+	sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, 16 << 20);
+	if (!c->data)
+		code = sqlite3_prepare_v2(q->db, "SELECT data FROM main.span_chunk WHERE id = ?",
+					  -1, &c->data, NULL);
+	if (code == SQLITE_OK) {
+		sqlite3_bind_int64(c->data, 1, chunk->id);
+		code = sqlite3_step(c->data);
+	}
+	sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, SQL_MAX_VALUE);
+	q->inside--;
+	if (code == SQLITE_ROW && sqlite3_column_type(c->data, 0) == SQLITE_BLOB) {
+		q->chunks_unpacked++;
+		r = chunk_decode(sqlite3_column_blob(c->data, 0), sqlite3_column_bytes(c->data, 0),
+				 &c->set);
+		code = r == -ENOMEM ? SQLITE_NOMEM : r < 0 ? SQLITE_CORRUPT_VTAB : SQLITE_OK;
+	}
+	sqlite3_reset(c->data);
+	return sql_note(q, code == SQLITE_DONE ? SQLITE_CORRUPT_VTAB : code);
+}
+
+static bool span_is_wanted(const struct cursor *c)
+{
+	const uint32_t *path;
+
+	if (!c->is_wanted)
+		return true;
+	path = table_get(&c->q->names.path_index, c->set.spans[c->i].path);
+	return path && c->is_wanted[*path];
+}
+
+/* From span i of the chunk on, the next one that may be wanted. */
+static int find_row(struct cursor *c)
+{
+	struct sql_names *n = &c->q->names;
+	int code = SQLITE_OK;
+
+	for (;;) {
+		for (; c->i < c->set.n; c->i++)
+			if (span_is_wanted(c))
+				return SQLITE_OK;
+		span_set_release(&c->set);
+		c->i = 0;
+		while (c->chunk < n->n_chunks && !chunk_is_wanted(c, &n->chunks[c->chunk]))
+			c->chunk++;
+		if (c->chunk >= n->n_chunks)
+			return SQLITE_OK;
+		if (sql_is_over(c->q))
+			return SQLITE_INTERRUPT;
+		code = unpack(c, &n->chunks[c->chunk++]);
+		if (code != SQLITE_OK)
+			return code;
+	}
+}
+
+static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, int n,
+		     sqlite3_value **args)
+{
+	struct cursor *c = (struct cursor *)cursor;
+	int code;
+
+	(void)number;
+	begin_again(c);
+	code = sql_read_chunks(c->q);
+	for (int i = 0; i < n && code == SQLITE_OK; i++) {
+		if (sqlite3_value_type(args[i]) == SQLITE_NULL)
+			c->nothing = true;
+		else if (plan[i] == AFTER || plan[i] == BEFORE)
+			narrow_time(c, args[i], plan[i]);
+		else if (plan[i] == IN_SESSION)
+			narrow_id(c, args[i], &c->session);
+		else if (plan[i] == IN_WINDOW)
+			narrow_id(c, args[i], &c->window);
+		else
+			code = narrow_function(c, args[i], plan[i]);
+	}
+	if (code == SQLITE_OK && c->is_wanted)
+		code = find_windows(c);
+	if (c->nothing)
+		c->chunk = c->q->names.n_chunks;
+	return code == SQLITE_OK ? find_row(c) : code;
+}
+
+static int on_next(sqlite3_vtab_cursor *cursor)
+{
+	struct cursor *c = (struct cursor *)cursor;
+
+	c->i++;
+	return find_row(c);
+}
+
+static int on_eof(sqlite3_vtab_cursor *cursor)
+{
+	const struct cursor *c = (struct cursor *)cursor;
+
+	return c->i >= c->set.n;
+}
+
+static void put_text(sqlite3_context *context, const char *text)
+{
+	if (text)
+		sqlite3_result_text(context, text, -1, SQLITE_STATIC);
+}
+
+static void put_string(sqlite3_context *context, struct sql *q, uint32_t id)
+{
+	char *text = id ? sql_string(q, id) : NULL;
+
+	if (text)
+		sqlite3_result_text(context, text, -1, free);
+}
+
+/* "{}" and "" where nothing is known, as the function has none; NULL where nothing was kept. */
+static void put_values(sqlite3_context *context, const struct cursor *c, struct sql_path *path,
+		       const struct span_more *more, bool args)
+{
+	_cleanup_(strbuf_release) struct strbuf out = {};
+	const struct sql_texts *texts = &c->q->options.texts;
+	const struct raw_span *span = &c->set.spans[c->i];
+
+	if (!path || !texts->open || (args && !more->args && !more->values_len))
+		return;
+	if (!path->opened) {
+		path->opened = true;
+		path->signature =
+			path->signature_text[0] ? texts->open(path->signature_text) : NULL;
+	}
+	if (args)
+		texts->args(path->signature, span, more, &out);
+	else if (path->signature)
+		texts->result(path->signature, span, more, &out);
+	if (strbuf_error(&out) < 0)
+		sqlite3_result_error_nomem(context);
+	else if (out.len)
+		sqlite3_result_text64(context, out.data, out.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+static void put_more(sqlite3_context *context, const struct cursor *c, int column)
+{
+	struct span_more more = more_pool_get(&c->set.more, c->i);
+	struct sql *q = c->q;
+
+	switch (column) {
+	case OFFCPU_NS:
+		if (c->set.more.kinds & MORE_OFFCPU)
+			sqlite3_result_int64(context, more.offcpu_ns);
+		break;
+	case RESULT:
+	case ARGS:
+		put_values(context, c, sql_path(q, c->set.spans[c->i].path), &more, column == ARGS);
+		break;
+	case EXCEPTION:
+		put_string(context, q, more.exception_type);
+		break;
+	case MESSAGE:
+		put_string(context, q, more.exception_message);
+		break;
+	case STACK:
+		if (more.stack)
+			sqlite3_result_int64(context, more.stack);
+		break;
+	default:
+		if (more.args)
+			sqlite3_result_int64(context, more.args[column - ARG0]);
+		break;
+	}
+}
+
+static void put_named(sqlite3_context *context, const struct cursor *c, int column)
+{
+	const struct raw_span *span = &c->set.spans[c->i];
+	const struct sql_process *process = NULL;
+	const struct sql_path *path = NULL;
+
+	if (column == FUNCTION || column == BINARY)
+		path = sql_path(c->q, span->path);
+	else
+		process = sql_process(c->q, span->process);
+	if (path)
+		put_text(context, column == FUNCTION ? path->function : path->binary);
+	else if (process && column == COMM)
+		put_text(context, process->comm);
+	else if (process)
+		sqlite3_result_int64(context, process->pid);
+}
+
+static int on_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
+{
+	const struct cursor *c = (struct cursor *)cursor;
+	const struct sql_chunk *chunk = &c->q->names.chunks[c->chunk - 1];
+	const struct raw_span *s = &c->set.spans[c->i];
+	int64_t numbers[ARG0] = {
+		[DURATION_NS] = s->duration_ns,
+		[SELF_NS] = s->self_ns,
+		[SESSION] = chunk->session,
+		[WINDOW] = chunk->window,
+		[PROCESS] = s->process,
+		[TID] = s->tid,
+		[PATH] = s->path,
+		[DEPTH] = s->depth,
+		[RET] = s->ret,
+		[ERROR] = !!(s->flags & SPAN_ERROR),
+		[UNWOUND] = !!(s->flags & SPAN_UNWOUND),
+		[INSTANT] = !!(s->flags & SPAN_INSTANT),
+	};
+
+	switch (column) {
+	case TIME_US:
+		sqlite3_result_int64(context, ((__int128)s->start_ns + chunk->offset_ns) / 1000);
+		break;
+	case PID:
+	case COMM:
+	case FUNCTION:
+	case BINARY:
+		put_named(context, c, column);
+		break;
+	case DURATION_NS:
+	case SELF_NS:
+	case SESSION:
+	case WINDOW:
+	case PROCESS:
+	case TID:
+	case PATH:
+	case DEPTH:
+	case ERROR:
+	case UNWOUND:
+	case INSTANT:
+		sqlite3_result_int64(context, numbers[column]);
+		break;
+	case RET:
+		if (!(s->flags & (SPAN_UNWOUND | SPAN_TAIL | SPAN_INSTANT)))
+			sqlite3_result_int64(context, numbers[column]);
+		break;
+	default:
+		put_more(context, c, column);
+		break;
+	}
+	return SQLITE_OK;
+}
+
+static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
+{
+	const struct cursor *c = (struct cursor *)cursor;
+
+	*ret = c->q->names.chunks[c->chunk - 1].id * CHUNK_MAX_SPANS + (int64_t)c->i;
+	return SQLITE_OK;
+}
+
+int sql_make_spans(struct sql *q)
+{
+	static const sqlite3_module module = {
+		.xCreate = on_connect,
+		.xConnect = on_connect,
+		.xBestIndex = on_best_index,
+		.xDisconnect = on_disconnect,
+		.xDestroy = on_disconnect,
+		.xOpen = on_open,
+		.xClose = on_close,
+		.xFilter = on_filter,
+		.xNext = on_next,
+		.xEof = on_eof,
+		.xColumn = on_column,
+		.xRowid = on_rowid,
+	};
+	int code = sqlite3_create_module_v2(q->db, "sonde_raw_span", &module, q, NULL);
+
+	/* Temporary, so that it is found before anything of that name in the file. */
+	return code != SQLITE_OK
+		       ? code
+		       : sqlite3_exec(q->db,
+				      "CREATE VIRTUAL TABLE temp.raw_span USING sonde_raw_span",
+				      NULL, NULL, NULL);
+}
