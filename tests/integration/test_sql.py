@@ -130,6 +130,11 @@ def waits_are_as_long_as_in_the_report(daemon):
     rows, _ = ask(path, "SELECT sum(samples), sum(waits) FROM window UNION ALL SELECT"
                   " sum(count) FILTER (WHERE kind = 'cpu'), sum(count) FILTER (WHERE kind = 'offcpu') FROM sample")
     h.equal(rows[0], rows[1], "windows")
+    # A window begins where the one before has ended.
+    rows, _ = ask(path, "SELECT start_us, end_us FROM window ORDER BY id")
+    h.equal([r[0] for r in rows[1:]], [r[1] for r in rows[:-1]], "windows follow one another")
+    raw = sqlite3.connect(path).execute("SELECT start_ns, end_ns FROM window ORDER BY id").fetchall()
+    h.check(all(0 < start <= end for start, end in raw), f"windows: {raw}")
 
 
 @h.test(own_daemon=True)
