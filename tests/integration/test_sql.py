@@ -202,6 +202,41 @@ def a_daemon_without_history_says_so(daemon):
     h.contains(error["fix"], "sonde sql -i FILE", "what to do")
 
 
+@h.test(own_daemon=True)
+def the_history_of_a_daemon_is_asked():
+    """Of two daemons after one another: each is a session, and the windows of both are there."""
+    store = h.TMP / "store"
+    history = {"store": store, "sessions": h.TMP / "none.d", "frequency": "199"}
+    sampled = []
+    for n in (1, 2):
+        daemon = h.Daemon(history=history)
+        w = h.Workload("hot", "--seconds", "1")
+        w.go()
+        w.finish()
+        query = f"SELECT sum(s.count), count(DISTINCT s.session) FROM sample s WHERE s.pid = {w.pid} AND s.kind = 'cpu'"
+        (count, sessions), = (tuple(r.values()) for r in daemon.json("sql", query)["rows"])
+        h.check(count > 50 and sessions == 1, f"samples of run {n}: {count} in {sessions} sessions")
+        rows = daemon.json("report", "--kind", "cpu", "-p", w.pid, "--by", "pid")["rows"]
+        h.equal([r["samples"] for r in rows], [count], "the report's samples")
+        sampled.append((w.pid, count))
+        rows = daemon.json("sql", f"SELECT comm, end_us - start_us AS us FROM (SELECT comm, start_us,"
+                           f" coalesce(exit_us, start_us) AS end_us FROM process WHERE pid = {w.pid})")["rows"]
+        h.equal(rows[0]["comm"], "wl_hot", "process")
+        if n == 1:
+            daemon.stop()
+    rows = daemon.json("sql", "SELECT pid, sum(count) AS n FROM sample WHERE comm = 'wl_hot' AND kind = 'cpu'"
+                       " GROUP BY pid, session ORDER BY session")["rows"]
+    h.equal([(r["pid"], r["n"]) for r in rows], sampled, "samples of both runs")
+    rows = daemon.json("sql", "SELECT s.id, s.ended_us IS NULL AS runs, min(w.start_us) >= s.started_us AS begins,"
+                       " max(w.end_us) <= unixepoch('now') * 1000000 + 2000000 AS ends"
+                       " FROM session s JOIN window w ON w.session = s.id GROUP BY s.id ORDER BY s.id")["rows"]
+    h.equal([(r["runs"], r["begins"], r["ends"]) for r in rows], [(0, 1, 1), (1, 1, 1)], f"sessions: {rows}")
+    # The store is a file as any other: for -i, too, while the daemon writes it.
+    rows, _ = ask(store / "history.sonde", "SELECT count(*) FROM session")
+    h.equal(rows, [(2,)], "by -i")
+    daemon.stop()
+
+
 def replay():
     """A daemon that answers from the recording on a socket; and its process."""
     path = str(h.TMP / f"replay-{time.monotonic_ns()}.sock")
