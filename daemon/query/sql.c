@@ -47,9 +47,15 @@ static int begin(struct sql *q, struct error *error)
 /* Temporary things are made though nothing may be written: the file itself is open read-only. */
 static int make_tables(struct sql *q)
 {
-	int64_t theirs = 1, none;
+	static const char indexes[] =
+		"SELECT count(*) FROM main.sqlite_schema WHERE type = 'index' AND rootpage > 0 AND"
+		" name IN ('sample_window', 'span_stat_window', 'loss_window')";
+	int64_t theirs = 1, n_indexes, none;
 	int code;
 
+	if (schema_number(q->db, indexes, &n_indexes) < 0)
+		return SQLITE_CORRUPT;
+	q->indexed = n_indexes == 3 && q->version >= 3;
 	code = sqlite3_exec(q->db, "PRAGMA query_only = OFF", NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sql_make_functions(q);

@@ -64,6 +64,7 @@ struct sql {
 	enum sql_cut cut;
 	uint64_t rows, bytes, chunks_unpacked;
 	char refused[256];
+	bool indexed;	  /* the file finds what is of a window by indexes: the rolling store */
 	bool json_tables; /* may be used: the file has no tables of these names */
 	struct sql_names names;
 };

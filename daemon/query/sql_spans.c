@@ -61,7 +61,7 @@ struct spans_table {
 struct cursor {
 	sqlite3_vtab_cursor base;
 	struct sql *q;
-	sqlite3_stmt *data;
+	sqlite3_stmt *data, *seen;
 	int64_t first_us, last_us, session, window; /* -1: any */
 	bool nothing;				    /* no row can be wanted */
 	bool *is_wanted;			    /* by path; NULL: all functions are */
@@ -180,6 +180,7 @@ static int on_close(sqlite3_vtab_cursor *cursor)
 
 	begin_again(c);
 	sqlite3_finalize(c->data);
+	sqlite3_finalize(c->seen);
 	sqlite3_free(c);
 	return SQLITE_OK;
 }
@@ -239,6 +240,13 @@ static int narrow_function(struct cursor *c, sqlite3_value *v, char letter)
 	return SQLITE_OK;
 }
 
+static bool path_is_wanted(const struct cursor *c, int64_t id)
+{
+	const uint32_t *path = table_get(&c->q->names.path_index, id);
+
+	return path && c->is_wanted[*path];
+}
+
 /* Statistics say in which windows calls of a function have ended. */
 static int find_windows(struct cursor *c)
 {
@@ -246,25 +254,66 @@ static int find_windows(struct cursor *c)
 	int code = sql_read_seen(c->q);
 
 	for (size_t i = 0; i < n->n_seen && code == SQLITE_OK; i++) {
-		const uint32_t *path = table_get(&n->path_index, n->seen[i].path);
 		uint32_t *slot;
 		bool is_new;
 
 		slot = table_put(&c->windows, n->seen[i].window, &is_new);
 		if (!slot)
 			return SQLITE_NOMEM;
-		*slot |= path && c->is_wanted[*path] ? 3 : 1;
+		*slot |= path_is_wanted(c, n->seen[i].path) ? 3 : 1;
 	}
 	return code;
 }
 
-static bool chunk_is_wanted(const struct cursor *c, const struct sql_chunk *chunk)
+/* The same of one window, when its chunk has its turn: for files with many, and an index. */
+static int look_into_window(struct cursor *c, int64_t window)
 {
-	const uint32_t *window = c->is_wanted ? table_get(&c->windows, chunk->window) : NULL;
+	struct sql *q = c->q;
+	uint32_t *slot, seen = 0;
+	int code = SQLITE_OK;
+	bool is_new;
 
-	return chunk->last_us >= c->first_us && chunk->first_us <= c->last_us &&
-	       (c->session < 0 || c->session == chunk->session) &&
-	       (c->window < 0 || c->window == chunk->window) && (!window || *window & 2);
+	if (table_get(&c->windows, window))
+		return SQLITE_OK;
+	q->inside++;
+	if (!c->seen)
+		code = sqlite3_prepare_v2(q->db, "SELECT path FROM main.span_stat WHERE window = ?",
+					  -1, &c->seen, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_bind_int64(c->seen, 1, window);
+	while ((code == SQLITE_OK || code == SQLITE_ROW) && seen != 3 &&
+	       (code = sqlite3_step(c->seen)) == SQLITE_ROW)
+		seen = path_is_wanted(c, sqlite3_column_int64(c->seen, 0)) ? 3 : 1;
+	sqlite3_reset(c->seen);
+	q->inside--;
+	code = sql_note(q, code);
+	if (code != SQLITE_OK)
+		return code;
+	slot = table_put(&c->windows, window, &is_new);
+	if (!slot)
+		return SQLITE_NOMEM;
+	/* Where nothing is known of a window anything may be in it. */
+	*slot = seen ? seen : 2;
+	return SQLITE_OK;
+}
+
+/* 1, 0, or a negative SQLite code. */
+static int chunk_is_wanted(struct cursor *c, const struct sql_chunk *chunk)
+{
+	const uint32_t *window;
+	int code;
+
+	if (chunk->last_us < c->first_us || chunk->first_us > c->last_us ||
+	    (c->session >= 0 && c->session != chunk->session) ||
+	    (c->window >= 0 && c->window != chunk->window))
+		return 0;
+	if (!c->is_wanted)
+		return 1;
+	code = c->q->indexed ? look_into_window(c, chunk->window) : SQLITE_OK;
+	if (code != SQLITE_OK)
+		return -code;
+	window = table_get(&c->windows, chunk->window);
+	return !window || *window & 2;
 }
 
 /* Chunks are larger than any value of a query may be. */
@@ -296,19 +345,14 @@ static int unpack(struct cursor *c, const struct sql_chunk *chunk)
 
 static bool span_is_wanted(const struct cursor *c)
 {
-	const uint32_t *path;
-
-	if (!c->is_wanted)
-		return true;
-	path = table_get(&c->q->names.path_index, c->set.spans[c->i].path);
-	return path && c->is_wanted[*path];
+	return !c->is_wanted || path_is_wanted(c, c->set.spans[c->i].path);
 }
 
 /* From span i of the chunk on, the next one that may be wanted. */
 static int find_row(struct cursor *c)
 {
 	struct sql_names *n = &c->q->names;
-	int code = SQLITE_OK;
+	int code;
 
 	for (;;) {
 		for (; c->i < c->set.n; c->i++)
@@ -316,13 +360,16 @@ static int find_row(struct cursor *c)
 				return SQLITE_OK;
 		span_set_release(&c->set);
 		c->i = 0;
-		while (c->chunk < n->n_chunks && !chunk_is_wanted(c, &n->chunks[c->chunk]))
-			c->chunk++;
 		if (c->chunk >= n->n_chunks)
 			return SQLITE_OK;
 		if (sql_is_over(c->q))
 			return SQLITE_INTERRUPT;
-		code = unpack(c, &n->chunks[c->chunk++]);
+		code = chunk_is_wanted(c, &n->chunks[c->chunk++]);
+		if (code < 0)
+			return -code;
+		if (code == 0)
+			continue;
+		code = unpack(c, &n->chunks[c->chunk - 1]);
 		if (code != SQLITE_OK)
 			return code;
 	}
@@ -349,7 +396,7 @@ static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, 
 		else
 			code = narrow_function(c, args[i], plan[i]);
 	}
-	if (code == SQLITE_OK && c->is_wanted)
+	if (code == SQLITE_OK && c->is_wanted && !c->q->indexed)
 		code = find_windows(c);
 	if (c->nothing)
 		c->chunk = c->q->names.n_chunks;

@@ -163,6 +163,48 @@ Test(sql, only_chunks_that_may_have_what_is_asked_are_unpacked)
 	}
 }
 
+static void add_indexes(void)
+{
+	sql_change("CREATE INDEX sample_window ON sample(window);"
+		   "CREATE INDEX span_stat_window ON span_stat(window);"
+		   "CREATE INDEX loss_window ON loss(window);");
+}
+
+/* Views of files with indexes are other ones, and look-ups of windows, too; answers are not. */
+Test(sql, indexes_change_no_answer)
+{
+	static const char *const queries[] = {
+		"SELECT * FROM window ORDER BY id",
+		"SELECT * FROM sample ORDER BY window, stack, kind, count, total_ns",
+		"SELECT * FROM span ORDER BY window, path",
+		"SELECT * FROM loss ORDER BY window, kind",
+		"SELECT w.id, sum(s.count) FROM window w JOIN sample s ON s.window = w.id"
+		" WHERE s.time_us >= 1796041450000000 GROUP BY w.id",
+		"SELECT count(*) FROM raw_span WHERE function LIKE 'n%'",
+	};
+	_cleanup_(strbuf_release) struct strbuf with = {};
+	struct strbuf without[ARRAY_SIZE(queries)] = {};
+	struct error e = {};
+
+	sql_make(3);
+	for (size_t i = 0; i < ARRAY_SIZE(queries); i++)
+		cr_assert_eq(sql_answer(queries[i], NULL, &without[i], &e, NULL), 0, "%s",
+			     e.message);
+	add_indexes();
+	for (size_t i = 0; i < ARRAY_SIZE(queries); i++) {
+		strbuf_reset(&with);
+		cr_assert_eq(sql_answer(queries[i], NULL, &with, &e, NULL), 0, "%s", e.message);
+		cr_expect_str_eq(with.data, without[i].data, "%s", queries[i]);
+		strbuf_release(&without[i]);
+	}
+	cr_expect_eq(sql_expect("SELECT count(*) FROM raw_span WHERE function = 'escape'", "15\n"),
+		     1);
+	cr_expect_eq(sql_expect("SELECT count(*) FROM raw_span WHERE function = 'none'", "0\n"), 0);
+	sql_change("DELETE FROM span_stat WHERE window = 1");
+	cr_expect_eq(sql_expect("SELECT count(*) FROM raw_span WHERE function = 'escape'", "15\n"),
+		     1);
+}
+
 /* As the rolling store has them: several runs of the daemon, ids with holes. */
 Test(sql, several_sessions_and_ids_that_are_not_dense)
 {
