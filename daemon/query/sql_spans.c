@@ -4,34 +4,7 @@
  * window and function decides which chunks need not be unpacked; SQLite then compares again, so
  * that leaving out too few is slow but never wrong.
  */
-#include "sql_private.h"
-
-enum column {
-	TIME_US,
-	DURATION_NS,
-	SELF_NS,
-	OFFCPU_NS,
-	SESSION,
-	WINDOW,
-	PROCESS,
-	PID,
-	TID,
-	COMM,
-	PATH,
-	FUNCTION,
-	BINARY,
-	DEPTH,
-	RET,
-	RESULT,
-	ERROR,
-	UNWOUND,
-	INSTANT,
-	ARGS,
-	EXCEPTION,
-	MESSAGE,
-	STACK,
-	ARG0,
-};
+#include "sql_spans.h"
 
 static const char declaration[] =
 	"CREATE TABLE raw_span(time_us INTEGER, duration_ns INTEGER, self_ns INTEGER,"
@@ -56,19 +29,6 @@ enum {
 struct spans_table {
 	sqlite3_vtab base;
 	struct sql *q;
-};
-
-struct cursor {
-	sqlite3_vtab_cursor base;
-	struct sql *q;
-	sqlite3_stmt *data, *seen;
-	int64_t first_us, last_us, session, window; /* -1: any */
-	bool nothing;				    /* no row can be wanted */
-	bool *is_wanted;			    /* by path; NULL: all functions are */
-	struct table windows; /* windows that have calls: 1, of functions that are wanted: 2 */
-	size_t chunk;	      /* the one after the one that is unpacked */
-	struct span_set set;
-	size_t i; /* the row is span i of it */
 };
 
 static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
@@ -151,16 +111,16 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
 {
-	struct cursor *c = sqlite3_malloc(sizeof(*c));
+	struct sql_spans_cursor *c = sqlite3_malloc(sizeof(*c));
 
 	if (!c)
 		return SQLITE_NOMEM;
-	*c = (struct cursor){.q = ((struct spans_table *)table)->q};
+	*c = (struct sql_spans_cursor){.q = ((struct spans_table *)table)->q};
 	*ret = &c->base;
 	return SQLITE_OK;
 }
 
-static void begin_again(struct cursor *c)
+static void begin_again(struct sql_spans_cursor *c)
 {
 	span_set_release(&c->set);
 	table_release(&c->windows);
@@ -176,7 +136,7 @@ static void begin_again(struct cursor *c)
 
 static int on_close(sqlite3_vtab_cursor *cursor)
 {
-	struct cursor *c = (struct cursor *)cursor;
+	struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
 	begin_again(c);
 	sqlite3_finalize(c->data);
@@ -185,7 +145,7 @@ static int on_close(sqlite3_vtab_cursor *cursor)
 	return SQLITE_OK;
 }
 
-static void narrow_id(struct cursor *c, sqlite3_value *v, int64_t *id)
+static void narrow_id(struct sql_spans_cursor *c, sqlite3_value *v, int64_t *id)
 {
 	int64_t value = sqlite3_value_int64(v);
 
@@ -197,7 +157,7 @@ static void narrow_id(struct cursor *c, sqlite3_value *v, int64_t *id)
 }
 
 /* Fractions are cut: that is below what is asked, so one more is let through. */
-static void narrow_time(struct cursor *c, sqlite3_value *v, char letter)
+static void narrow_time(struct sql_spans_cursor *c, sqlite3_value *v, char letter)
 {
 	int type = sqlite3_value_numeric_type(v);
 	int64_t value = sqlite3_value_int64(v);
@@ -215,7 +175,7 @@ static void narrow_time(struct cursor *c, sqlite3_value *v, char letter)
 }
 
 /* Functions are told apart once for each path, not for each span. */
-static int narrow_function(struct cursor *c, sqlite3_value *v, char letter)
+static int narrow_function(struct sql_spans_cursor *c, sqlite3_value *v, char letter)
 {
 	const char *text = (const char *)sqlite3_value_text(v);
 	struct sql_names *n = &c->q->names;
@@ -240,7 +200,7 @@ static int narrow_function(struct cursor *c, sqlite3_value *v, char letter)
 	return SQLITE_OK;
 }
 
-static bool path_is_wanted(const struct cursor *c, int64_t id)
+static bool path_is_wanted(const struct sql_spans_cursor *c, int64_t id)
 {
 	const uint32_t *path = table_get(&c->q->names.path_index, id);
 
@@ -248,7 +208,7 @@ static bool path_is_wanted(const struct cursor *c, int64_t id)
 }
 
 /* Statistics say in which windows calls of a function have ended. */
-static int find_windows(struct cursor *c)
+static int find_windows(struct sql_spans_cursor *c)
 {
 	struct sql_names *n = &c->q->names;
 	int code = sql_read_seen(c->q);
@@ -266,7 +226,7 @@ static int find_windows(struct cursor *c)
 }
 
 /* The same of one window, when its chunk has its turn: for files with many, and an index. */
-static int look_into_window(struct cursor *c, int64_t window)
+static int look_into_window(struct sql_spans_cursor *c, int64_t window)
 {
 	struct sql *q = c->q;
 	uint32_t *slot, seen = 0;
@@ -298,7 +258,7 @@ static int look_into_window(struct cursor *c, int64_t window)
 }
 
 /* 1, 0, or a negative SQLite code. */
-static int chunk_is_wanted(struct cursor *c, const struct sql_chunk *chunk)
+static int chunk_is_wanted(struct sql_spans_cursor *c, const struct sql_chunk *chunk)
 {
 	const uint32_t *window;
 	int code;
@@ -317,7 +277,7 @@ static int chunk_is_wanted(struct cursor *c, const struct sql_chunk *chunk)
 }
 
 /* Chunks are larger than any value of a query may be. */
-static int unpack(struct cursor *c, const struct sql_chunk *chunk)
+static int unpack(struct sql_spans_cursor *c, const struct sql_chunk *chunk)
 {
 	struct sql *q = c->q;
 	int code = SQLITE_OK, r = -EBADMSG;
@@ -343,13 +303,13 @@ static int unpack(struct cursor *c, const struct sql_chunk *chunk)
 	return sql_note(q, code == SQLITE_DONE ? SQLITE_CORRUPT_VTAB : code);
 }
 
-static bool span_is_wanted(const struct cursor *c)
+static bool span_is_wanted(const struct sql_spans_cursor *c)
 {
 	return !c->is_wanted || path_is_wanted(c, c->set.spans[c->i].path);
 }
 
 /* From span i of the chunk on, the next one that may be wanted. */
-static int find_row(struct cursor *c)
+static int find_row(struct sql_spans_cursor *c)
 {
 	struct sql_names *n = &c->q->names;
 	int code;
@@ -378,7 +338,7 @@ static int find_row(struct cursor *c)
 static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, int n,
 		     sqlite3_value **args)
 {
-	struct cursor *c = (struct cursor *)cursor;
+	struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 	int code;
 
 	(void)number;
@@ -405,7 +365,7 @@ static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, 
 
 static int on_next(sqlite3_vtab_cursor *cursor)
 {
-	struct cursor *c = (struct cursor *)cursor;
+	struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
 	c->i++;
 	return find_row(c);
@@ -413,156 +373,14 @@ static int on_next(sqlite3_vtab_cursor *cursor)
 
 static int on_eof(sqlite3_vtab_cursor *cursor)
 {
-	const struct cursor *c = (struct cursor *)cursor;
+	const struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
 	return c->i >= c->set.n;
 }
 
-static void put_text(sqlite3_context *context, const char *text)
-{
-	if (text)
-		sqlite3_result_text(context, text, -1, SQLITE_STATIC);
-}
-
-static void put_string(sqlite3_context *context, struct sql *q, uint32_t id)
-{
-	char *text = id ? sql_string(q, id) : NULL;
-
-	if (text)
-		sqlite3_result_text(context, text, -1, free);
-}
-
-/* "{}" and "" where nothing is known, as the function has none; NULL where nothing was kept. */
-static void put_values(sqlite3_context *context, const struct cursor *c, struct sql_path *path,
-		       const struct span_more *more, bool args)
-{
-	_cleanup_(strbuf_release) struct strbuf out = {};
-	const struct sql_texts *texts = &c->q->options.texts;
-	const struct raw_span *span = &c->set.spans[c->i];
-
-	if (!path || !texts->open || (args && !more->args && !more->values_len))
-		return;
-	if (!path->opened) {
-		path->opened = true;
-		path->signature =
-			path->signature_text[0] ? texts->open(path->signature_text) : NULL;
-	}
-	if (args)
-		texts->args(path->signature, span, more, &out);
-	else if (path->signature)
-		texts->result(path->signature, span, more, &out);
-	if (strbuf_error(&out) < 0)
-		sqlite3_result_error_nomem(context);
-	else if (out.len)
-		sqlite3_result_text64(context, out.data, out.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-}
-
-static void put_more(sqlite3_context *context, const struct cursor *c, int column)
-{
-	struct span_more more = more_pool_get(&c->set.more, c->i);
-	struct sql *q = c->q;
-
-	switch (column) {
-	case OFFCPU_NS:
-		if (c->set.more.kinds & MORE_OFFCPU)
-			sqlite3_result_int64(context, more.offcpu_ns);
-		break;
-	case RESULT:
-	case ARGS:
-		put_values(context, c, sql_path(q, c->set.spans[c->i].path), &more, column == ARGS);
-		break;
-	case EXCEPTION:
-		put_string(context, q, more.exception_type);
-		break;
-	case MESSAGE:
-		put_string(context, q, more.exception_message);
-		break;
-	case STACK:
-		if (more.stack)
-			sqlite3_result_int64(context, more.stack);
-		break;
-	default:
-		if (more.args)
-			sqlite3_result_int64(context, more.args[column - ARG0]);
-		break;
-	}
-}
-
-static void put_named(sqlite3_context *context, const struct cursor *c, int column)
-{
-	const struct raw_span *span = &c->set.spans[c->i];
-	const struct sql_process *process = NULL;
-	const struct sql_path *path = NULL;
-
-	if (column == FUNCTION || column == BINARY)
-		path = sql_path(c->q, span->path);
-	else
-		process = sql_process(c->q, span->process);
-	if (path)
-		put_text(context, column == FUNCTION ? path->function : path->binary);
-	else if (process && column == COMM)
-		put_text(context, process->comm);
-	else if (process)
-		sqlite3_result_int64(context, process->pid);
-}
-
-static int on_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
-{
-	const struct cursor *c = (struct cursor *)cursor;
-	const struct sql_chunk *chunk = &c->q->names.chunks[c->chunk - 1];
-	const struct raw_span *s = &c->set.spans[c->i];
-	int64_t numbers[ARG0] = {
-		[DURATION_NS] = s->duration_ns,
-		[SELF_NS] = s->self_ns,
-		[SESSION] = chunk->session,
-		[WINDOW] = chunk->window,
-		[PROCESS] = s->process,
-		[TID] = s->tid,
-		[PATH] = s->path,
-		[DEPTH] = s->depth,
-		[RET] = s->ret,
-		[ERROR] = !!(s->flags & SPAN_ERROR),
-		[UNWOUND] = !!(s->flags & SPAN_UNWOUND),
-		[INSTANT] = !!(s->flags & SPAN_INSTANT),
-	};
-
-	switch (column) {
-	case TIME_US:
-		sqlite3_result_int64(context, ((__int128)s->start_ns + chunk->offset_ns) / 1000);
-		break;
-	case PID:
-	case COMM:
-	case FUNCTION:
-	case BINARY:
-		put_named(context, c, column);
-		break;
-	case DURATION_NS:
-	case SELF_NS:
-	case SESSION:
-	case WINDOW:
-	case PROCESS:
-	case TID:
-	case PATH:
-	case DEPTH:
-	case ERROR:
-	case UNWOUND:
-	case INSTANT:
-		sqlite3_result_int64(context, numbers[column]);
-		break;
-	case RET:
-		if (!(s->flags & (SPAN_UNWOUND | SPAN_TAIL | SPAN_INSTANT)))
-			sqlite3_result_int64(context, numbers[column]);
-		break;
-	default:
-		put_more(context, c, column);
-		break;
-	}
-	return SQLITE_OK;
-}
-
 static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
-	const struct cursor *c = (struct cursor *)cursor;
+	const struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
 	*ret = c->q->names.chunks[c->chunk - 1].id * CHUNK_MAX_SPANS + (int64_t)c->i;
 	return SQLITE_OK;
@@ -581,7 +399,7 @@ int sql_make_spans(struct sql *q)
 		.xFilter = on_filter,
 		.xNext = on_next,
 		.xEof = on_eof,
-		.xColumn = on_column,
+		.xColumn = sql_spans_column,
 		.xRowid = on_rowid,
 	};
 	int code = sqlite3_create_module_v2(q->db, "sonde_raw_span", &module, q, NULL);
