@@ -14,7 +14,7 @@ static int exit_status(const struct cli *cli)
 						  : error_exit_status(cli->error.name);
 }
 
-/* The condition with a mark below the column that the daemon complained about. */
+/* The condition or the query with a mark below the column that the daemon complained about. */
 static void point_at(struct output *output, const struct options *o, const struct error *e)
 {
 	const char *const given[] = {o->where, o->begin, o->stack_if};
@@ -26,8 +26,14 @@ static void point_at(struct output *output, const struct options *o, const struc
 			text = given[i];
 			n++;
 		}
-	if (n != 1 || output_is_json(output) || !streq(e->name, "BadCondition") ||
-	    sscanf(e->message, "column %u:", &column) != 1 || column > strlen(text) + 1)
+	if (streq(e->name, "BadQuery") && o->n_operands == 1 && !streq(o->operands[0], "-")) {
+		text = o->operands[0];
+		n = 1;
+	} else if (!streq(e->name, "BadCondition")) {
+		return;
+	}
+	if (n != 1 || output_is_json(output) || sscanf(e->message, "column %u:", &column) != 1 ||
+	    column > strlen(text) + 1)
 		return;
 	output_note(output, "  %s", text);
 	output_note(output, "  %*s^", (int)column - 1, "");

@@ -75,7 +75,7 @@ struct options {
 	struct number since, until; /* us since the epoch */
 	struct range range;
 	/* what to collect */
-	struct number min_duration, max_depth, frequency, duration, count;
+	struct number min_duration, max_depth, frequency, duration, count, timeout;
 	bool errors, null_is_error, args, stats_only;
 	const char *name;
 	const char *where, *begin, *stack_if, *returns;
@@ -83,7 +83,7 @@ struct options {
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle;
-	bool no_inline, debuginfod, follow;
+	bool no_inline, debuginfod, follow, csv;
 	/* what to fetch */
 	bool fetch;
 	const char *urls;

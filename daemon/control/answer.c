@@ -32,19 +32,6 @@ static const char *kind_name(enum frame_kind kind)
 	return "user";
 }
 
-const char *loss_name(enum loss_kind kind)
-{
-	static const char *const names[LOSS_COUNTERS] = {
-		[LOSS_RING_SPAN] = "ring_span",	  [LOSS_RING_SAMPLE] = "ring_sample",
-		[LOSS_RING_EVENT] = "ring_event", [LOSS_TOO_DEEP] = "too_deep",
-		[LOSS_NO_MEMORY] = "no_memory",	  [LOSS_RETURN] = "return",
-		[LOSS_STACK] = "stack",		  [LOSS_PATHS_FULL] = "paths_full",
-		[LOSS_UNDECIDED] = "undecided",
-	};
-
-	return (size_t)kind < ARRAY_SIZE(names) ? names[kind] : NULL;
-}
-
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c)
 {
 	json_object_begin(w, key);

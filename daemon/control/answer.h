@@ -46,8 +46,6 @@ struct answer_span_options {
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c);
 /* The kinds that were lost at all. Calls that filters left out are no loss. */
 void answer_losses(struct json_writer *w, const char *key, const uint64_t losses[LOSS_COUNTERS]);
-/* "ring_span"; NULL for what is not a loss. */
-const char *loss_name(enum loss_kind kind);
 
 void answer_report_rows(struct json_writer *w, const char *key, const struct report *r);
 void answer_graph_rows(struct json_writer *w, const char *key, const struct graph *g);

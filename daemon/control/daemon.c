@@ -164,9 +164,7 @@ static void take_batches(struct daemon *d)
 
 static int on_collector(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	(void)source;
-	(void)fd;
-	(void)events;
+	(void)source, (void)fd, (void)events;
 	take_batches(arg);
 	return 0;
 }
@@ -364,6 +362,7 @@ struct daemon *daemon_free(struct daemon *d)
 {
 	if (!d)
 		return NULL;
+	atomic_store(&d->ending, true);
 	if (d->writer) {
 		for (struct session *s = d->sessions; s; s = s->next)
 			if (s->active)

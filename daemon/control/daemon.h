@@ -6,6 +6,8 @@
 #ifndef SONDE_CONTROL_DAEMON_H
 #define SONDE_CONTROL_DAEMON_H
 
+#include <stdatomic.h>
+
 #include "collect/collector.h"
 #include "control/config.h"
 #include "control/frame_lines.h"
@@ -46,6 +48,7 @@ struct daemon {
 	struct error kernel_error;    /* why there is no kernel side */
 	struct error recording_error; /* why the recording could not be opened */
 	struct collector *collector;
+	atomic_bool ending;	       /* long questions are given up */
 	struct worker *writer, *asker; /* packing and writing; answering */
 	struct keeper *keeper;	       /* NULL: there is no rolling store */
 	struct session_context context;

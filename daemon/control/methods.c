@@ -9,6 +9,8 @@ static const struct {
 	void (*handler)(struct daemon *d, struct call *call);
 	bool live;    /* needs the kernel side */
 	bool history; /* may be about a part of a file: see view.h */
+	bool opens;   /* opens the file for itself: one that is no recording, as of several sessions
+		       */
 } methods[] = {
 	{"Status", method_status, false},
 	{"Doctor", method_doctor, false},
@@ -26,6 +28,7 @@ static const struct {
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
 	{"RecordPast", method_record_past, true},
+	{"Sql", method_sql, false, false, true},
 	{"MissingDebugInfo", method_missing_debug_info, false, true},
 	{"ForgetSymbols", method_forget_symbols, false},
 };
@@ -38,7 +41,7 @@ void daemon_dispatch(void *arg, struct call *call)
 	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
 		if (!streq(methods[i].name, call_method(call)))
 			continue;
-		if (d->recording_error.name[0]) {
+		if (d->recording_error.name[0] && !methods[i].opens) {
 			methods_fail(call, &d->recording_error);
 		} else if (methods[i].live && d->recording) {
 			error_set(&error, EROFS, "ReplayOnly",

@@ -29,6 +29,7 @@ void method_forget_symbols(struct daemon *d, struct call *call);
 void method_set_conditions(struct daemon *d, struct call *call);
 void method_events(struct daemon *d, struct call *call);
 void method_record_past(struct daemon *d, struct call *call);
+void method_sql(struct daemon *d, struct call *call);
 
 /* The one and last answer to a call, and the end of the handler's reference. */
 void methods_reply(struct call *call, const struct strbuf *out);

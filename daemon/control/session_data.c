@@ -376,11 +376,12 @@ static int submit(struct session *s)
 void session_roll(struct session *s, bool final)
 {
 	struct window *w = &s->window;
+	uint64_t now = now_monotonic_ns();
 
 	if (s->kind == SESSION_REPLAY)
 		return;
 	before_spans_go(s, final);
-	w->end_ns = now_monotonic_ns();
+	w->end_ns = now;
 	if (final)
 		session_end_all_waits(s, w->end_ns);
 	take_losses(s);
@@ -399,7 +400,7 @@ void session_roll(struct session *s, bool final)
 		for (size_t i = 0; i < LOSS_COUNTERS; i++)
 			s->total.losses[i] += w->losses[i];
 		keeper_take(s->context->keeper, s, w);
-		window_reset(w, now_monotonic_ns());
+		window_reset(w, now);
 		return;
 	}
 	if (window_merge(&s->total, w) < 0)
@@ -410,5 +411,6 @@ void session_roll(struct session *s, bool final)
 		s->raw_dropped += s->kind == SESSION_TRACE ? 0 : w->n_spans;
 	else if ((s->writer || w->n_spans > 0) && submit(s) < 0)
 		s->raw_dropped += w->n_spans;
-	window_reset(w, w->end_ns);
+	/* What was handed on to be written took the window's times along. */
+	window_reset(w, now);
 }

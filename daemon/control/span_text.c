@@ -212,18 +212,16 @@ int span_texts_learn(struct span_texts *t, const struct unnamed_frames *u)
 	return 0;
 }
 
-static struct call_values values_of(const struct span_row *row)
+static struct call_values values_of(const struct raw_span *span, const struct span_more *more)
 {
-	const struct span_more *more = &row->more;
-
 	return (struct call_values){
 		.args = more->args,
 		.values = more->values,
 		.values_len = more->values_len,
 		.valid = more->valid,
-		.ret = row->span.ret,
-		.flags = (row->span.flags & ~(SPAN_ARGS | SPAN_VALUES)) |
-			 (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0),
+		.ret = span->ret,
+		.flags = (span->flags & ~(SPAN_ARGS | SPAN_VALUES)) | (more->args ? SPAN_ARGS : 0) |
+			 (more->values_len ? SPAN_VALUES : 0),
 	};
 }
 
@@ -257,7 +255,7 @@ void span_texts_write(struct span_texts *t, struct json_writer *w, const struct 
 	const struct signature *signature = span_texts_signature(t, row->span.path);
 	const struct span_more *more = &row->more;
 	_cleanup_(strbuf_release) struct strbuf call = {}, result = {};
-	struct call_values values = values_of(row);
+	struct call_values values = values_of(&row->span, &row->more);
 
 	if (signature && (more->args || more->values_len)) {
 		signature_print_args(signature, &values, &call);
@@ -280,18 +278,31 @@ static void write_arg(void *arg, const char *name, const char *text)
 	json_string(arg, name, text);
 }
 
-void span_texts_write_args(struct span_texts *t, struct json_writer *w, const struct span_row *row)
+void span_write_args(const struct signature *signature, struct json_writer *w,
+		     const struct raw_span *span, const struct span_more *more)
 {
-	const struct signature *signature = span_texts_signature(t, row->span.path);
-	struct call_values values = values_of(row);
+	struct call_values values = values_of(span, more);
 	char name[] = "arg0";
 
-	if (!row->more.args && !row->more.values_len)
+	if (!more->args && !more->values_len)
 		return;
 	if (signature) {
 		signature_each(signature, &values, write_arg, w);
 		return;
 	}
-	for (int i = 0; row->more.args && i < RECORD_ARGS; i++, name[3]++)
-		json_hex(w, name, row->more.args[i]);
+	for (int i = 0; more->args && i < RECORD_ARGS; i++, name[3]++)
+		json_hex(w, name, more->args[i]);
+}
+
+void span_write_result(const struct signature *signature, struct strbuf *out,
+		       const struct raw_span *span, const struct span_more *more)
+{
+	struct call_values values = values_of(span, more);
+
+	signature_print_result(signature, &values, out);
+}
+
+void span_texts_write_args(struct span_texts *t, struct json_writer *w, const struct span_row *row)
+{
+	span_write_args(span_texts_signature(t, row->span.path), w, &row->span, &row->more);
 }

@@ -41,4 +41,11 @@ void span_texts_write(struct span_texts *t, struct json_writer *w, const struct 
 /* The members of its "args": by name, else arg0 … arg5. */
 void span_texts_write_args(struct span_texts *t, struct json_writer *w, const struct span_row *row);
 
+/* The same by a signature that is at hand, on any thread; signature NULL: not known. */
+void span_write_args(const struct signature *signature, struct json_writer *w,
+		     const struct raw_span *span, const struct span_more *more);
+/* As people read it; signature is not NULL. */
+void span_write_result(const struct signature *signature, struct strbuf *out,
+		       const struct raw_span *span, const struct span_more *more);
+
 #endif

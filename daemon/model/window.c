@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "window.h"
 
+const char *loss_name(enum loss_kind kind)
+{
+	static const char *const names[LOSS_COUNTERS] = {
+		[LOSS_RING_SPAN] = "ring_span",	  [LOSS_RING_SAMPLE] = "ring_sample",
+		[LOSS_RING_EVENT] = "ring_event", [LOSS_TOO_DEEP] = "too_deep",
+		[LOSS_NO_MEMORY] = "no_memory",	  [LOSS_RETURN] = "return",
+		[LOSS_STACK] = "stack",		  [LOSS_PATHS_FULL] = "paths_full",
+		[LOSS_UNDECIDED] = "undecided",
+	};
+
+	return (size_t)kind < ARRAY_SIZE(names) ? names[kind] : NULL;
+}
+
 static bool same_sample(const struct sample_row *a, const struct sample_row *b)
 {
 	return a->stack == b->stack && a->process == b->process && a->thread == b->thread &&

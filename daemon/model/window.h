@@ -60,6 +60,9 @@ struct window {
 	uint32_t recent[WINDOW_RECENT];
 };
 
+/* "ring_span"; NULL for what is not a loss. */
+const char *loss_name(enum loss_kind kind);
+
 /* Adds to the row of the same process, thread, stack and kind. */
 int window_add_row(struct window *w, const struct sample_row *row);
 /* CPU samples. */

@@ -175,9 +175,31 @@ Test(cli, answers_as_text)
 	check("flame", "flame.folded", 0);
 	check("debuginfo", "debuginfo.txt", 0);
 	check("spans", "spans.txt", 0);
+	check("sql 'SELECT 1'", "sql.txt", 0);
+	check("sql --csv 'SELECT 1'", "sql.csv", 0);
 	check("probes -p 1 'sqlite3_s*' -n 2", "probes.txt", 0);
 	check("attach -p 1 x", "attach.txt", 0);
 	check("detach api", "detach.txt", 0);
+}
+
+Test(cli, sql_is_asked_as_it_stands)
+{
+	RESULT r = sonde("sql --timeout 1500ms -n 7 'SELECT 1'");
+	RESULT both = sonde("sql --csv 'SELECT 1' --json");
+
+	cr_expect_str_eq(r.err, "sonde: cut after 3 rows; --limit N shows more\n");
+	expect_asked("\"query\":\"SELECT 1\",\"timeout_ms\":1500,\"limit\":7");
+	sonde_ok("sql - </dev/null");
+	expect_asked("\"query\":\"\"");
+	cr_assert_eq(system("printf 'SELECT\\n2' >q"), 0);
+	sonde_ok("sql -q - <q");
+	expect_asked("\"query\":\"SELECT\\n2\"");
+	cr_assert_eq(system("printf 'a\\0b' >q"), 0);
+	expect_error("sql - <q", 2, "is no query");
+	expect_error("sql", 2, "give one query in quotes");
+	expect_error("sql SELECT 1", 2, "give one query in quotes");
+	cr_expect(both.status == 2 && strstr(both.out, "either --csv or --json"), "%s", both.out);
+	expect_error("report --csv", 2, "report does not take --csv");
 }
 
 Test(cli, answers_as_json)
@@ -193,6 +215,7 @@ Test(cli, answers_as_json)
 	check("flame --json", "flame.json", 0);
 	check("debuginfo --json -n 2", "debuginfo.json", 0);
 	check("spans --json", "spans.json", 0);
+	check("sql --json 'SELECT 1'", "sql.json", 0);
 	check("attach --json -p 1 x", "attach.json", 0);
 }
 

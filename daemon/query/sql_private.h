@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of a SQL query share: see sql.h. */
+#ifndef SONDE_QUERY_SQL_PRIVATE_H
+#define SONDE_QUERY_SQL_PRIVATE_H
+
+#include "sonde/base/table.h"
+#include "sql.h"
+#include "store/schema.h"
+#include "store/store.h"
+
+/* Elements of the file that rows name by their ids, each kind read when it is first needed. */
+struct sql_path {
+	int64_t id;
+	char *function, *binary, *signature_text; /* "" for what is not known */
+	void *signature;			  /* by sql_texts */
+	bool opened;
+};
+struct sql_process {
+	uint32_t pid;
+	char *comm;
+};
+struct sql_frame {
+	char *function, *binary;
+};
+struct sql_chunk {
+	int64_t id, window, session, offset_ns; /* offset: CLOCK_MONOTONIC to the epoch */
+	int64_t first_us, last_us;		/* lowest start, highest end */
+};
+struct sql_seen { /* calls of that path ended in that window */
+	int64_t window, path;
+};
+
+struct sql_names {
+	struct sql_path *paths;
+	struct sql_process *processes;
+	struct sql_frame *frames;
+	struct sql_chunk *chunks; /* in order of their time */
+	struct sql_seen *seen;
+	size_t n_paths, n_processes, n_frames, n_chunks, n_seen;
+	size_t paths_cap, processes_cap, frames_cap, chunks_cap, seen_cap;
+	struct table path_index, process_index, frame_index, inlined_index;
+	char **inlined; /* ";f;g": what is inlined into a frame */
+	size_t n_inlined, inlined_cap;
+	bool has_paths, has_processes, has_chunks, has_seen, has_inlined;
+	sqlite3_stmt *frame, *stack, *string;
+};
+
+enum sql_stop { SQL_RUNNING, SQL_OUT_OF_TIME, SQL_OUT_OF_MEMORY, SQL_CANCELLED };
+
+struct sql {
+	sqlite3 *db;
+	char *path, *copy; /* copy: as schema_open_reader() has it */
+	int version;
+	struct sql_options options;
+	sqlite3_stmt *statement;
+	/* Behind the names of the views that may read the tables: nobody can name these. */
+	char secret[24];
+	unsigned int inside; /* statements of our own run: all is permitted */
+	uint64_t deadline_ns;
+	int64_t memory_before;
+	enum sql_stop stop;
+	int own_code; /* of a statement of our own that has failed: the answer would lack something
+		       */
+	enum sql_cut cut;
+	uint64_t rows, bytes, chunks_unpacked;
+	char refused[256];
+	bool indexed;	  /* the file finds what is of a window by indexes: the rolling store */
+	bool json_tables; /* may be used: the file has no tables of these names */
+	struct sql_names names;
+};
+
+/* True when the query must end: called in loops that SQLite does not see. */
+bool sql_is_over(struct sql *q);
+
+/* Takes note of a SQLite code of our own; SQLITE_OK for those that are no failure. */
+int sql_note(struct sql *q, int code);
+
+/* sql_guard.c: from here on the connection does nothing but what is on the lists. */
+void sql_guard(struct sql *q);
+
+/* sql_views.c. A SQLite code. */
+int sql_make_views(struct sql *q);
+/* The text with the names of tables in braces put in, as the file's version has them. NULL: no
+ * memory. */
+char *sql_for_version(const struct sql *q, const char *text);
+/* Of the documented tables, raw_span included. NULL behind the last one. */
+const char *sql_view_name(size_t i);
+
+/* sql_functions.c, sql_spans.c. SQLite codes. */
+int sql_make_functions(struct sql *q);
+int sql_make_spans(struct sql *q);
+
+/*
+ * sql_names.c. Everything is owned by q, and good until it is freed; NULL when the file has no such
+ * element, or when it could not be read.
+ */
+struct sql_path *sql_path(struct sql *q, int64_t id);
+const struct sql_process *sql_process(struct sql *q, int64_t id);
+const struct sql_frame *sql_frame(struct sql *q, int64_t id);
+/* Text of the table of strings: the caller frees it. */
+char *sql_string(struct sql *q, int64_t id);
+/* The caller's stack and the frame; false: there is no such stack. */
+bool sql_stack(struct sql *q, int64_t id, int64_t *ret_parent, int64_t *ret_frame);
+/* ";f;g" or NULL. */
+const char *sql_inlined(struct sql *q, int64_t frame);
+/* 0 or a SQLite code: read q->names.chunks, and .seen. */
+int sql_read_chunks(struct sql *q);
+int sql_read_seen(struct sql *q);
+int sql_read_paths(struct sql *q);
+void sql_names_release(struct sql *q);
+
+/* The last part of a path; names in brackets have no slash and stay. */
+const char *sql_base_name(const char *path);
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SQL of a recording. The input is a query and, behind a NUL, a series of changes (position, byte)
+ * to a small good file: neither what is asked nor what is asked of is trusted.
+ */
+#include <fcntl.h>
+
+#include "query/sql.h"
+#include "store/store.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char dir[64], good_path[80], bad_path[80];
+static char *good;
+static size_t good_size;
+
+static void remove_dir(void)
+{
+	unlink(good_path);
+	unlink(bad_path);
+	rmdir(dir);
+}
+
+static void fill(struct model *m, struct window *w)
+{
+	uint32_t p = model_process(m, 5, 7), f = model_file(m, NULL, "/bin/x", 0), stack = 0;
+	uint32_t path_id = 0, probe;
+	char name[] = "fa";
+
+	for (uint32_t i = 0; i < 8; i++, name[1]++) {
+		stack = model_stack(m, stack, model_frame(m, f, i * 16));
+		window_add_sample(w, p, model_string(m, "x"), stack, 3);
+		probe = model_probe(m, &(struct model_probe){.file = f,
+							     .offset = i,
+							     .name = model_string(m, name)});
+		path_id = model_path(m, path_id, probe);
+		for (uint64_t k = 0; k < 9; k++)
+			window_add_span(w,
+					&(struct raw_span){.start_ns = i * 1000 + k,
+							   .duration_ns = k << i,
+							   .process = p,
+							   .path = path_id},
+					&(struct span_more){.args = (uint64_t[RECORD_ARGS]){k % 3},
+							    .stack = stack},
+					true);
+	}
+	w->losses[LOSS_STACK] = 1;
+	w->end_ns = 10000;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct store_session session = {.name = "s", .targets = "t", .frequency = 99};
+	struct store_marks marks = {};
+	struct store_writer *writer;
+	struct store_batch *batch;
+	struct window w = {};
+	struct model *m;
+
+	(void)argc;
+	(void)argv;
+	strcpy(dir, "/tmp/sonde-fuzz-XXXXXX");
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(good_path, sizeof(good_path), "%s/r", dir);
+	snprintf(bad_path, sizeof(bad_path), "%s/b", dir);
+	if (model_new(&m) < 0)
+		abort();
+	fill(m, &w);
+	if (store_create(good_path, &session, NULL, &writer) < 0 ||
+	    store_batch_new(m, &w, &marks, &batch) < 0 ||
+	    store_write(writer, batch, NULL, NULL, NULL) < 0 ||
+	    store_close(writer, 1, NULL, NULL) < 0 ||
+	    read_file(good_path, 1 << 20, &good, &good_size) < 0)
+		abort();
+	store_batch_free(batch);
+	window_release(&w);
+	model_free(m);
+	atexit(remove_dir);
+	return 0;
+}
+
+/* Of three bytes each: where and what. */
+static void write_bad(const uint8_t *changes, size_t size)
+{
+	_cleanup_(freep) char *file = malloc(good_size);
+	int fd = open(bad_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (!file || fd < 0)
+		abort();
+	memcpy(file, good, good_size);
+	for (size_t i = 0; i + 2 < size; i += 3)
+		file[(changes[i] << 8 | changes[i + 1]) % good_size] = (char)changes[i + 2];
+	if (write_fully(fd, file, good_size) < 0)
+		abort();
+	close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct sql_options options = {.timeout_ms = 100, .rows = 1000, .memory = 64 << 20};
+	size_t len = strnlen((const char *)data, size);
+	_cleanup_(freep) char *text = strndup((const char *)data, len);
+	_cleanup_(sql_freep) struct sql *q = NULL;
+	struct error e = {};
+	size_t bytes = 0;
+	int r;
+
+	if (size > len + 1)
+		write_bad(data + len + 1, size - len - 1);
+	if (!text || sql_open(size > len + 1 ? bad_path : good_path, &options, &e, &q) < 0)
+		return 0;
+	r = sql_prepare(q, text, &e);
+	while (r >= 0 && (r = sql_step(q, &e)) > 0)
+		for (size_t i = 0; i < sql_columns(q); i++) {
+			struct sql_value v = sql_value(q, i);
+
+			bytes += strnlen(sql_column_name(q, i), 1) + v.len;
+		}
+	/* Whatever is wrong is said, and nothing is told twice. */
+	if ((r < 0 && r != -ENOMEM && !e.name[0]) || bytes > (size_t)SQL_MAX_BYTES + 1000000)
+		abort();
+	return 0;
+}
