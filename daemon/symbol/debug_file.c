@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "symbol/debug_file.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <lzma.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "symbol/debug_dirs.h"
@@ -54,56 +56,114 @@ static int file_checksum(int fd, uint32_t *ret)
 	return 0;
 }
 
-static int open_link_at(const struct elf_image *image, const char *path, uint32_t checksum,
-			struct elf_image **ret)
+/* .gnu_debuglink: a file name, zeros up to a multiple of four, the CRC-32 of that file. */
+int debug_file_link(struct elf_image *image, char *ret_name, size_t size, uint32_t *ret_checksum)
 {
-	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
-	uint32_t actual = 0;
+	const struct elf_section *section = elf_image_find_section(image, ".gnu_debuglink");
+	const uint8_t *data;
+	size_t data_size, len, at;
 
-	if (elf_image_open_path(path, NULL, &debug) < 0)
+	if (!section || elf_image_section_data(image, section, &data, &data_size) < 0)
 		return -ENOENT;
-	if (elf_image_has_build_id(image)) {
-		if (!debug_file_fits(image, debug))
-			return -ENOENT;
-	} else if (file_checksum(elf_image_fd(debug), &actual) < 0 || actual != checksum) {
+	len = strnlen((const char *)data, data_size);
+	at = (len + 1 + 3) & ~(size_t)3;
+	if (len > NAME_MAX || len >= size || at > data_size ||
+	    data_size - at < sizeof(*ret_checksum) || !debug_file_is_bare((const char *)data))
 		return -ENOENT;
-	}
-	*ret = TAKE_PTR(debug);
+	memcpy(ret_name, data, len + 1);
+	memcpy(ret_checksum, data + at, sizeof(*ret_checksum));
 	return 0;
 }
 
-/* .gnu_debuglink: a file name, zeros up to a multiple of four, the CRC-32 of that file. */
+bool debug_file_is_bare(const char *name)
+{
+	return *name && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..");
+}
+
+bool debug_file_belongs(struct elf_image *image, const struct elf_image *debug)
+{
+	uint32_t checksum = 0, actual = 0;
+	char name[NAME_MAX + 1];
+
+	if (elf_image_has_build_id(image))
+		return debug_file_fits(image, debug);
+	return debug_file_link(image, name, sizeof(name), &checksum) == 0 &&
+	       file_checksum(elf_image_fd(debug), &actual) == 0 && actual == checksum;
+}
+
+/* Nobody but root, or who runs this, can change it or what is in it. */
+static bool is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/* Regular files alone, without a link to elsewhere; opening other things has side effects. */
+static int open_in(int directory, const char *name)
+{
+	int handle _cleanup_(closep) = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char self[64];
+	struct stat st;
+	int fd;
+
+	if (handle < 0)
+		return -errno;
+	if (fstat(handle, &st) < 0 || !S_ISREG(st.st_mode) || !is_ours(handle))
+		return -EPERM;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", handle);
+	fd = open(self, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int debug_file_open_link(const char *name, const char *path, const char *debug_dir, unsigned where)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	int directory _cleanup_(closep) = -EBADF, fd;
+	char place[PATH_MAX], root[PATH_MAX] = "";
+	int len;
+
+	if (!slash || path[0] != '/' || !debug_file_is_bare(name))
+		return -ENOENT;
+	if (where == 2 && debug_dirs_first(debug_dir, root, sizeof(root)) < 0)
+		return -ENOENT;
+	len = snprintf(place, sizeof(place), "%s%.*s%s", root, (int)(slash - path), path,
+		       where == 1 ? "/.debug" : "/");
+	if (len >= (int)sizeof(place))
+		return -ENOENT;
+	directory = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (directory < 0)
+		return -errno;
+	if (where < 2 && !is_ours(directory))
+		return -EPERM;
+	/* Distributions may link what is below the directory of debug files. */
+	if (where < 2)
+		return open_in(directory, name);
+	if (snprintf(place + len, sizeof(place) - (size_t)len, "/%s", name) >=
+	    (int)(sizeof(place) - (size_t)len))
+		return -ENOENT;
+	return elf_open_file(place, NULL, &fd) < 0 ? -ENOENT : fd;
+}
+
 static int open_by_link(struct elf_image *image, const char *path, const char *debug_dir,
 			struct elf_image **ret)
 {
-	const struct elf_section *section = elf_image_find_section(image, ".gnu_debuglink");
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	char candidates[3][PATH_MAX], root[PATH_MAX];
-	const uint8_t *data;
-	size_t size, len, at;
+	char name[NAME_MAX + 1];
 	uint32_t checksum;
-	int directory;
 
-	if (!section || !slash || slash - path >= PATH_MAX ||
-	    debug_dirs_first(debug_dir, root, sizeof(root)) < 0 ||
-	    elf_image_section_data(image, section, &data, &size) < 0)
+	if (debug_file_link(image, name, sizeof(name), &checksum) < 0)
 		return -ENOENT;
-	len = strnlen((const char *)data, size);
-	at = (len + 1 + 3) & ~(size_t)3;
-	if (len == 0 || len > NAME_MAX || at > size || size - at < sizeof(checksum) ||
-	    memchr(data, '/', len))
-		return -ENOENT;
-	memcpy(&checksum, data + at, sizeof(checksum));
-	directory = slash - path;
+	for (unsigned i = 0; i < DEBUG_LINK_PLACES; i++) {
+		struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+		int fd _cleanup_(closep) = debug_file_open_link(name, path, debug_dir, i);
 
-	snprintf(candidates[0], PATH_MAX, "%.*s/%s", directory, path, (const char *)data);
-	snprintf(candidates[1], PATH_MAX, "%.*s/.debug/%s", directory, path, (const char *)data);
-	if (snprintf(candidates[2], PATH_MAX, "%s/%.*s/%s", root, directory, path,
-		     (const char *)data) >= PATH_MAX)
-		return -ENOENT;
-	for (size_t i = 0; i < ARRAY_SIZE(candidates); i++)
-		if (open_link_at(image, candidates[i], checksum, ret) == 0)
-			return 0;
+		if (fd < 0 || elf_image_open(fd, NULL, &debug) < 0 ||
+		    !debug_file_belongs(image, debug))
+			continue;
+		*ret = TAKE_PTR(debug);
+		return 0;
+	}
 	return -ENOENT;
 }
 

@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "symbol/reader.h"
+#include "symbol/reader_private.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 
-#include "symbol/debug_dirs.h"
-#include "symbol/debug_file.h"
 #include "symbol/dwarf_file.h"
-#include "symbol/reader_marks.h"
-#include "symbol/reader_process.h"
 #include "symbol/symbol_image.h"
 
 enum { IDENTIFY_PART = 5 };
 #define LIMIT_NS (10 * NSEC_PER_SEC)
 
-struct lane {
-	pthread_mutex_t mutex; /* held while it is asked */
-	struct reader_process process;
-};
-
-struct reader {
-	char *program;
-	uint64_t limit_ns;
-	struct lane quick, slow, lines;
-	struct reader_marks marks;
-};
-
-static void unlockp(pthread_mutex_t **mutex)
-{
-	pthread_mutex_unlock(*mutex);
-}
-
-static pthread_mutex_t *lock(pthread_mutex_t *mutex)
+pthread_mutex_t *reader_lock(pthread_mutex_t *mutex)
 {
 	pthread_mutex_lock(mutex);
 	return mutex;
@@ -46,6 +25,7 @@ int reader_new(const char *program, struct reader **ret)
 	pthread_mutex_init(&r->quick.mutex, NULL);
 	pthread_mutex_init(&r->slow.mutex, NULL);
 	pthread_mutex_init(&r->lines.mutex, NULL);
+	pthread_mutex_init(&r->probes.mutex, NULL);
 	reader_marks_init(&r->marks);
 	r->limit_ns = LIMIT_NS;
 	r->program = strdup(program ? program : "/proc/self/exe");
@@ -62,9 +42,11 @@ struct reader *reader_free(struct reader *r)
 	reader_process_stop(&r->quick.process);
 	reader_process_stop(&r->slow.process);
 	reader_process_stop(&r->lines.process);
+	reader_process_stop(&r->probes.process);
 	pthread_mutex_destroy(&r->quick.mutex);
 	pthread_mutex_destroy(&r->slow.mutex);
 	pthread_mutex_destroy(&r->lines.mutex);
+	pthread_mutex_destroy(&r->probes.mutex);
 	reader_marks_release(&r->marks);
 	free(r->program);
 	free(r);
@@ -73,27 +55,15 @@ struct reader *reader_free(struct reader *r)
 
 void reader_set_limit(struct reader *r, uint64_t limit_ns)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
-	pthread_mutex_t *both _cleanup_(unlockp) _unused_ = lock(&r->quick.mutex);
-	pthread_mutex_t *all _cleanup_(unlockp) _unused_ = lock(&r->lines.mutex);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->slow.mutex);
+	pthread_mutex_t *both _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->quick.mutex);
+	pthread_mutex_t *all _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->lines.mutex);
+	pthread_mutex_t *four _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->probes.mutex);
 
 	r->limit_ns = limit_ns;
 }
 
-struct question {
-	enum reader_kind kind;
-	int fd, debug_fd;
-	const char *path;
-	int answer_fd; /* made by ask(), the caller's to close */
-	struct reader_answer answer;
-	/* READ_LINES alone. The first is to be closed, if there is one. */
-	int supplement_fd;
-	const uint64_t *offsets;
-	size_t n_offsets;
-};
-
-/* Where something is asked about fd, and about nothing else. */
-static struct question question_of(enum reader_kind kind, int fd, const char *path)
+struct question reader_question(enum reader_kind kind, int fd, const char *path)
 {
 	return (struct question){
 		.kind = kind,
@@ -144,7 +114,7 @@ static int ask_once(struct reader *r, struct lane *lane, struct question *q, str
 	q->answer_fd = memfd_create("sonde-answer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (q->answer_fd < 0)
 		return -errno;
-	x = write_fully(q->answer_fd, q->offsets, q->n_offsets * sizeof(*q->offsets));
+	x = write_fully(q->answer_fd, q->data, q->size);
 	if (x < 0)
 		return x;
 	fds[READER_FD_FILE] = q->fd;
@@ -158,11 +128,8 @@ static int ask_once(struct reader *r, struct lane *lane, struct question *q, str
 				  limit_ns, error, &q->answer);
 }
 
-/*
- * Asks the process of a lane, which the caller holds; a second time when it was killed from
- * outside, which is no fault of the file unless it happens each time.
- */
-static int ask(struct reader *r, struct lane *lane, struct question *q, struct error *error)
+/* A second time when it was killed from outside: no fault of the file unless it is each time. */
+int reader_ask(struct reader *r, struct lane *lane, struct question *q, struct error *error)
 {
 	struct error why = {};
 	int x;
@@ -186,15 +153,14 @@ static int ask(struct reader *r, struct lane *lane, struct question *q, struct e
 	return q->kind == READ_IDENTITY ? 0 : seal(r, lane, q, error);
 }
 
-static void question_donep(struct question *q)
+void reader_question_donep(struct question *q)
 {
 	safe_close(q->debug_fd);
 	safe_close(q->supplement_fd);
 	safe_close(q->answer_fd);
 }
 
-/* An answer that is not valid comes from a process that is not to be trusted any more. */
-static int check(struct reader *r, struct lane *lane, struct question *q, int result,
+int reader_check(struct reader *r, struct lane *lane, struct question *q, int result,
 		 const struct error *why, struct error *error)
 {
 	if (result == -EBADMSG) {
@@ -208,9 +174,10 @@ static int check(struct reader *r, struct lane *lane, struct question *q, int re
 int reader_identify(struct reader *r, int fd, const char *path, struct error *error,
 		    struct reader_identity *ret)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->quick.mutex);
-	struct question q _cleanup_(question_donep) = question_of(READ_IDENTITY, fd, path);
-	int x = ask(r, &r->quick, &q, error);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->quick.mutex);
+	struct question q _cleanup_(reader_question_donep) =
+		reader_question(READ_IDENTITY, fd, path);
+	int x = reader_ask(r, &r->quick, &q, error);
 
 	if (x >= 0)
 		*ret = q.answer.identity;
@@ -229,57 +196,53 @@ void reader_identity_of(const struct elf_image *image, struct reader_identity *r
 	memcpy(ret->build_id, elf_image_build_id(image), BUILD_ID_SIZE);
 }
 
-static int open_by_id(const uint8_t *id, size_t len, const char *debug_dir)
+int reader_symbols_in(struct reader *r, struct lane *lane, int fd, const char *path,
+		      const char *debug_dir, struct error *error,
+		      struct reader_identity *ret_identity, struct symtab **ret)
 {
-	int fd;
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&lane->mutex);
+	struct question id _cleanup_(reader_question_donep) =
+		reader_question(READ_IDENTITY, fd, path);
+	struct question q _cleanup_(reader_question_donep) =
+		reader_question(READ_SYMBOLS, fd, path);
+	struct error why = {};
+	int x;
 
-	return debug_dirs_open(debug_dir, id, len, &fd) < 0 ? -EBADF : fd;
-}
-
-static int open_debug_file(const struct reader_identity *id, const char *debug_dir)
-{
-	if (!(id->flags & READER_FILE_STRIPPED))
-		return -EBADF;
-	return open_by_id(id->build_id, id->build_id_len, debug_dir);
+	x = reader_ask(r, lane, &id, error);
+	if (x < 0)
+		return x;
+	if (id.answer.identity.flags & READER_FILE_STRIPPED)
+		q.debug_fd = reader_open_debug(r, lane, &id, debug_dir);
+	x = reader_ask(r, lane, &q, error);
+	if (x < 0)
+		return x;
+	x = symbol_image_open(q.answer_fd, &why, ret);
+	if (x < 0)
+		return reader_check(r, lane, &q, x, &why, error);
+	*ret_identity = q.answer.identity;
+	return 0;
 }
 
 int reader_symbols(struct reader *r, int fd, const char *path, const char *debug_dir,
 		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
-	struct question id _cleanup_(question_donep) = question_of(READ_IDENTITY, fd, path);
-	struct question q _cleanup_(question_donep) = question_of(READ_SYMBOLS, fd, path);
-	struct error why = {};
-	int x;
-
-	x = ask(r, &r->slow, &id, error);
-	if (x < 0)
-		return x;
-	q.debug_fd = open_debug_file(&id.answer.identity, debug_dir);
-	x = ask(r, &r->slow, &q, error);
-	if (x < 0)
-		return x;
-	x = symbol_image_open(q.answer_fd, &why, ret);
-	if (x < 0)
-		return check(r, &r->slow, &q, x, &why, error);
-	*ret_identity = q.answer.identity;
-	return 0;
+	return reader_symbols_in(r, &r->slow, fd, path, debug_dir, error, ret_identity, ret);
 }
 
 int reader_unwind(struct reader *r, int fd, const char *path, struct error *error,
 		  struct reader_identity *ret_identity, struct unwind_image **ret)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
-	struct question q _cleanup_(question_donep) = question_of(READ_UNWIND, fd, path);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->slow.mutex);
+	struct question q _cleanup_(reader_question_donep) = reader_question(READ_UNWIND, fd, path);
 	struct error why = {};
 	int x;
 
-	x = ask(r, &r->slow, &q, error);
+	x = reader_ask(r, &r->slow, &q, error);
 	if (x < 0)
 		return x;
 	x = unwind_image_open(q.answer_fd, &why, ret);
 	if (x < 0)
-		return check(r, &r->slow, &q, x, &why, error);
+		return reader_check(r, &r->slow, &q, x, &why, error);
 	*ret_identity = q.answer.identity;
 	return 0;
 }
@@ -289,22 +252,23 @@ static int find_dwarf(struct reader *r, struct question *q, const char *debug_di
 		      struct error *error)
 {
 	static const uint8_t none[BUILD_ID_SIZE];
-	struct question id _cleanup_(question_donep) = question_of(READ_IDENTITY, q->fd, q->path);
+	struct question id _cleanup_(reader_question_donep) =
+		reader_question(READ_IDENTITY, q->fd, q->path);
 	struct reader_identity *found = &id.answer.identity;
-	int x = ask(r, &r->lines, &id, error);
+	int x = reader_ask(r, &r->lines, &id, error);
 
 	if (x >= 0 && !(found->flags & READER_FILE_DWARF)) {
-		q->debug_fd = open_by_id(found->build_id, found->build_id_len, debug_dir);
+		q->debug_fd = reader_open_debug(r, &r->lines, &id, debug_dir);
 		if (q->debug_fd < 0)
 			return error_set(error, ENODATA, "NotSupported",
 					 "It has no debug information.");
 		id.fd = q->debug_fd;
-		x = ask(r, &r->lines, &id, error);
+		x = reader_ask(r, &r->lines, &id, error);
 	}
 	if (x < 0)
 		return x;
 	if (memcmp(found->supplement, none, sizeof(none)) != 0)
-		q->supplement_fd = open_by_id(found->supplement, sizeof(none), debug_dir);
+		q->supplement_fd = reader_open_by_id(found->supplement, sizeof(none), debug_dir);
 	if (q->supplement_fd >= 0 && q->debug_fd < 0)
 		q->debug_fd = fcntl(q->fd, F_DUPFD_CLOEXEC, 0);
 	return 0;
@@ -314,24 +278,24 @@ int reader_lines(struct reader *r, int fd, const char *path, const char *debug_d
 		 const uint64_t *offsets, size_t n, struct error *error,
 		 struct reader_identity *ret_identity, struct line_image **ret)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->lines.mutex);
-	struct question q _cleanup_(question_donep) = question_of(READ_LINES, fd, path);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->lines.mutex);
+	struct question q _cleanup_(reader_question_donep) = reader_question(READ_LINES, fd, path);
 	struct line_image *image _cleanup_(line_image_freep) = NULL;
 	struct error why = {};
 	int x;
 
-	q.offsets = offsets;
-	q.n_offsets = n;
+	q.data = offsets;
+	q.size = n * sizeof(*offsets);
 	x = n > LINE_ADDRESSES_MAX ? -EINVAL : find_dwarf(r, &q, debug_dir, error);
 	if (x >= 0)
-		x = ask(r, &r->lines, &q, error);
+		x = reader_ask(r, &r->lines, &q, error);
 	if (x < 0)
 		return x;
 	x = line_image_open(q.answer_fd, &why, &image);
 	if (x >= 0 && image->n_addresses != n)
 		x = -EBADMSG;
 	if (x < 0)
-		return check(r, &r->lines, &q, x, &why, error);
+		return reader_check(r, &r->lines, &q, x, &why, error);
 	*ret_identity = q.answer.identity;
 	*ret = TAKE_PTR(image);
 	return 0;
@@ -344,7 +308,7 @@ size_t reader_failures(struct reader *r, struct reader_failure *ret, size_t max)
 
 int reader_test_confinement(struct reader *r, struct error *error)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->quick.mutex);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->quick.mutex);
 	struct reader_answer answer;
 	struct error why = {};
 	int x;
@@ -361,7 +325,7 @@ int reader_test_confinement(struct reader *r, struct error *error)
 
 pid_t reader_pid(struct reader *r)
 {
-	pthread_mutex_t *held _cleanup_(unlockp) _unused_ = lock(&r->slow.mutex);
+	pthread_mutex_t *held _cleanup_(reader_unlockp) _unused_ = reader_lock(&r->slow.mutex);
 
 	return r->slow.process.pid;
 }

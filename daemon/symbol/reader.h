@@ -9,7 +9,8 @@
  * as naming a file must not wait until another one's symbols or debug information are read. Any
  * thread may call any function; each process is asked one thing at a time.
  *
- * fds are open for reading and stay the caller's. Paths are for messages only, never opened.
+ * fds are open for reading and stay the caller's. Paths are for messages, never opened; but where
+ * one is absolute and the file has a .gnu_debuglink, what is beside it may be (debug_file.h).
  * Errors, with one sentence: what reading the file gives (-ENOEXEC, -EINVAL, -EFBIG, -ENOMEM and
  * so on); -EPIPE and -ETIMEDOUT, it died (twice, if by SIGKILL) or took too long; -EPROTO and
  * -EBADMSG, it answered nonsense; -EUCLEAN, it kept its answer writable; or why it cannot be
@@ -49,8 +50,8 @@ int reader_identify(struct reader *r, int fd, const char *path, struct error *er
 /* The same of an image that was opened in this process. */
 void reader_identity_of(const struct elf_image *image, struct reader_identity *ret);
 /*
- * The functions, of the separate debug file with its build-id below debug_dir (NULL for
- * /usr/lib/debug), too, when it is stripped; a .gnu_debuglink is not followed. symtab_free() it.
+ * The functions, of the separate debug file, too, when it is stripped: with its build-id below
+ * debug_dir (NULL for /usr/lib/debug), else by .gnu_debuglink. symtab_free() it.
  */
 int reader_symbols(struct reader *r, int fd, const char *path, const char *debug_dir,
 		   struct error *error, struct reader_identity *ret_identity, struct symtab **ret);

@@ -79,7 +79,7 @@ static int write_symbols(struct elf_image *image, int debug_fd, int fd, struct e
 	int r;
 
 	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
-	    !debug_file_fits(image, debug))
+	    !debug_file_belongs(image, debug))
 		debug = elf_image_free(debug);
 	r = symtab_load_with(image, debug, error, &st);
 	return r < 0 ? r : symbol_image_write(st, image, fd);
@@ -125,11 +125,24 @@ static int write_lines(struct elf_image *image, const int fds[static READER_FDS]
 		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
 	if (r < 0)
 		return r;
-	if (debug && !debug_file_fits(image, debug))
+	if (debug && !debug_file_belongs(image, debug))
 		return -ENODATA;
 	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
 				     &dwarf);
 	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER]);
+}
+
+static void identify(struct elf_image *image, int debug_fd, struct reader_answer *a)
+{
+	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+	uint32_t checksum;
+
+	debug_file_supplement(image, a->identity.supplement);
+	if (debug_file_link(image, a->link, sizeof(a->link), &checksum) < 0)
+		a->link[0] = '\0';
+	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
+	    debug_file_belongs(image, debug))
+		a->identity.flags |= READER_FILE_HAS_DEBUG;
 }
 
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
@@ -147,7 +160,7 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	reader_identity_of(image, &a->identity);
 	switch (q->kind) {
 	case READ_IDENTITY:
-		debug_file_supplement(image, a->identity.supplement);
+		identify(image, fds[READER_FD_DEBUG], a);
 		return 0;
 	case READ_SYMBOLS:
 		r = write_symbols(image, fds[READER_FD_DEBUG], fds[READER_FD_ANSWER], error);

@@ -191,6 +191,7 @@ static int receive(struct reader_process *p, uint64_t until_ns, struct error *er
 	    ret->identity.build_id_len > BUILD_ID_SIZE)
 		return confused(p, error);
 	ret->message[READER_MESSAGE_MAX - 1] = '\0';
+	ret->link[READER_LINK_MAX - 1] = '\0';
 	return 0;
 }
 

@@ -32,6 +32,7 @@ enum {
 	READER_SOCKET = 3, /* the child's descriptor */
 	READER_RESULT_MIN = -4095,
 	READER_MESSAGE_MAX = 256,
+	READER_LINK_MAX = 256,
 };
 
 enum reader_kind {
@@ -63,6 +64,9 @@ enum reader_file_flags {
 	READER_FILE_X86_64 = 1 << 1,
 	READER_FILE_EH_FRAME = 1 << 2,
 	READER_FILE_DWARF = 1 << 3, /* itself */
+	/* Of an answer to READ_IDENTITY with READER_FD_DEBUG alone: that one belongs to the file.
+	 */
+	READER_FILE_HAS_DEBUG = 1 << 4,
 };
 
 struct reader_identity {
@@ -76,7 +80,8 @@ struct reader_answer {
 	uint32_t kind, seq;
 	int32_t result; /* 0 or -errno */
 	struct reader_identity identity;
-	uint64_t bytes;			  /* written to the answer's file */
+	uint64_t bytes;		    /* written to the answer's file */
+	char link[READER_LINK_MAX]; /* READ_IDENTITY: what .gnu_debuglink names; "": nothing */
 	char message[READER_MESSAGE_MAX]; /* one sentence about a result below 0 */
 };
 
