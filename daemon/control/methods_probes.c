@@ -179,7 +179,7 @@ void method_probes(struct daemon *d, struct call *call)
 	daemon_measure_costs(d);
 	r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &error);
 	if (r >= 0)
-		r = session_resolve(&o, d->context.monotonic_to_epoch_ns, &plan, &set, &error);
+		r = session_resolve(&o, &d->context, &plan, &set, &error);
 	if (r >= 0) {
 		bool flat = o.stats_only && d->context.can_session_link && set->n_sites == 0 &&
 			    !call_plan_is_rich(plan) && !o.n_inside && !has_statics(set);

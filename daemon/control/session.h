@@ -78,6 +78,7 @@ struct session_context {
 	struct model *model;
 	struct processes *processes;
 	struct symbolizer *symbolizer;
+	struct reader *reader;	     /* what probes' files are read with */
 	struct jit *jit;	     /* NULL: code without a file has no names */
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */
@@ -171,7 +172,7 @@ int session_start(struct session_context *context, struct session_options *optio
 		  enum session_kind kind, const char *recording, struct error *error,
 		  struct session **ret);
 /* Only resolves: what session_start() would probe, and what it would ask of each call. */
-int session_resolve(const struct session_options *options, int64_t monotonic_to_epoch_ns,
+int session_resolve(const struct session_options *options, const struct session_context *context,
 		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error);
 /*
  * Puts the conditions of o into force instead of those there are, while the session goes on; takes

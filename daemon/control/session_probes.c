@@ -62,7 +62,7 @@ static int make_plan(const struct session_options *o, int64_t monotonic_to_epoch
 	return call_plan_new(&wishes, monotonic_to_epoch_ns, ret, error);
 }
 
-int session_resolve(const struct session_options *o, int64_t monotonic_to_epoch_ns,
+int session_resolve(const struct session_options *o, const struct session_context *context,
 		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error)
 {
 	struct spec **specs = calloc(o->n_specs + o->n_inside + 1, sizeof(*specs));
@@ -74,6 +74,7 @@ int session_resolve(const struct session_options *o, int64_t monotonic_to_epoch_
 		.n_gates = o->n_inside,
 		.exceptions = !o->stats_only,
 		.describe = call_plan_describe,
+		.reader = context->reader,
 	};
 	struct probe_target target;
 	size_t n = 0;
@@ -86,7 +87,7 @@ int session_resolve(const struct session_options *o, int64_t monotonic_to_epoch_
 	target = make_target(o, pids);
 	r = parse_specs(o, specs, &n, error);
 	if (r >= 0)
-		r = make_plan(o, monotonic_to_epoch_ns, NULL, &plan, error);
+		r = make_plan(o, context->monotonic_to_epoch_ns, NULL, &plan, error);
 	if (r >= 0) {
 		options.arg = plan;
 		options.want_types = call_plan_wants_types(plan);
@@ -338,7 +339,7 @@ int session_start_spans(struct session *s, struct error *error)
 	bool by_filter;
 	int r;
 
-	r = session_resolve(o, s->context->monotonic_to_epoch_ns, &plan, &s->probes, error);
+	r = session_resolve(o, s->context, &plan, &s->probes, error);
 	if (r >= 0)
 		r = session_calls_new(plan, &s->calls);
 	if (r < 0)
@@ -406,7 +407,8 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 	r = make_plan(&wanted, s->context->monotonic_to_epoch_ns, session_calls_plan(s->calls),
 		      &plan, error);
 	if (r >= 0)
-		r = probe_set_describe(s->probes, call_plan_describe, plan, error);
+		r = probe_set_describe(s->probes, s->context->reader, call_plan_describe, plan,
+				       error);
 	if (r >= 0)
 		r = call_plan_bind(plan, s->probes, error);
 	if (r >= 0)

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "symbol/file_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_child.h"
 #include "symbol_help.h"
@@ -47,6 +48,16 @@ static inline void say_that_it_hangs(void)
 	(void)rename(path, done);
 }
 
+/* Says of any file that it is one with debug information, and nothing else. */
+static inline void say_nothing_of_file(int fd, struct reader_answer *a)
+{
+	const struct file_image_header h = {.magic = FILE_IMAGE_MAGIC,
+					    .version = FILE_IMAGE_VERSION};
+
+	(void)!write(fd, &h, sizeof(h));
+	a->identity.flags = READER_FILE_DWARF;
+}
+
 static inline void hostile_reader(void)
 {
 	static const char junk[128] = "no table at all, but as long as one must be at least";
@@ -59,7 +70,12 @@ static inline void hostile_reader(void)
 	while (hostile_receive(&q, fds)) {
 		a = (struct reader_answer){.kind = q.kind, .seq = q.seq};
 		(void)!pread(fds[0], what, sizeof(what) - 1, 0);
-		if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
+		/* What is behind the @ is about what is asked of the file when that is known. */
+		if (what[0] == '@' && q.kind != READ_FILE)
+			memmove(what, what + 1, sizeof(what) - 1);
+		if (what[0] == '@') {
+			say_nothing_of_file(fds[1], &a);
+		} else if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
 			/* Nothing more: an answer without content. */
 			a.identity.flags = READER_FILE_DWARF;
 		} else if (startswith(what, "segv")) {
