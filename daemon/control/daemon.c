@@ -274,7 +274,7 @@ static int use_reader(struct daemon *d)
 
 	if (r < 0)
 		return r;
-	symbolizer_set_reader(d->symbolizer, d->reader);
+	symbolizer_set_reader(d->symbolizer, d->context.reader = d->reader);
 	jit_set_reader(d->jit, d->reader);
 	r = fetched_dir(d->config->cache, &d->fetched);
 	return r < 0 ? r : fetched_use(d->fetched, d->symbolizer);

@@ -79,6 +79,7 @@ struct session_context {
 	struct model *model;
 	struct processes *processes;
 	struct symbolizer *symbolizer;
+	struct reader *reader;	     /* what probes' files are read with */
 	struct jit *jit;	     /* NULL: code without a file has no names */
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */

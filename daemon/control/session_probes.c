@@ -74,6 +74,7 @@ int session_resolve(const struct session_options *o, const struct session_contex
 		.n_gates = o->n_inside,
 		.exceptions = !o->stats_only,
 		.describe = call_plan_describe,
+		.reader = context->reader,
 	};
 	struct probe_target target;
 	size_t n = 0;
@@ -412,7 +413,8 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 		probe_set_prepare_names(s->probes, 0, symbolizer_demangler(s->context->symbolizer));
 	}
 	if (r >= 0)
-		r = probe_set_describe(s->probes, call_plan_describe, plan, error);
+		r = probe_set_describe(s->probes, s->context->reader, call_plan_describe, plan,
+				       error);
 	if (r >= 0)
 		r = call_plan_bind(plan, s->probes, error);
 	if (r >= 0)

@@ -4,6 +4,7 @@
 #include "probe/hazard.h"
 #include "probe/place_file.h"
 #include "probe/unwind.h"
+#include "symbol/reader_types.h"
 
 struct arranger {
 	struct resolver *r;
@@ -15,14 +16,14 @@ struct arranger {
 	bool is_go;
 	struct place_file *places;  /* NULL: not code of this machine's kind */
 	struct unwind_graph *graph; /* NULL likewise */
-	struct function_types *types;
+	struct reader_types *types;
 };
 
 static void arranger_release(struct arranger *a)
 {
 	place_file_free(a->places);
 	unwind_graph_free(a->graph);
-	function_types_free(a->types);
+	reader_types_free(a->types);
 }
 
 /* What can happen in the programs that run this file's code. */
@@ -30,9 +31,7 @@ static void find_hazards(struct arranger *a)
 {
 	const struct resolver *r = a->r;
 
-	a->hazards = 0;
-	(void)hazard_of_file(r->set->files[a->file].fd, &a->hazards);
-	a->hazards |= r->process_hazards;
+	a->hazards = hazard_of_image(a->m->image) | r->process_hazards;
 	a->known_hazards = a->hazards;
 	/* Of a library that any process may map nothing is known, but of its own code. */
 	if (r->target->all && strstr(r->set->files[a->file].path, ".so"))
@@ -207,7 +206,7 @@ static const struct function_type *find_type(struct arranger *a, uint64_t vaddr)
 {
 	const struct function_type *type;
 
-	return a->types && function_types_find(a->types, vaddr, &type) >= 0 ? type : NULL;
+	return a->types && reader_types_find(a->types, vaddr, &type) >= 0 ? type : NULL;
 }
 
 /* 0, 1 when it is left out, -errno. */
@@ -253,27 +252,70 @@ static int arrange_point(struct arranger *a, uint32_t point)
 	return 0;
 }
 
+static struct place_source source_of(const struct match_file *m, const struct probe_file *f)
+{
+	return (struct place_source){m->image, m->symtab, m->landings, f->fd};
+}
+
 static int arranger_init(struct arranger *a, struct resolver *r, uint32_t file)
 {
 	struct match_file *m = &r->files[file];
+	struct probe_file *f = &r->set->files[file];
+	const struct place_source source = source_of(m, f);
 	int x;
 
 	*a = (struct arranger){.r = r, .file = file, .m = m};
-	a->segments = elf_image_segments(m->image, &a->n_segments);
+	a->segments = m->image->segments;
+	a->n_segments = m->image->n_segments;
 	find_hazards(a);
-	a->is_go = elf_image_find_section(m->image, ".gopclntab") ||
-		   elf_image_find_section(m->image, ".note.go.buildid");
-	r->set->files[file].is_go = a->is_go;
-	x = place_file_new(m->image, m->symtab, &a->places);
+	a->is_go = file_image_section(m->image, ".gopclntab") ||
+		   file_image_section(m->image, ".note.go.buildid");
+	f->is_go = a->is_go;
+	x = place_file_new(&source, &a->places);
 	if (x >= 0)
-		x = unwind_graph_new(m->image, m->symtab, &a->graph);
+		x = unwind_graph_new(&source, &a->graph);
 	if (x < 0 && x != -EOPNOTSUPP)
 		return x;
+	return 0;
+}
+
+/* Reads the types of all points at once. What goes wrong with the reader is worth a note. */
+static int open_types(struct arranger *a, size_t first)
+{
+	const struct resolver *r = a->r;
+	const struct probe_file *f = &r->set->files[a->file];
+	size_t n = 0, total = r->set->n - first;
+	uint64_t *vaddrs _cleanup_(freep) = NULL;
+	struct error why = {};
+	int x;
+
 	/* What Go says of its arguments and results does not fit the C ABI: they have numbers. */
 	if (!r->options->want_types || a->is_go)
 		return 0;
-	x = function_types_open(m->image, r->set->files[file].path, NULL, NULL, &a->types);
-	return x == -ENOMEM ? x : 0;
+	x = reader_types_open(r->options->reader, f->fd, f->path, NULL, &why, &a->types);
+	if (x < 0)
+		return x == -ENOMEM	   ? x
+		       : reader_gave_up(x) ? match_note(a->r, "%s", why.message)
+					   : 0;
+	vaddrs = calloc(total + 1, sizeof(*vaddrs));
+	if (!vaddrs)
+		return -ENOMEM;
+	for (size_t i = first; i < r->set->n; i++)
+		if (elf_segments_to_vaddr(a->segments, a->n_segments, r->set->points[i].offset,
+					  &vaddrs[n]) >= 0)
+			n++;
+	reader_types_fetch(a->types, vaddrs, n);
+	return 0;
+}
+
+static int note_failure(struct arranger *a)
+{
+	const char *failure = a->types ? reader_types_failure(a->types) : NULL;
+
+	if (!failure)
+		return 0;
+	error_set(&a->r->types_failure, EIO, "BadFile", "%s", failure);
+	return match_note(a->r, "no types of arguments are known: %s", failure);
 }
 
 int arrange_file(struct resolver *r, uint32_t file, size_t first)
@@ -286,6 +328,8 @@ int arrange_file(struct resolver *r, uint32_t file, size_t first)
 	if (set->n == first)
 		return 0;
 	x = arranger_init(&a, r, file);
+	if (x >= 0)
+		x = open_types(&a, first);
 	if (x < 0)
 		return x;
 	for (size_t i = first; i < set->n; i++) {
@@ -313,7 +357,7 @@ int arrange_file(struct resolver *r, uint32_t file, size_t first)
 			free(set->points[i].symbol);
 	}
 	set->n = kept;
-	return MIN(x, 0);
+	return x < 0 ? x : note_failure(&a);
 }
 
 struct runtime_function {
@@ -364,6 +408,20 @@ static int add_runtime(struct arranger *a, const struct runtime_function *f)
 	return x == -ENODATA ? 0 : x;
 }
 
+/* What was let go when the file was done with, or never read. */
+static int load_again(struct resolver *r, struct match_file *m, const struct probe_file *f)
+{
+	struct reader *reader = r->options->reader;
+	int x;
+
+	x = m->image ? 0 : hazard_read_file(reader, f->fd, f->path, NULL, &m->image);
+	if (x >= 0 && !m->symtab)
+		x = reader_functions(reader, f->fd, f->path, NULL, NULL, &m->symtab);
+	if (x >= 0 && !m->landings)
+		x = reader_landings(reader, f->fd, f->path, NULL, &m->landings);
+	return x;
+}
+
 int arrange_exceptions(struct resolver *r, uint32_t file)
 {
 	struct runtime_function found[2] = {
@@ -372,17 +430,19 @@ int arrange_exceptions(struct resolver *r, uint32_t file)
 	};
 	_cleanup_(arranger_release) struct arranger a = {};
 	struct match_file *m = &r->files[file];
-	_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+	const struct probe_file *f = &r->set->files[file];
+	struct place_source source;
 	int x;
 
-	if (elf_image_open(r->set->files[file].fd, NULL, &image) < 0)
-		return 0;
-	if (!m->symtab && symtab_load(image, r->set->files[file].path, NULL, NULL, &m->symtab) < 0)
-		return 0;
+	x = load_again(r, m, f);
+	if (x < 0)
+		return x == -ENOMEM ? x : 0;
 	symtab_each(m->symtab, find_runtime, found);
 	a = (struct arranger){.r = r, .file = file, .m = m};
-	a.segments = elf_image_segments(image, &a.n_segments);
-	x = place_file_new(image, m->symtab, &a.places);
+	a.segments = m->image->segments;
+	a.n_segments = m->image->n_segments;
+	source = source_of(m, f);
+	x = place_file_new(&source, &a.places);
 	if (x < 0 && x != -EOPNOTSUPP)
 		return x;
 	for (size_t i = 0; i < 2; i++) {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/hazard.h"
 
-#include <elf.h>
 #include <pthread.h>
 #include <sys/stat.h>
-
-#include "symbol/elf_image.h"
 
 enum { CACHE = 256, STATUS_MAX = 64 << 10 };
 
@@ -50,62 +47,43 @@ static const struct name_hazard sections[] = {
 	{".gcc_except_table", HAZARD_UNWINDER},
 };
 
-static unsigned int by_symbol(const char *name)
+/* Known by it alone: it has it all for those who use it. */
+static const char libc_symbol[] = "__libc_start_main";
+
+int hazard_read_file(struct reader *reader, int fd, const char *path, struct error *e,
+		     struct file_image **ret)
 {
+	const char *names[ARRAY_SIZE(symbols) + 1];
+
 	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++)
-		if (streq(name, symbols[i].name))
-			return symbols[i].hazard;
-	return 0;
+		names[i] = symbols[i].name;
+	names[ARRAY_SIZE(symbols)] = libc_symbol;
+	return reader_file(reader, fd, path, names, ARRAY_SIZE(names), e, ret);
 }
 
-/* The hazards among the dynamic symbols; *ret_is_libc when they are those of the C library. */
-static unsigned int by_symbols(struct elf_image *image, bool *ret_is_libc)
+unsigned int hazard_of_image(const struct file_image *file)
 {
-	const struct elf_section *dynsym = elf_image_find_section(image, ".dynsym");
-	const struct elf_section *dynstr = elf_image_find_section(image, ".dynstr");
-	const uint8_t *data, *strings;
-	size_t size, strings_size;
 	unsigned int hazards = 0;
 
-	*ret_is_libc = false;
-	if (!dynsym || !dynstr || !elf_image_is_64bit(image) ||
-	    elf_image_section_data(image, dynsym, &data, &size) < 0 ||
-	    elf_image_section_data(image, dynstr, &strings, &strings_size) < 0)
+	if (file->symbols[ARRAY_SIZE(symbols)] & FILE_SYMBOL_DEFINED)
 		return 0;
-	for (size_t at = 0; at + sizeof(Elf64_Sym) <= size; at += sizeof(Elf64_Sym)) {
-		Elf64_Sym sym;
-
-		memcpy(&sym, data + at, sizeof(sym));
-		if (sym.st_name >= strings_size ||
-		    !memchr(strings + sym.st_name, '\0', strings_size - sym.st_name))
-			continue;
-		hazards |= by_symbol((const char *)strings + sym.st_name);
-		if (sym.st_shndx != SHN_UNDEF &&
-		    streq((const char *)strings + sym.st_name, "__libc_start_main"))
-			*ret_is_libc = true;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(symbols); i++)
+		if (file->symbols[i] & FILE_SYMBOL_THERE)
+			hazards |= symbols[i].hazard;
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+		if (file_image_section(file, sections[i].name))
+			hazards |= sections[i].hazard;
 	return hazards;
 }
 
-int hazard_of_file(int fd, unsigned int *ret_hazards)
+int hazard_of_file(struct reader *reader, int fd, const char *path, unsigned int *ret_hazards)
 {
-	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
-	unsigned int hazards;
-	bool is_libc;
-	int r;
+	struct file_image *file _cleanup_(file_image_freep) = NULL;
+	int r = hazard_read_file(reader, fd, path, NULL, &file);
 
-	r = elf_image_open(fd, NULL, &image);
-	if (r < 0)
-		return r;
-	/* The C library has it all for those who use it. */
-	hazards = by_symbols(image, &is_libc);
-	if (is_libc)
-		hazards = 0;
-	for (size_t i = 0; !is_libc && i < ARRAY_SIZE(sections); i++)
-		if (elf_image_find_section(image, sections[i].name))
-			hazards |= sections[i].hazard;
-	*ret_hazards = hazards;
-	return 0;
+	if (r >= 0)
+		*ret_hazards = hazard_of_image(file);
+	return r;
 }
 
 /* What is known of files, which many processes share. */
@@ -118,7 +96,7 @@ static struct {
 } cache[CACHE];
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static unsigned int hazards_of_fd(int fd)
+static unsigned int hazards_of_fd(struct reader *reader, int fd, const char *path)
 {
 	unsigned int hazards = 0;
 	struct stat st;
@@ -131,7 +109,7 @@ static unsigned int hazards_of_fd(int fd)
 	if (!cache[i].is_known || cache[i].dev != st.st_dev || cache[i].ino != st.st_ino ||
 	    cache[i].mtime.tv_sec != st.st_mtim.tv_sec ||
 	    cache[i].mtime.tv_nsec != st.st_mtim.tv_nsec) {
-		if (hazard_of_file(fd, &hazards) < 0)
+		if (hazard_of_file(reader, fd, path, &hazards) < 0)
 			hazards = 0;
 		cache[i].dev = st.st_dev;
 		cache[i].ino = st.st_ino;
@@ -167,7 +145,7 @@ static unsigned int by_status(pid_t pid)
 	return line && line[10] != '0' ? HAZARD_SECCOMP : 0;
 }
 
-int hazard_of_process(pid_t pid, unsigned int *ret_hazards)
+int hazard_of_process(struct reader *reader, pid_t pid, unsigned int *ret_hazards)
 {
 	struct probe_target target = {.pids = &pid, .n_pids = 1};
 	struct target_files files = {};
@@ -183,7 +161,7 @@ int hazard_of_process(pid_t pid, unsigned int *ret_hazards)
 
 		hazards |= by_library(files.items[i].name);
 		if (fd >= 0)
-			hazards |= hazards_of_fd(fd);
+			hazards |= hazards_of_fd(reader, fd, files.items[i].path);
 	}
 	target_files_release(&files);
 	*ret_hazards = hazards | by_status(pid);

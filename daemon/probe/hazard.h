@@ -7,6 +7,7 @@
 #define SONDE_PROBE_HAZARD_H
 
 #include "probe/target.h"
+#include "symbol/reader_probe.h"
 
 enum hazard {
 	HAZARD_UNWINDER =
@@ -19,11 +20,17 @@ enum hazard {
 	HAZARD_JUMPS = 1 << 5,	 /* longjmp: the kernel minds it only from the 64th call on */
 };
 
-/* Of one running process: its mappings, its status. 0 or -errno; what cannot be read is no hazard.
+/*
+ * Of one running process: its mappings, its status. reader as in reader_probe.h. 0 or -errno; what
+ * cannot be read is no hazard.
  */
-int hazard_of_process(pid_t pid, unsigned int *ret_hazards);
+int hazard_of_process(struct reader *reader, pid_t pid, unsigned int *ret_hazards);
 /* Of one file, by what it imports, defines and needs. */
-int hazard_of_file(int fd, unsigned int *ret_hazards);
+int hazard_of_file(struct reader *reader, int fd, const char *path, unsigned int *ret_hazards);
+/* reader_file() with the symbols that tell hazards, and what they tell. */
+int hazard_read_file(struct reader *reader, int fd, const char *path, struct error *e,
+		     struct file_image **ret);
+unsigned int hazard_of_image(const struct file_image *file);
 /* One clause: "it maps an unwinder (libgcc_s.so.1)" for the hazard that counts most. Static. */
 const char *hazard_reason(unsigned int hazards);
 

@@ -10,6 +10,7 @@
 #include "probe/btf_type.h"
 #include "probe/resolve.h"
 #include "sonde/base/strbuf.h"
+#include "symbol/reader_probe.h"
 #include "symbol/symtab.h"
 
 /* What goes with a file of the set while it is resolved. */
@@ -17,8 +18,9 @@ struct match_file {
 	bool *wanted; /* by specification: whether it includes, or excludes from, this file */
 	bool must;    /* named by the user: an error here is one of the whole */
 	bool stripped;
-	struct elf_image *image;
+	struct file_image *image;
 	struct symtab *symtab;
+	struct landing_table *landings;
 };
 
 /* Functions that were left out for the same reason; the first few by name. */
@@ -36,7 +38,7 @@ struct resolver {
 	size_t n_specs;
 	struct probe_set *set;
 	struct match_file *files; /* beside set->files */
-	size_t files_cap;
+	size_t n_files, files_cap;
 	struct target_files mapped;
 	size_t *matched; /* by specification: functions that matched, probed or left out */
 	size_t total;	 /* functions to probe, also those beyond the limit */
@@ -48,6 +50,7 @@ struct resolver {
 	size_t n_described;		 /* functions that the session left out, … */
 	struct error described;		 /* … and why the first one was, … */
 	char *described_name;		 /* … which has this name */
+	struct error types_failure;	 /* of a reader that died over the types of a file */
 	struct kernel_functions *kernel; /* NULL: no specification is about the kernel */
 	struct error *e;
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/place_file.h"
 #include "probe/flow.h"
-#include "symbol/landing.h"
 
 enum { FUNCTION_MAX = 4 << 20, NAMES = 4096 };
 
@@ -13,11 +12,7 @@ struct name {
 };
 
 struct place_file {
-	const struct symtab *st;
-	struct landing_table *landings;
-	const struct elf_segment *segments;
-	size_t n_segments;
-	int fd;
+	struct place_source from;
 	bool is_go;
 	uint8_t *bytes;
 	size_t bytes_cap;
@@ -25,28 +20,22 @@ struct place_file {
 	struct name names[NAMES];
 };
 
-int place_file_new(struct elf_image *image, const struct symtab *st, struct place_file **ret)
+int place_file_new(const struct place_source *from, struct place_file **ret)
 {
-	struct place_file *f _cleanup_(place_file_freep) = NULL;
-	int r;
+	struct place_file *f;
 
 #if !defined(__x86_64__)
 	return -EOPNOTSUPP;
 #endif
-	if (!elf_image_is_x86_64(image))
+	if (!from->image->is_x86_64)
 		return -EOPNOTSUPP;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->st = st;
-	f->segments = elf_image_segments(image, &f->n_segments);
-	f->fd = elf_image_fd(image);
-	f->is_go = elf_image_find_section(image, ".gopclntab") ||
-		   elf_image_find_section(image, ".data.rel.ro.gopclntab");
-	r = landing_table_new(image, &f->landings);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(f);
+	f->from = *from;
+	f->is_go = file_image_section(from->image, ".gopclntab") ||
+		   file_image_section(from->image, ".data.rel.ro.gopclntab");
+	*ret = f;
 	return 0;
 }
 
@@ -55,7 +44,6 @@ struct place_file *place_file_free(struct place_file *f)
 	if (!f)
 		return NULL;
 	flow_release(&f->memo);
-	landing_table_free(f->landings);
 	free(f->bytes);
 	free(f);
 	return NULL;
@@ -63,10 +51,14 @@ struct place_file *place_file_free(struct place_file *f)
 
 static const struct elf_segment *segment_of(const struct place_file *f, uint64_t vaddr)
 {
-	for (size_t i = 0; i < f->n_segments; i++)
-		if (vaddr >= f->segments[i].vaddr &&
-		    vaddr - f->segments[i].vaddr < f->segments[i].file_size)
-			return &f->segments[i];
+	const struct file_image *image = f->from.image;
+
+	for (size_t i = 0; i < image->n_segments; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		if (vaddr >= s->vaddr && vaddr - s->vaddr < s->file_size)
+			return s;
+	}
 	return NULL;
 }
 
@@ -79,7 +71,7 @@ static size_t read_bytes(void *arg, uint64_t vaddr, void *buf, size_t size)
 	if (!s)
 		return 0;
 	size = MIN(size, s->file_size - (vaddr - s->vaddr));
-	n = pread(f->fd, buf, size, (off_t)(s->offset + (vaddr - s->vaddr)));
+	n = pread(f->from.fd, buf, size, (off_t)(s->offset + (vaddr - s->vaddr)));
 	return n < 0 ? 0 : (size_t)n;
 }
 
@@ -91,7 +83,7 @@ static const char *name_at(void *arg, uint64_t vaddr)
 	uint64_t start;
 
 	if (!n->is_known || n->vaddr != vaddr) {
-		if (symtab_lookup(f->st, vaddr, &name, &start) < 0 || start != vaddr)
+		if (symtab_lookup(f->from.st, vaddr, &name, &start) < 0 || start != vaddr)
 			name = NULL;
 		*n = (struct name){.vaddr = vaddr, .name = name, .is_known = true};
 	}
@@ -108,7 +100,7 @@ static bool part_at(void *arg, uint64_t vaddr, struct place_part *ret)
 	const struct place_file *f = arg;
 	struct landing_part part;
 
-	if (!landing_table_part(f->landings, vaddr, &part))
+	if (!landing_table_part(f->from.landings, vaddr, &part))
 		return false;
 	*ret = (struct place_part){
 		.vaddr = part.vaddr,
@@ -146,6 +138,6 @@ int place_file_code(struct place_file *f, uint64_t vaddr, size_t size, struct pl
 		.memo = &f->memo,
 		.is_go = f->is_go,
 	};
-	ret->landings = landing_table_find(f->landings, vaddr, size, &ret->n_landings);
+	ret->landings = landing_table_find(f->from.landings, vaddr, size, &ret->n_landings);
 	return 0;
 }

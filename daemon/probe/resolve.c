@@ -42,6 +42,7 @@ static int add_file(struct resolver *r, int fd_given, const char *path, bool del
 					    .ino = st.st_ino,
 					    .deleted = deleted};
 	set->n_files++;
+	r->n_files++;
 	return set->files[i].path && m->wanted ? (int)i : -ENOMEM;
 }
 
@@ -204,13 +205,34 @@ static int load_functions(struct resolver *r, uint32_t index, struct error *e)
 	struct match_file *m = &r->files[index];
 	size_t first = r->set->n;
 	struct error why = {};
-	int x = symtab_load(m->image, f->path, NULL, &why, &m->symtab);
+	int x = reader_functions(r->options->reader, f->fd, f->path, NULL, &why, &m->symtab);
 
 	if (x < 0)
 		return bad_file(f, x, &why, e);
 	m->stripped = symtab_is_stripped(m->symtab);
 	x = match_functions(r, index);
-	return x < 0 ? x : arrange_file(r, index, first);
+	if (x < 0 || r->set->n == first)
+		return x;
+	x = reader_landings(r->options->reader, f->fd, f->path, &why, &m->landings);
+	return x < 0 ? bad_file(f, x, &why, e) : arrange_file(r, index, first);
+}
+
+static int load_statics(struct resolver *r, uint32_t index, struct error *e)
+{
+	const struct probe_file *f = &r->set->files[index];
+	_cleanup_(usdt_notes_freep) struct usdt_notes *notes = NULL;
+	struct error why = {};
+	int x;
+
+	if (!r->files[index].image->is_x86_64)
+		return match_note(r, "%s: static probes of x86-64 programs only can be read",
+				  f->path);
+	x = reader_notes(r->options->reader, f->fd, f->path, &why, &notes);
+	if (reader_gave_up(x))
+		return bad_file(f, x, &why, e);
+	if (x < 0)
+		return x == -ENOMEM ? x : 0;
+	return static_match(r, index, notes);
 }
 
 static int load_file(struct resolver *r, uint32_t index, struct error *e)
@@ -220,15 +242,16 @@ static int load_file(struct resolver *r, uint32_t index, struct error *e)
 	struct error why = {};
 	int x;
 
-	x = elf_image_open(f->fd, &why, &m->image);
+	x = hazard_read_file(r->options->reader, f->fd, f->path, &why, &m->image);
 	if (x < 0)
 		return bad_file(f, x, &why, e);
 	if (static_match_wanted(r, index, false))
 		x = load_functions(r, index, e);
-	if (x >= 0)
-		x = static_match(r, index);
-	/* The table stands alone; images of many big libraries would be a lot of memory. */
-	m->image = elf_image_free(m->image);
+	if (x >= 0 && static_match_wanted(r, index, true))
+		x = load_statics(r, index, e);
+	/* The table of functions stands alone; the others of many big libraries would be a lot. */
+	m->image = file_image_free(m->image);
+	m->landings = landing_table_free(m->landings);
 	return x;
 }
 
@@ -265,6 +288,9 @@ static int finish(struct resolver *r)
 	}
 	if (r->total == 0 && r->n_described && r->e) {
 		*r->e = r->described;
+		if (r->types_failure.message[0])
+			error_set(r->e, EINVAL, r->described.name, "%.300s; %s",
+				  r->described.message, r->types_failure.message);
 		return -EINVAL;
 	}
 	if (r->total == 0)
@@ -294,7 +320,7 @@ static void find_hazards(struct resolver *r)
 	for (size_t i = 0; i < r->target->n_pids; i++) {
 		unsigned int hazards;
 
-		if (hazard_of_process(r->target->pids[i], &hazards) >= 0)
+		if (hazard_of_process(r->options->reader, r->target->pids[i], &hazards) >= 0)
 			r->process_hazards |= hazards;
 	}
 	/* A command about to start: what its files say. */
@@ -302,7 +328,8 @@ static void find_hazards(struct resolver *r)
 		_cleanup_(closep) int fd = target_open_path(0, r->target->files[i], NULL);
 		unsigned int hazards;
 
-		if (fd >= 0 && hazard_of_file(fd, &hazards) >= 0)
+		if (fd >= 0 &&
+		    hazard_of_file(r->options->reader, fd, r->target->files[i], &hazards) >= 0)
 			r->process_hazards |= hazards;
 	}
 }
@@ -371,9 +398,10 @@ static int run(struct resolver *r)
 
 static void resolver_release(struct resolver *r)
 {
-	for (size_t i = 0; r->set && i < r->set->n_files; i++) {
+	for (size_t i = 0; i < r->n_files; i++) {
 		free(r->files[i].wanted);
-		elf_image_free(r->files[i].image);
+		file_image_free(r->files[i].image);
+		landing_table_free(r->files[i].landings);
 		symtab_free(r->files[i].symtab);
 	}
 	for (size_t i = 0; i < MATCH_REASONS; i++)
@@ -406,11 +434,6 @@ int probe_resolve(const struct probe_target *target, struct spec *const *specs, 
 	x = run(&r);
 	if (x < 0)
 		return x;
-	for (size_t i = 0; i < r.set->n_files; i++) {
-		free(r.files[i].wanted);
-		symtab_free(r.files[i].symtab);
-		r.files[i] = (struct match_file){};
-	}
 	*ret_set = TAKE_PTR(r.set);
 	return 0;
 }

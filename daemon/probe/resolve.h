@@ -20,6 +20,7 @@ enum {
 };
 
 struct demangler;
+struct reader;
 
 struct probe_file {
 	char *path; /* as the process sees it; for people, as it may lead elsewhere by now */
@@ -115,6 +116,7 @@ struct resolve_options {
 	size_t n_gates;	 /* the last so many specifications say below what functions to look */
 	bool want_types; /* read debug information for describe */
 	struct demangler *demangler; /* of names in files; NULL: this process, for tests */
+	struct reader *reader;	     /* reads the files; NULL as in reader_probe.h */
 	bool exceptions; /* add points that see C++ exceptions, where there can be any */
 	describe_t describe;
 	void *arg;
@@ -133,9 +135,12 @@ void probe_set_prepare_names(const struct probe_set *set, size_t first,
 int probe_resolve(const struct probe_target *target, struct spec *const *specs, size_t n,
 		  const struct resolve_options *options, struct probe_set **ret_set,
 		  struct error *e);
-/* Calls describe for each function of a set, in order, with its type; a result of 1 is an error. */
-int probe_set_describe(const struct probe_set *set, describe_t describe, void *arg,
-		       struct error *e);
+/*
+ * Calls describe for each function of a set, in order, with its type; a result of 1 is an error.
+ * reader as in the options.
+ */
+int probe_set_describe(const struct probe_set *set, struct reader *reader, describe_t describe,
+		       void *arg, struct error *e);
 struct probe_set *probe_set_free(struct probe_set *set);
 DEFINE_CLEANUP(struct probe_set *, probe_set_free)
 

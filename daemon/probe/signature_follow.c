@@ -37,14 +37,15 @@ int signature_refuse(struct error *e, const struct expr_ref *ref, const char *fm
 }
 
 /* "a, b, c"; "…" when there are more than fit. Anonymous members are looked into. */
-static size_t list_members(const struct ctype *t, int depth, char *out, size_t len)
+static size_t list_some(const struct ctype *t, int depth, unsigned *budget, char *out, size_t len)
 {
 	ctype_complete(t);
-	for (size_t i = 0; i < t->n_members && depth < DEPTH_MAX; i++) {
+	for (size_t i = 0; i < t->n_members && depth<DEPTH_MAX && * budget> 0; i++) {
 		const struct ctype_member *m = &t->members[i];
 
+		--*budget;
 		if (!m->name[0]) {
-			len = list_members(m->type, depth + 1, out, len);
+			len = list_some(m->type, depth + 1, budget, out, len);
 			continue;
 		}
 		if (len + strlen(m->name) + 8 > LIST_MAX) {
@@ -56,6 +57,13 @@ static size_t list_members(const struct ctype *t, int depth, char *out, size_t l
 					m->name);
 	}
 	return len;
+}
+
+static void list_members(const struct ctype *t, char *out)
+{
+	unsigned budget = SEARCHED_MAX;
+
+	list_some(t, 0, &budget, out, 0);
 }
 
 static const struct ctype_member *find_member(const struct ctype *t, const char *name, int depth,
@@ -135,7 +143,7 @@ static int step_member(struct walk *w, const char *name, const struct expr_ref *
 		return signature_refuse(e, ref, "%s has no members, so no %s", w->type->name, name);
 	m = find_member(w->type, name, 0, &budget, &w->offset);
 	if (!m) {
-		list_members(w->type, 0, names, 0);
+		list_members(w->type, names);
 		return signature_refuse(e, ref, "%s has no member %s; it has %s", w->type->name,
 					name, names[0] ? names : "none");
 	}
@@ -266,7 +274,7 @@ static int finish_struct(const struct walk *w, const struct expr_ref *ref, struc
 {
 	char names[LIST_MAX] = "";
 
-	list_members(w->type, 0, names, 0);
+	list_members(w->type, names);
 	return signature_refuse(e, ref, "%s is a %s; name one of its members: %s", ref->text,
 				w->type->name, names[0] ? names : "there are none");
 }

@@ -23,19 +23,18 @@ static void looked_at_release(struct looked_at *l)
 static void look(const struct resolver *r, size_t index, struct looked_at *l)
 {
 	for (size_t i = 0; i < r->set->n_files; i++) {
-		_cleanup_(elf_image_freep) struct elf_image *image = NULL;
+		const struct probe_file *f = &r->set->files[i];
 
 		if (!r->files[i].wanted[index])
 			continue;
 		l->n_files++;
 		if (!l->path)
-			l->path = r->set->files[i].path;
-		if (l->n_notes == FILES_MAX ||
-		    elf_image_open(r->set->files[i].fd, NULL, &image) < 0 ||
-		    usdt_notes_read(image, &l->notes[l->n_notes]) < 0)
+			l->path = f->path;
+		if (l->n_notes == FILES_MAX || reader_notes(r->options->reader, f->fd, f->path,
+							    NULL, &l->notes[l->n_notes]) < 0)
 			continue;
 		if (l->n_notes == 0)
-			l->path = r->set->files[i].path;
+			l->path = f->path;
 		l->n_notes++;
 	}
 }

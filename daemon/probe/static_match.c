@@ -322,22 +322,14 @@ bool static_match_wanted(const struct resolver *r, uint32_t index, bool is_stati
 	return false;
 }
 
-int static_match(struct resolver *r, uint32_t index)
+int static_match(struct resolver *r, uint32_t index, const struct usdt_notes *notes)
 {
-	_cleanup_(usdt_notes_freep) struct usdt_notes *notes = NULL;
 	struct matcher m = {.r = r, .file = index, .optimises = -1};
 	int x;
 
-	if (!static_match_wanted(r, index, true))
-		return 0;
-	if (!elf_image_is_x86_64(r->files[index].image))
-		return match_note(r, "%s: static probes of x86-64 programs only can be read",
-				  r->set->files[index].path);
-	x = usdt_notes_read(r->files[index].image, &notes);
-	if (x < 0)
-		return x == -ENOMEM ? x : 0;
 	m.notes = usdt_notes_all(notes, &m.n);
-	m.segments = elf_image_segments(r->files[index].image, &m.n_segments);
+	m.segments = r->files[index].image->segments;
+	m.n_segments = r->files[index].image->n_segments;
 	for (size_t i = 0; i < m.n;) {
 		struct group g = group_at(&m, i);
 

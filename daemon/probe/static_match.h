@@ -10,8 +10,8 @@
 #include "probe/match.h"
 #include "symbol/usdt.h"
 
-/* Adds the static probes of file `index`, whose image is loaded, if any specification asks. */
-int static_match(struct resolver *r, uint32_t index);
+/* Adds the static probes of file `index`, whose image is loaded and whose notes these are. */
+int static_match(struct resolver *r, uint32_t index, const struct usdt_notes *notes);
 /* Whether a specification of static probes includes something from the file; of functions. */
 bool static_match_wanted(const struct resolver *r, uint32_t index, bool is_static);
 /* The arguments of a point again; false when the notes are not those it was made from. */

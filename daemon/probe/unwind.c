@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/unwind.h"
 #include "probe/flow.h"
-#include "probe/place_file.h"
 
 /* How far calls are followed for one answer: beyond, a function can unwind. */
 enum { DEPTH_MAX = 24, WALKS_MAX = 400, CIRCLE_MAX = 1000 };
@@ -51,12 +50,12 @@ static int add_node(const struct symbol *symbol, void *data)
 	return 0;
 }
 
-static void find_plt(struct unwind_graph *g, struct elf_image *image)
+static void find_plt(struct unwind_graph *g, const struct file_image *image)
 {
 	static const char *const names[] = {".plt", ".plt.sec", ".plt.got", ".iplt"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const struct elf_section *s = elf_image_find_section(image, names[i]);
+		const struct file_section *s = file_image_section(image, names[i]);
 
 		if (!s)
 			continue;
@@ -65,20 +64,20 @@ static void find_plt(struct unwind_graph *g, struct elf_image *image)
 	}
 }
 
-int unwind_graph_new(struct elf_image *image, const struct symtab *st, struct unwind_graph **ret)
+int unwind_graph_new(const struct place_source *from, struct unwind_graph **ret)
 {
 	struct unwind_graph *g _cleanup_(unwind_graph_freep) = calloc(1, sizeof(*g));
 	int r;
 
 	if (!g)
 		return -ENOMEM;
-	g->st = st;
-	r = place_file_new(image, st, &g->file);
+	g->st = from->st;
+	r = place_file_new(from, &g->file);
 	if (r >= 0)
-		r = symtab_each(st, add_node, g);
+		r = symtab_each(from->st, add_node, g);
 	if (r < 0)
 		return r;
-	find_plt(g, image);
+	find_plt(g, from->image);
 	*ret = TAKE_PTR(g);
 	return 0;
 }

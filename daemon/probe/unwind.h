@@ -13,12 +13,12 @@
 #ifndef SONDE_PROBE_UNWIND_H
 #define SONDE_PROBE_UNWIND_H
 
-#include "symbol/symtab.h"
+#include "probe/place_file.h"
 
 struct unwind_graph;
 
-/* Both are borrowed and must outlive it. -EOPNOTSUPP: not x86-64; -ENOMEM. One thread at a time. */
-int unwind_graph_new(struct elf_image *image, const struct symtab *st, struct unwind_graph **ret);
+/* As place_file_new(). One thread at a time. */
+int unwind_graph_new(const struct place_source *from, struct unwind_graph **ret);
 struct unwind_graph *unwind_graph_free(struct unwind_graph *g);
 DEFINE_CLEANUP(struct unwind_graph *, unwind_graph_free)
 

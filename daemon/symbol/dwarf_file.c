@@ -341,6 +341,11 @@ Dwarf *dwarf_file_dwarf(const struct dwarf_file *f)
 	return f->dwarf;
 }
 
+Dwarf *dwarf_file_supplement(const struct dwarf_file *f)
+{
+	return f->supplement_dwarf;
+}
+
 uint64_t dwarf_file_info_size(const struct dwarf_file *f)
 {
 	return f->info_size;

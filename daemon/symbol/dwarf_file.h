@@ -29,6 +29,7 @@ struct dwarf_file *dwarf_file_free(struct dwarf_file *f);
 DEFINE_CLEANUP(struct dwarf_file *, dwarf_file_free)
 
 Dwarf *dwarf_file_dwarf(const struct dwarf_file *f);
+Dwarf *dwarf_file_supplement(const struct dwarf_file *f);  /* NULL when there is none */
 uint64_t dwarf_file_info_size(const struct dwarf_file *f); /* bytes of .debug_info, both files */
 
 /*

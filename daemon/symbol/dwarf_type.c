@@ -82,9 +82,15 @@ const struct ctype *dwarf_renamed(struct dwarf_types *t, const struct ctype *bas
 		return &ctype_unknown;
 	d->c = *base;
 	d->c.name = name;
-	if (base->complete) {
-		d->base = (struct dwarf_ctype *)base;
-		d->c.complete = complete_renamed;
+	if (base->kind == CTYPE_STRUCT) {
+		struct dwarf_ctype *from = (struct dwarf_ctype *)base;
+
+		d->die = from->die;
+		/* To its end at once: a chain of names may be long. */
+		if (base->complete) {
+			d->base = from->base ? from->base : from;
+			d->c.complete = complete_renamed;
+		}
 	}
 	return &d->c;
 }
@@ -337,6 +343,59 @@ const struct ctype *dwarf_types_of_depth(struct dwarf_types *t, Dwarf_Die *die, 
 	t->list[index] = &ctype_unknown;
 	found = convert(t, &type, depth);
 	t->list[index] = found;
+	return found;
+}
+
+bool dwarf_types_key(const struct dwarf_types *t, const struct ctype *c, struct type_key *ret)
+{
+	const struct dwarf_ctype *d = (const struct dwarf_ctype *)c;
+	Dwarf_Die die;
+	Dwarf_Half version;
+	uint8_t type;
+
+	if (c->kind != CTYPE_STRUCT)
+		return false;
+	die = d->die;
+	if (dwarf_cu_info(die.cu, &version, &type, NULL, NULL, NULL, NULL, NULL) != 0)
+		return false;
+	*ret = (struct type_key){.offset = dwarf_dieoffset(&die)};
+	if (version < 5 && type == DW_UT_type)
+		ret->section = TYPE_IN_TYPES;
+	if (dwarf_cu_getdwarf(die.cu) != dwarf_file_dwarf(t->file))
+		ret->section |= TYPE_IN_SUPPLEMENT;
+	return true;
+}
+
+const struct ctype *dwarf_types_struct(struct dwarf_types *t, const struct type_key *key)
+{
+	Dwarf *dwarf = key->section & TYPE_IN_SUPPLEMENT ? dwarf_file_supplement(t->file)
+							 : dwarf_file_dwarf(t->file);
+	const struct ctype *found;
+	bool is_new = false;
+	uint32_t *slot;
+	Dwarf_Die die;
+
+	if (!dwarf || !(key->section & TYPE_IN_TYPES ? dwarf_offdie_types(dwarf, key->offset, &die)
+						     : dwarf_offdie(dwarf, key->offset, &die)))
+		return NULL;
+	switch (dwarf_tag(&die)) {
+	case DW_TAG_structure_type:
+	case DW_TAG_class_type:
+	case DW_TAG_union_type:
+	case DW_TAG_interface_type:
+		break;
+	default:
+		return NULL;
+	}
+	slot = table_get(&t->by_die, (uintptr_t)die.addr);
+	if (slot)
+		return t->list[*slot];
+	if (t->n >= TYPES_MAX || array_reserve(&t->list, &t->cap, t->n + 1, sizeof(*t->list)) < 0 ||
+	    !(slot = table_put(&t->by_die, (uintptr_t)die.addr, &is_new)))
+		return NULL;
+	found = dwarf_struct(t, &die);
+	*slot = (uint32_t)t->n;
+	t->list[t->n++] = found;
 	return found;
 }
 

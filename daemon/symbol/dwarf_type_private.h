@@ -6,13 +6,13 @@
 #include "sonde/base/table.h"
 #include "symbol/dwarf_type.h"
 
-enum { MEMBERS_MAX = 4096, VALUES_MAX = 4096, POINTER_SIZE = 8 };
+enum { MEMBERS_MAX = TYPE_MEMBERS_MAX, VALUES_MAX = TYPE_VALUES_MAX, POINTER_SIZE = 8 };
 
 struct dwarf_ctype {
 	struct ctype c; /* first: complete() goes back from it */
 	struct dwarf_types *owner;
-	Dwarf_Die die;		  /* of a struct that is not complete yet */
-	struct dwarf_ctype *base; /* or the same struct under its own name */
+	Dwarf_Die die;		  /* of a struct */
+	struct dwarf_ctype *base; /* the same struct under its own name, if it was incomplete */
 };
 
 struct dwarf_types {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the flat formats have in common, symbol_image.h and unwind_image.h: one contiguous block
- * that is written once, then mapped read-only by a process that does not trust who wrote it.
- * Numbers have the size and the order of this machine: such a block never leaves it.
+ * What the flat formats have in common (symbol_image.h, unwind_image.h, file_image.h and so on):
+ * one contiguous block that is written once, then mapped read-only by a process that does not trust
+ * who wrote it. Numbers have the size and the order of this machine: such a block never leaves it.
  */
 #ifndef SONDE_SYMBOL_FLAT_H
 #define SONDE_SYMBOL_FLAT_H

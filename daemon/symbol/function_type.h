@@ -118,10 +118,22 @@ struct function_types;
  */
 int function_types_open(struct elf_image *image, const char *path, const char *debug_dir,
 			struct error *e, struct function_types **ret);
+/*
+ * The same without opening any file, for the reader process: debug is the separate debug file or
+ * NULL, supplement that of dwz or negative. Neither is needed afterwards.
+ */
+int function_types_open_confined(const struct elf_image *image, const struct elf_image *debug,
+				 int supplement, struct error *e, struct function_types **ret);
 struct function_types *function_types_free(struct function_types *t);
 DEFINE_CLEANUP(struct function_types *, function_types_free)
 
 /* The function that begins at an address of the file. -ENOENT when DWARF does not have it. */
 int function_types_find(struct function_types *t, uint64_t vaddr, const struct function_type **ret);
+
+/* Where a struct is in the debug information (type_image.h), and the struct of such a place. */
+struct type_key;
+bool function_types_key(const struct function_types *t, const struct ctype *c,
+			struct type_key *ret);
+const struct ctype *function_types_struct(struct function_types *t, const struct type_key *key);
 
 #endif

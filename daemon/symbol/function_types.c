@@ -13,7 +13,7 @@
 #include "symbol/dwarf_type.h"
 #include "symbol/function_type_abi.h"
 
-enum { CHAIN_MAX = 8, PARAMS_MAX = 64, CHILDREN_MAX = 100000 };
+enum { CHAIN_MAX = 8, PARAMS_MAX = TYPE_PARAMS_MAX, CHILDREN_MAX = 100000 };
 
 struct function_types {
 	struct dwarf_file *file;
@@ -38,28 +38,66 @@ struct found_params {
 	bool is_variadic;
 };
 
-int function_types_open(struct elf_image *image, const char *path, const char *debug_dir,
-			struct error *e, struct function_types **ret)
+static int check_machine(const struct elf_image *image, struct error *e)
+{
+	return elf_image_is_x86_64(image)
+		       ? 0
+		       : error_set(e, ENODATA, "NotSupported",
+				   "Arguments by name are known for x86-64 programs only.");
+}
+
+/* Takes the file. */
+static int make(struct dwarf_file *file, struct function_types **ret)
 {
 	struct function_types *t _cleanup_(function_types_freep) = calloc(1, sizeof(*t));
 	int r;
 
-	if (!t)
+	if (!t) {
+		dwarf_file_free(file);
 		return -ENOMEM;
-	if (!elf_image_is_x86_64(image))
-		return error_set(e, ENODATA, "NotSupported",
-				 "Arguments by name are known for x86-64 programs only.");
-	r = dwarf_file_open(image, path, debug_dir, e, &t->file);
-	if (r < 0)
-		return r;
+	}
+	t->file = file;
 	r = dwarf_index_new(t->file, &t->index);
-	if (r < 0)
-		return r;
-	r = dwarf_types_new(t->file, &t->arena, &t->types);
+	if (r >= 0)
+		r = dwarf_types_new(t->file, &t->arena, &t->types);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);
 	return 0;
+}
+
+int function_types_open(struct elf_image *image, const char *path, const char *debug_dir,
+			struct error *e, struct function_types **ret)
+{
+	struct dwarf_file *file;
+	int r;
+
+	r = check_machine(image, e);
+	if (r >= 0)
+		r = dwarf_file_open(image, path, debug_dir, e, &file);
+	return r < 0 ? r : make(file, ret);
+}
+
+int function_types_open_confined(const struct elf_image *image, const struct elf_image *debug,
+				 int supplement, struct error *e, struct function_types **ret)
+{
+	struct dwarf_file *file;
+	int r;
+
+	r = check_machine(image, e);
+	if (r >= 0)
+		r = dwarf_file_open_confined(debug ? debug : image, supplement, e, &file);
+	return r < 0 ? r : make(file, ret);
+}
+
+bool function_types_key(const struct function_types *t, const struct ctype *c, struct type_key *ret)
+{
+	return dwarf_types_key(t->types, c, ret);
+}
+
+const struct ctype *function_types_struct(struct function_types *t, const struct type_key *key)
+{
+	return dwarf_types_struct(t->types, key);
 }
 
 struct function_types *function_types_free(struct function_types *t)

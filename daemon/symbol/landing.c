@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The format: the Itanium C++ ABI, exception handling, level 2. */
-#include "symbol/landing.h"
+#include "symbol/landing_internal.h"
 #include "symbol/eh_frame.h"
 
-/* Of a whole file. Call sites are counted as they are read: functions may share a table. */
-enum { PARTS_MAX = 4 << 20, LANDINGS_MAX = 4 << 20, SITES_MAX = 1 << 24 };
-
-struct part {
-	uint64_t vaddr;
-	uint32_t size;
-	uint32_t first, n; /* its landings */
-};
-
-struct landing_table {
-	struct part *parts; /* ascending */
-	size_t n, cap;
-	uint64_t *landings;
-	size_t n_landings, landings_cap;
-};
+/* Of a whole file. They are counted as they are read: functions may share a table. */
+enum { SITES_MAX = 1 << 24 };
 
 struct builder {
 	struct landing_table *t;
@@ -115,14 +102,15 @@ static int add_function(struct builder *b, const struct eh_fde *fde)
 	struct landing_table *t = b->t;
 	int x;
 
-	if (fde->size > UINT32_MAX || !is_code(b, fde->vaddr))
+	if (fde->size > UINT32_MAX || fde->size > UINT64_MAX - fde->vaddr ||
+	    !is_code(b, fde->vaddr))
 		return 0;
-	if (t->n >= PARTS_MAX)
+	if (t->n >= LANDING_PARTS_MAX)
 		return -EBADMSG;
 	x = array_reserve(&t->parts, &t->cap, t->n + 1, sizeof(*t->parts));
 	if (x < 0)
 		return x;
-	t->parts[t->n++] = (struct part){
+	t->parts[t->n++] = (struct landing_range){
 		.vaddr = fde->vaddr, .size = (uint32_t)fde->size, .first = (uint32_t)t->n_landings};
 	x = fde->lsda == 0 ? 0 : read_sites(b, fde->vaddr, fde->lsda);
 	t->parts[t->n - 1].n = (uint32_t)(t->n_landings - t->parts[t->n - 1].first);
@@ -131,7 +119,7 @@ static int add_function(struct builder *b, const struct eh_fde *fde)
 
 static int by_vaddr(const void *a, const void *b)
 {
-	const struct part *x = a, *y = b;
+	const struct landing_range *x = a, *y = b;
 
 	return x->vaddr == y->vaddr  ? (x->first > y->first) - (x->first < y->first)
 	       : x->vaddr > y->vaddr ? 1
@@ -152,7 +140,7 @@ static int sort_parts(struct landing_table *t)
 	if (!landings)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->n; i++) {
-		struct part *p = &t->parts[i];
+		struct landing_range *p = &t->parts[i];
 
 		memcpy(landings + n, t->landings + p->first, p->n * sizeof(*landings));
 		p->first = (uint32_t)n;
@@ -204,8 +192,12 @@ struct landing_table *landing_table_free(struct landing_table *t)
 {
 	if (!t)
 		return NULL;
-	free(t->parts);
-	free(t->landings);
+	if (t->flat.data) {
+		flat_unmap(&t->flat);
+	} else {
+		free(t->parts);
+		free(t->landings);
+	}
 	free(t);
 	return NULL;
 }
@@ -242,7 +234,7 @@ const uint64_t *landing_table_find(const struct landing_table *t, uint64_t vaddr
 bool landing_table_part(const struct landing_table *t, uint64_t vaddr, struct landing_part *ret)
 {
 	size_t i = lower_bound(t, vaddr);
-	const struct part *p;
+	const struct landing_range *p;
 
 	if (i == t->n || t->parts[i].vaddr != vaddr) {
 		if (i == 0)

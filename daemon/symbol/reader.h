@@ -5,9 +5,10 @@
  * again. A file at which it dies or takes too long is marked: it is refused from then on, and the
  * reason is kept for the doctor.
  *
- * The process is started when it is first needed, and again after it was killed. There are three,
- * as naming a file must not wait until another one's symbols or debug information are read. Any
- * thread may call any function; each process is asked one thing at a time.
+ * The process is started when it is first needed, and again after it was killed. There are
+ * four, as naming a file must not wait until another one's symbols or debug information are read,
+ * nor attaching to one (reader_probe.h). Any thread may call any function; each process is asked
+ * one thing at a time.
  *
  * fds are open for reading and stay the caller's. Paths are for messages, never opened; but where
  * one is absolute and the file has a .gnu_debuglink, what is beside it may be (debug_file.h).

@@ -2,6 +2,7 @@
 #include "symbol/reader_child.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -10,6 +11,7 @@
 #include "symbol/name_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_confine.h"
+#include "symbol/reader_serve.h"
 #include "symbol/symbol_image.h"
 #include "symbol/unwind_image.h"
 
@@ -86,42 +88,17 @@ static int write_symbols(struct elf_image *image, int debug_fd, int fd, struct e
 	return r < 0 ? r : symbol_image_write(st, image, fd);
 }
 
-/* The offsets that the answer's file has; it is empty then. */
-static int take_offsets(int fd, uint64_t **ret, size_t *ret_n)
-{
-	uint64_t *offsets _cleanup_(freep) = NULL;
-	off_t end = lseek(fd, 0, SEEK_END);
-	size_t size = (size_t)MAX(end, 0), done = 0;
-
-	if (end < 0 || size > LINE_ADDRESSES_MAX * sizeof(*offsets))
-		return -EINVAL;
-	offsets = malloc(size + 1);
-	if (!offsets)
-		return -ENOMEM;
-	while (done < size) {
-		ssize_t n = pread(fd, (uint8_t *)offsets + done, size - done, (off_t)done);
-
-		if (n <= 0)
-			return n < 0 ? -errno : -EINVAL;
-		done += (size_t)n;
-	}
-	if (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0)
-		return -errno;
-	*ret = TAKE_PTR(offsets);
-	*ret_n = size / sizeof(*offsets);
-	return 0;
-}
-
 static int write_lines(struct elf_image *image, const int fds[static READER_FDS],
 		       struct error *error)
 {
 	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
 	struct dwarf_file *dwarf _cleanup_(dwarf_file_freep) = NULL;
-	uint64_t *offsets _cleanup_(freep) = NULL;
-	size_t n = 0;
+	void *offsets _cleanup_(freep) = NULL;
+	size_t size = 0;
 	int r;
 
-	r = take_offsets(fds[READER_FD_ANSWER], &offsets, &n);
+	r = reader_take_question(fds[READER_FD_ANSWER], LINE_ADDRESSES_MAX * sizeof(uint64_t),
+				 &offsets, &size);
 	if (r >= 0 && fds[READER_FD_DEBUG] >= 0)
 		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
 	if (r < 0)
@@ -130,7 +107,20 @@ static int write_lines(struct elf_image *image, const int fds[static READER_FDS]
 		return -ENODATA;
 	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
 				     &dwarf);
-	return r < 0 ? r : lines_write(image, dwarf, offsets, n, fds[READER_FD_ANSWER], error);
+	return r < 0 ? r
+		     : lines_write(image, dwarf, offsets, size / sizeof(uint64_t),
+				   fds[READER_FD_ANSWER], error);
+}
+
+/* What is written to the answer's file ends where it is. */
+static int end_of_answer(int fd, struct reader_answer *a)
+{
+	off_t end = lseek(fd, 0, SEEK_CUR);
+
+	if (end < 0)
+		return -errno;
+	a->bytes = (uint64_t)end;
+	return 0;
 }
 
 static void identify(struct elf_image *image, int debug_fd, struct reader_answer *a)
@@ -144,17 +134,6 @@ static void identify(struct elf_image *image, int debug_fd, struct reader_answer
 	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
 	    debug_file_belongs(image, debug))
 		a->identity.flags |= READER_FILE_HAS_DEBUG;
-}
-
-/* What is written to the answer's file ends where it is. */
-static int count(int fd, struct reader_answer *a)
-{
-	off_t end = lseek(fd, 0, SEEK_CUR);
-
-	if (end < 0)
-		return -errno;
-	a->bytes = (uint64_t)end;
-	return 0;
 }
 
 /* What is no ELF file. */
@@ -175,15 +154,24 @@ static int serve_other(const struct reader_request *q, const int fds[static READ
 		r = name_question_answer(fds[READER_FD_ANSWER]);
 		break;
 	}
-	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
+	return r < 0 ? r : end_of_answer(fds[READER_FD_ANSWER], a);
 }
 
 static int serve(const struct reader_request *q, const int fds[static READER_FDS],
 		 struct error *error, struct reader_answer *a)
 {
+	static struct kept_types kept;
 	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
 	int r;
 
+	if (q->kind == READ_TYPES) {
+		r = reader_serve_types(&kept, fds, error);
+		return r < 0 ? r : end_of_answer(fds[READER_FD_ANSWER], a);
+	}
+	/* What comes next needs the memory, or nothing comes. */
+	kept_types_forget(&kept);
+	if (q->kind == READ_FORGET)
+		return malloc_trim(0) < 0 ? -EINVAL : 0;
 	if (q->kind == READ_FORBIDDEN || q->kind >= READ_PERF_MAP)
 		return serve_other(q, fds, a);
 	r = elf_image_open(fds[READER_FD_FILE], error, &image);
@@ -194,6 +182,11 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	case READ_IDENTITY:
 		identify(image, fds[READER_FD_DEBUG], a);
 		return 0;
+	case READ_FILE:
+	case READ_LANDINGS:
+	case READ_NOTES:
+		r = reader_serve_file(q->kind, image, fds[READER_FD_ANSWER], error);
+		break;
 	case READ_SYMBOLS:
 		r = write_symbols(image, fds[READER_FD_DEBUG], fds[READER_FD_ANSWER], error);
 		break;
@@ -206,7 +199,7 @@ static int serve(const struct reader_request *q, const int fds[static READER_FDS
 	default:
 		return -EINVAL;
 	}
-	return r < 0 ? r : count(fds[READER_FD_ANSWER], a);
+	return r < 0 ? r : end_of_answer(fds[READER_FD_ANSWER], a);
 }
 
 static void say(struct reader_answer *a, const struct error *error)

@@ -14,10 +14,13 @@
 #include "symbol/reader_protocol.h"
 
 #define MEMORY_MAX (2ULL << 30)
+/* Debug information is mapped, which takes no memory: two files of up to 4 GiB. */
+#define ADDRESSES_MAX (MEMORY_MAX + (8ULL << 30))
 enum {
 	NOBODY = 65534,
-	/* Its own four, those of a request, copies of images, one for .gnu_debugdata. */
-	FILES_MAX = 16,
+	/* Its own four, those of a request, copies of images, one for .gnu_debugdata; two that are
+	 * kept of a file whose types are asked for. */
+	FILES_MAX = 18,
 };
 
 static int failed(struct error *error, const char *what, int code)
@@ -36,7 +39,8 @@ static int limit(struct error *error)
 		{RLIMIT_NOFILE, FILES_MAX},
 		/* Of each file: the answer's and .gnu_debugdata's, both in memory. */
 		{RLIMIT_FSIZE, FLAT_SIZE_MAX},
-		{RLIMIT_AS, READER_IS_SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
+		{RLIMIT_DATA, READER_IS_SANITIZED ? RLIM_INFINITY : MEMORY_MAX},
+		{RLIMIT_AS, READER_IS_SANITIZED ? RLIM_INFINITY : ADDRESSES_MAX},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {

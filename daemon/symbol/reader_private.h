@@ -33,7 +33,8 @@ struct question {
 pthread_mutex_t *reader_lock(pthread_mutex_t *mutex);
 static inline void reader_unlockp(pthread_mutex_t **mutex)
 {
-	pthread_mutex_unlock(*mutex);
+	if (*mutex)
+		pthread_mutex_unlock(*mutex);
 }
 
 /* For what is asked while something waits. */

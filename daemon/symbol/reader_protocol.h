@@ -42,18 +42,23 @@ enum reader_kind {
 	READ_UNWIND = 3,    /* the answer's file becomes an unwind image */
 	READ_FORBIDDEN = 4, /* open a file: a test of the confinement, which kills the child */
 	READ_LINES = 5,	    /* the answer's file has offsets (uint64_t), and becomes a line image */
+	READ_FILE = 6,	    /* the answer's file has names, and becomes a file image */
+	READ_LANDINGS = 7,  /* the answer's file becomes a landing image */
+	READ_NOTES = 8,	    /* the answer's file becomes an image of notes */
+	READ_TYPES = 9, /* the answer's file has a struct type_question, and becomes a type image */
 	/* The answer's file has a struct jit_question, and becomes a jit image; no ELF files. */
 	READ_PERF_MAP = 10,
 	READ_JITDUMP = 11,
 	/* The answer's file, which is both, has a struct name_question, and becomes a name image.
 	 */
 	READ_NAMES = 12,
+	READ_FORGET = 13, /* no file: what was kept open for READ_TYPES is of no use any more */
 };
 
 /* In this order; the last two are optional, and the last one comes with the one before alone. */
 enum reader_fd {
 	READER_FD_FILE = 0,	  /* the ELF file, open for reading */
-	READER_FD_ANSWER = 1,	  /* a memfd to write to, empty but for READ_LINES */
+	READER_FD_ANSWER = 1,	  /* a memfd to write to; some questions have more in it */
 	READER_FD_DEBUG = 2,	  /* its separate debug file */
 	READER_FD_SUPPLEMENT = 3, /* what dwz made of that one and others */
 	READER_FDS = 4,

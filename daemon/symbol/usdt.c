@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "symbol/usdt.h"
+#include "symbol/usdt_internal.h"
 
-enum { NOTE_TYPE = 3, NOTE_WORDS = 3, NOTE_HEAD = 12, TEXT_MAX = 4096 };
+enum { NOTE_TYPE = 3, NOTE_WORDS = 3, NOTE_HEAD = 12 };
 
 static const char owner[] = "stapsdt";
-
-struct usdt_notes {
-	char *text; /* all strings, each with its NUL */
-	struct usdt_note *items;
-	size_t n, cap;
-};
 
 struct usdt_notes *usdt_notes_free(struct usdt_notes *n)
 {
 	if (n) {
+		flat_unmap(&n->flat);
 		free(n->text);
 		free(n->items);
 		free(n);
@@ -32,14 +27,14 @@ static const char *take_text(const char **at, const char *end)
 {
 	const char *text = *at, *nul = memchr(text, '\0', (size_t)(end - text));
 
-	if (!nul || nul - text > TEXT_MAX)
+	if (!nul || nul - text > USDT_TEXT_MAX)
 		return NULL;
 	*at = nul + 1;
 	return text;
 }
 
 /* Names are shown and matched by globs: no control characters, and not nothing. */
-static bool is_name(const char *s)
+bool usdt_is_name(const char *s)
 {
 	for (const char *c = s; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
@@ -61,7 +56,7 @@ static bool take_description(const char *text, const char *end, uint64_t base, b
 	ret->provider = take_text(&text, end);
 	ret->name = ret->provider ? take_text(&text, end) : NULL;
 	ret->args = ret->name ? take_text(&text, end) : NULL;
-	if (!ret->args || !is_name(ret->provider) || !is_name(ret->name))
+	if (!ret->args || !usdt_is_name(ret->provider) || !usdt_is_name(ret->name))
 		return false;
 	/* prelink moves sections, but nobody tells notes: the base was where it is noted. */
 	moved = has_base && words[1] ? base - words[1] : 0;
@@ -107,7 +102,7 @@ static int take_notes(struct usdt_notes *n, size_t size, uint64_t base, bool has
 	return 0;
 }
 
-static int compare(const void *a, const void *b)
+int usdt_note_compare(const void *a, const void *b)
 {
 	const struct usdt_note *x = a, *y = b;
 	int r = strcmp(x->provider, y->provider);
@@ -123,9 +118,9 @@ static void sort(struct usdt_notes *n)
 
 	if (n->n == 0)
 		return;
-	qsort(n->items, n->n, sizeof(*n->items), compare);
+	qsort(n->items, n->n, sizeof(*n->items), usdt_note_compare);
 	for (size_t i = 1; i < n->n; i++)
-		if (compare(&n->items[kept], &n->items[i]) != 0)
+		if (usdt_note_compare(&n->items[kept], &n->items[i]) != 0)
 			n->items[++kept] = n->items[i];
 	n->n = kept + 1;
 }

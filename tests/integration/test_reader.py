@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import sys
+import threading
 
 import harness as h
 
@@ -126,6 +127,42 @@ def files_that_lie_harm_nobody():
     h.equal([f"{made}/many_lines" in text for text in failed], [True], f"unreadable: {failed}")
     h.check(daemon.process.poll() is None, "the daemon goes on")
     daemon.stop()
+
+
+@h.test(own_daemon=True)
+def a_file_that_kills_it():
+    """Stopped with a fatal signal pending: it dies of the next question, whatever the file is."""
+    daemon = h.Daemon(cache=h.TMP / "killed")
+    calls = f"{h.WORKLOADS}/wl_calls"
+    plain = f"{h.WORKLOADS}/wl_hot"
+    for wait in (0.5, 2, 5):
+        before = set(readers(daemon))
+        daemon.json("probes", f"uprobe:{plain}:hot_a")
+        new = set(readers(daemon)) - before
+        h.equal(len(new), 1, "attaching has a reader of its own")
+        pid = new.pop()
+        files = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        h.check(plain not in files, "it keeps nothing open of what is done with")
+        os.kill(pid, signal.SIGSTOP)
+        h.wait_until(lambda: readers(daemon)[pid]["State"].startswith("T"), "it has stopped")
+        os.kill(pid, signal.SIGSEGV)
+        timer = threading.Timer(wait, os.kill, (pid, signal.SIGCONT))
+        timer.start()
+        result = daemon.sonde("probes", "--json", f"uprobe:{calls}:alpha", status=None)
+        timer.join()
+        if result.status != 0:
+            break
+        # The machine was so busy that it died before it was asked; the next one replaced it.
+        for other in readers(daemon):
+            os.kill(other, signal.SIGKILL)
+    reason = f"The reader was killed by a bad memory access while reading {calls}."
+    error = daemon.error(1, "BadFile", "probes", f"uprobe:{calls}:alpha")
+    h.contains(error["message"], reason, "message, as it is not tried again")
+    h.equal(result.json["error"], error, "the first error")
+    details = [c["detail"] for c in daemon.json("doctor")["checks"] if c["name"] == "unreadable"]
+    h.equal(details, [reason], "the doctor's line")
+    # Others are read by the next process.
+    h.check(daemon.json("probes", f"uprobe:{plain}:hot_b")["probes"], "probes")
 
 
 h.main()

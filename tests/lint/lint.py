@@ -3,8 +3,9 @@
 """What the compiler does not check: lint.py ROOT, or lint.py --self-test.
 
 The direction of dependence between folders, the closed top level and the size limits (design.md,
-style.md), the licence line, exit() only in main.c, and that verbs and manual pages agree. Prints
-"file:line: message" for each violation; exits 1 when there is any.
+style.md), the licence line, exit() only in main.c, users' files parsed in the reader process only,
+and that verbs and manual pages agree. Prints "file:line: message" for each violation; exits 1 when
+there is any.
 """
 import os
 import re
@@ -51,6 +52,12 @@ SYSTEM_HEADERS = [
     ("sqlite", r"sqlite3(ext)?\.h", {"daemon/store", "daemon/query"}),
     ("cJSON", r"(cjson/)?cJSON(_Utils)?\.h", {"daemon/varlink", "daemon/control", "cli"}),
 ]
+
+# Parsers of ELF and DWARF in the process that calls them: users' files are for the reader process
+# (daemon/symbol/reader_probe.h, reader_types.h), which these folders ask.
+READ_HERE = (r"\b(elf_image_open\w*|function_types_open\w*|landing_table_new|usdt_notes_read|"
+             r"symtab_load\w*|dwarf_file_open\w*|debug_file_open\w*|unwind_table_new)\s*\(")
+MUST_ASK = {"daemon/probe", "daemon/control"}
 
 TOP_LEVEL = {"meson.build", "meson_options.txt", "README.md", "LICENSE",
              "bpf", "include", "daemon", "cli", "tests", "tools"}
@@ -237,6 +244,15 @@ def check_exit(tree, path, text):
             tree.report(path, number, "only main.c may call exit(); return an error")
 
 
+def check_reading(tree, path, text):
+    if folder_of(path) not in MUST_ASK:
+        return
+    for number, line in enumerate(without_literals(text).splitlines(), 1):
+        match = re.search(READ_HERE, line)
+        if match:
+            tree.report(path, number, f"{match[1]}() parses a file here; ask the reader process")
+
+
 def check_top_level(tree):
     for top in sorted({f.split("/")[0] for f in tree.files}):
         if top not in TOP_LEVEL and not top.startswith("."):
@@ -280,6 +296,7 @@ def lint(root):
         check_licence(tree, path, text)
         if path.endswith(C_SUFFIXES):
             check_includes(tree, path, text)
+            check_reading(tree, path, text)
             # The programs of the benches are mains of their own.
             if not path.startswith("tools/bench/"):
                 check_exit(tree, path, text)

@@ -4,8 +4,10 @@
 #define SONDE_TESTS_PLACE_HELP_H
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 
 #include "probe/place_file.h"
+#include "symbol/reader_probe.h"
 
 #if defined(__x86_64__)
 #define SKIP_ELSEWHERE()
@@ -22,18 +24,24 @@
 	}
 
 struct opened {
-	struct elf_image *image;
+	struct place_source source;
+	int fd;
+	struct file_image *image;
 	struct symtab *st;
+	struct landing_table *landings;
 	struct place_file *file;
 };
 
 static _unused_ bool open_file(const char *path, struct opened *o)
 {
-	*o = (struct opened){};
-	if (elf_image_open_path(path, NULL, &o->image) < 0)
+	*o = (struct opened){.fd = open(path, O_RDONLY | O_CLOEXEC)};
+	if (o->fd < 0)
 		return false;
-	cr_assert_eq(symtab_load(o->image, path, NULL, NULL, &o->st), 0);
-	cr_assert_eq(place_file_new(o->image, o->st, &o->file), 0);
+	cr_assert_eq(reader_file(NULL, o->fd, path, NULL, 0, NULL, &o->image), 0);
+	cr_assert_eq(reader_functions(NULL, o->fd, path, NULL, NULL, &o->st), 0);
+	cr_assert_eq(reader_landings(NULL, o->fd, path, NULL, &o->landings), 0);
+	o->source = (struct place_source){o->image, o->st, o->landings, o->fd};
+	cr_assert_eq(place_file_new(&o->source, &o->file), 0);
 	return true;
 }
 
@@ -41,7 +49,9 @@ static _unused_ void close_file(struct opened *o)
 {
 	place_file_free(o->file);
 	symtab_free(o->st);
-	elf_image_free(o->image);
+	landing_table_free(o->landings);
+	file_image_free(o->image);
+	close(o->fd);
 }
 
 static char place_dir[64];

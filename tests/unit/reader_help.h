@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "symbol/file_image.h"
 #include "symbol/name_image.h"
 #include "symbol/reader.h"
 #include "symbol/reader_child.h"
@@ -70,6 +71,16 @@ static inline int hostile_names(int fd)
 	return ftruncate(fd, size) < 0 ? -errno : name_question_answer(fd);
 }
 
+/* Says of any file that it is one with debug information, and nothing else. */
+static inline void say_nothing_of_file(int fd, struct reader_answer *a)
+{
+	const struct file_image_header h = {.magic = FILE_IMAGE_MAGIC,
+					    .version = FILE_IMAGE_VERSION};
+
+	(void)!write(fd, &h, sizeof(h));
+	a->identity.flags = READER_FILE_DWARF;
+}
+
 static inline void hostile_reader(void)
 {
 	static const char junk[128] = "no table at all, but as long as one must be at least";
@@ -82,8 +93,13 @@ static inline void hostile_reader(void)
 	while (hostile_receive(&q, fds)) {
 		a = (struct reader_answer){.kind = q.kind, .seq = q.seq};
 		(void)!pread(fds[0], what, sizeof(what) - 1, 0);
+		/* What is behind the @ is about what is asked of the file when that is known. */
+		if (what[0] == '@' && q.kind != READ_FILE)
+			memmove(what, what + 1, sizeof(what) - 1);
 		if (q.kind == READ_NAMES) {
 			a.result = hostile_names(fds[1]);
+		} else if (what[0] == '@') {
+			say_nothing_of_file(fds[1], &a);
 		} else if (q.kind == READ_IDENTITY || startswith(what, "empty")) {
 			/* Nothing more: an answer without content. */
 			a.identity.flags = READER_FILE_DWARF;

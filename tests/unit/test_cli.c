@@ -5,7 +5,6 @@
  * binary is $SONDE_BINARY, else ../../cli/sonde beside this program in the build tree.
  */
 #include <criterion/criterion.h>
-
 #include "cli_fake.h"
 
 struct result {

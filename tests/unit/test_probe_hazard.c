@@ -17,7 +17,7 @@ static unsigned int of_file(const char *path)
 	unsigned int hazards = ~0U;
 
 	cr_assert_geq(fd, 0, "%s", path);
-	cr_assert_eq(hazard_of_file(fd, &hazards), 0);
+	cr_assert_eq(hazard_of_file(NULL, fd, path, &hazards), 0);
 	return hazards;
 }
 
@@ -82,9 +82,9 @@ static unsigned int of_program(const char *path)
 	int in;
 	pid_t pid = start(path, &in);
 
-	cr_expect_eq(hazard_of_process(pid, &hazards), 0);
+	cr_expect_eq(hazard_of_process(NULL, pid, &hazards), 0);
 	/* Again, by what is remembered of its files. */
-	cr_expect_eq(hazard_of_process(pid, &hazards), 0);
+	cr_expect_eq(hazard_of_process(NULL, pid, &hazards), 0);
 	close(in);
 	waitpid(pid, NULL, 0);
 	return hazards;
@@ -107,7 +107,7 @@ Test(hazard, of_processes, .init = make_dir, .fini = remove_dir)
 	cr_expect(of_program(compile_text(plain, "g++", "-Wl,--no-as-needed")) & HAZARD_UNWINDER,
 		  "it maps libstdc++");
 	cr_expect_eq(of_program(compile_text(filtered, "gcc", "")), HAZARD_SECCOMP);
-	cr_expect_eq(hazard_of_process(1 << 22, &hazards), -ESRCH);
+	cr_expect_eq(hazard_of_process(NULL, 1 << 22, &hazards), -ESRCH);
 }
 
 Test(hazard, reasons)
@@ -171,7 +171,7 @@ Test(hazard, unwinding_by_what_is_called, .init = make_dir, .fini = remove_dir)
 	cr_assert(open_file(compile_text(graph_program, "gcc", "-O2"), &o));
 	/* In both orders, as answers are remembered. */
 	for (int round = 0; round < 2; round++) {
-		cr_assert_eq(unwind_graph_new(o.image, o.st, &g), 0);
+		cr_assert_eq(unwind_graph_new(&o.source, &g), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 			size_t k = round ? ARRAY_SIZE(cases) - 1 - i : i;
 			struct wanted w = {.name = cases[k].name};

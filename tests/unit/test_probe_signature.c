@@ -305,6 +305,32 @@ Test(probe_signature, redacted)
 	typed_release(&lib);
 }
 
+/* A hostile file's class that is its own base, many times over: a search in it ends. */
+Test(probe_signature, types_that_contain_themselves, .timeout = 30)
+{
+	static struct ctype_member members[4096];
+	static const struct ctype nothing = {.kind = CTYPE_VOID, .name = "void"};
+	struct ctype self = {.kind = CTYPE_STRUCT,
+			     .name = "self",
+			     .size = 8,
+			     .members = members,
+			     .n_members = ARRAY_SIZE(members)};
+	struct ctype pointer = {
+		.kind = CTYPE_POINTER, .name = "self *", .size = 8, .target = &self};
+	struct function_param params[] = {{.name = "p", .type = &pointer},
+					  {.name = "v", .type = &self, .reg = 1}};
+	const struct function_type f = {
+		.name = "f", .params = params, .n_params = 2, .ret = &nothing, .file = ""};
+	static const char *const redact[] = {"secret"};
+	struct signature *s _cleanup_(signature_freep) = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+		members[i] = (struct ctype_member){.name = "", .type = &self};
+	cr_assert_eq(signature_new(&f, 0, redact, 1, &s), 0);
+	expect_refused(s, "args.p.x", "self has no member x; it has none");
+	expect_refused(s, "args.v", "name one of its members: there are none");
+}
+
 Test(probe_signature, has_bounds)
 {
 	struct signature *s _cleanup_(signature_freep) = signature_of(function("handle"));

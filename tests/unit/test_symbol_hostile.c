@@ -117,7 +117,7 @@ static void ask_part(unsigned part)
 		return;
 	snprintf(limits, sizeof(limits), "/proc/%d/limits", reader_pid(r));
 	cr_assert_eq(read_file(limits, 8192, &text, NULL), 0);
-	cr_assert_not_null(strstr(text, "Max address space         2147483648"), "%s", text);
+	cr_assert_not_null(strstr(text, "Max data size             2147483648"), "%s", text);
 }
 
 Test(symbol_hostile, first_part)
