@@ -50,8 +50,9 @@ struct history {
 	struct model_file *file_of;
 	char **path_of;
 	size_t file_cap, path_cap;
-	struct table live; /* pid and start of processes, to the row: they outlive a model */
-	uint64_t tended_us;
+	struct table live;  /* pid and start of processes, to the row: they outlive a model */
+	uint64_t tended_us; /* what nobody names was looked for */
+	uint32_t merged;    /* since then: calls that merged windows to 10 min */
 };
 
 /* Prepares the statements; false: the code is in db. */

@@ -47,7 +47,8 @@ bool history_functions(sqlite3 *db)
  * One group: windows of one session that begin in the same span of `length`. Their rows are summed
  * up in a new window, as rows are found by their window.
  */
-static bool merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us)
+static bool merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us,
+			int64_t short_lived_ns)
 {
 	static const char *const steps[] = {
 		/* The parts, in a table of this connection. */
@@ -89,6 +90,7 @@ static bool merge_group(struct history *h, int64_t session, int64_t from_us, int
 		sqlite3_bind_int64(s, 1, session);
 		sqlite3_bind_int64(s, 2, from_us);
 		sqlite3_bind_int64(s, 3, to_us);
+		sqlite3_bind_int64(s, 4, short_lived_ns);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			return false;
 	}
@@ -96,10 +98,11 @@ static bool merge_group(struct history *h, int64_t session, int64_t from_us, int
 }
 
 /*
- * Windows that ended before `before_us`, merged by spans of `length_us`: at most `limit` groups.
- * How many there were; -1.
+ * Windows that ended before `before_us`, merged by spans of `length_us`: at most GROUPS_AT_ONCE of
+ * them. How many there were; -1.
  */
-static int merge_windows(struct history *h, int64_t before_us, int64_t length_us, int limit)
+static int merge_windows(struct history *h, int64_t before_us, int64_t length_us,
+			 int64_t short_lived_ns)
 {
 	static const char sql[] =
 		"SELECT w.session, (w.start_ns + s.monotonic_to_epoch_ns) / 1000 / ?1 AS part"
@@ -115,7 +118,7 @@ static int merge_windows(struct history *h, int64_t before_us, int64_t length_us
 		return -1;
 	sqlite3_bind_int64(s, 1, length_us);
 	sqlite3_bind_int64(s, 2, before_us);
-	sqlite3_bind_int(s, 3, MIN(limit, (int)GROUPS_AT_ONCE));
+	sqlite3_bind_int(s, 3, GROUPS_AT_ONCE);
 	while (n < GROUPS_AT_ONCE && sqlite3_step(s) == SQLITE_ROW) {
 		groups[n][0] = sqlite3_column_int64(s, 0);
 		groups[n++][1] = sqlite3_column_int64(s, 1) * length_us;
@@ -124,7 +127,8 @@ static int merge_windows(struct history *h, int64_t before_us, int64_t length_us
 	for (int i = 0; i < n; i++) {
 		if (!history_exec(h, "BEGIN IMMEDIATE"))
 			return -1;
-		if (!merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us) ||
+		if (!merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us,
+				 short_lived_ns) ||
 		    !history_exec(h, "COMMIT")) {
 			if (!sqlite3_get_autocommit(h->db))
 				history_exec(h, "ROLLBACK");
@@ -235,14 +239,23 @@ int history_maintain(struct history *h, uint64_t now_us, struct error *error)
 	int64_t now = (int64_t)now_us;
 	int fine, medium = 0, r = -1;
 
-	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY)"))
+	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY);"
+			     "CREATE TEMP TABLE IF NOT EXISTS same(id INTEGER PRIMARY KEY,"
+			     " first INTEGER)"))
 		return schema_write_error(h->db, h->path, error);
-	fine = merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US, GROUPS_AT_ONCE);
+	fine = merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US, 0);
 	if (fine >= 0)
 		medium = merge_windows(h, now - (int64_t)h->limits.medium_us, 10 * MINUTE_US,
-				       GROUPS_AT_ONCE);
+				       (int64_t)h->limits.short_lived_ns);
 	if (fine >= 0 && medium >= 0)
 		r = drop_old(h, now);
+	/* Processes that became one with others are named by nothing any more. */
+	h->merged += medium > 0;
+	if (r >= 0 && h->merged && now_us - h->tended_us > 60 * MINUTE_US) {
+		r = history_collect_garbage(h) ? 0 : -1;
+		h->tended_us = now_us;
+		h->merged = 0;
+	}
 	if (r < 0)
 		return schema_write_error(h->db, h->path, error);
 	return fine == GROUPS_AT_ONCE || medium == GROUPS_AT_ONCE;
