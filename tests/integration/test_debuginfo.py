@@ -190,7 +190,9 @@ def switched_on(url):
     report = other.sonde("report", "--kind", "cpu", "--debuginfod")
     h.contains(report.err, "$DEBUGINFOD_URLS is not set", "note")
     report = other.sonde("report", "--kind", "cpu", SONDE_DEBUGINFOD="1")
-    h.equal((report.err, other.fetched()), ("", []), "without servers")
+    # How whole the stacks are depends on the machine.
+    notes = [line for line in report.err.splitlines() if "may lack callers" not in line]
+    h.equal((notes, other.fetched()), ([], []), "without servers")
     down = other.sonde("report", "--kind", "cpu", "--debuginfod", urls="http://127.0.0.1:1")
     h.contains(down.err, "no debuginfod server can be reached", "note")
     h.equal(down.out, plain.out, "asked all the same")
