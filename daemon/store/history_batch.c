@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "history_batch.h"
 
+#include "model/strings.h"
+
+enum { CMDLINE_MAX = 200 };
+
 void history_sent_reset(struct history_sent *s)
 {
 	uint32_t generation = s->generation + 1;
@@ -70,19 +74,30 @@ static int is_new(uint8_t **sent, size_t *cap, uint32_t id, uint32_t count)
 		 ? NULL                                                                            \
 		 : &(b)->what[(b)->n_##what++])
 
-static int add_string(struct adding *a, uint32_t id)
+static int add_string_of(struct adding *a, uint32_t id, size_t max)
 {
 	int r = IS_NEW(a, strings, id);
 	struct history_string *s;
+	const char *text;
+	size_t len;
 
 	if (r <= 0)
 		return r;
 	s = NEXT(a->b, strings);
 	if (!s)
 		return -ENOMEM;
+	text = model_string_get(a->m, id);
+	for (len = strnlen(text, max); text[len] && len > 0 && (text[len] & 0xc0) == 0x80;)
+		len--; /* no part of a character */
 	s->id = id;
-	s->text = strdup(model_string_get(a->m, id));
+	if (asprintf(&s->text, "%.*s%s", (int)len, text, text[len] ? "\u2026" : "") < 0)
+		s->text = NULL;
 	return s->text ? 0 : -ENOMEM;
+}
+
+static int add_string(struct adding *a, uint32_t id)
+{
+	return add_string_of(a, id, STRING_MAX);
 }
 
 static int add_file(struct adding *a, uint32_t id)
@@ -226,6 +241,8 @@ static int add_process(struct adding *a, uint32_t id)
 	if (*slot == hash)
 		return 0;
 	*slot = hash;
+	/* Those of compilers are long, and each is another: they would be most of the file. */
+	r = add_string_of(a, p->cmdline, CMDLINE_MAX);
 	for (const uint32_t *s = &p->comm; s <= &p->container && r >= 0; s++)
 		r = add_string(a, *s);
 	to = r < 0 ? NULL : NEXT(a->b, processes);
