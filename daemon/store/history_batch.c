@@ -158,26 +158,54 @@ static int add_late(struct adding *a)
 	return r;
 }
 
+/* Stacks and call paths alike: nodes with a parent, by id. */
+struct tree {
+	uint8_t **sent;
+	size_t *sent_cap;
+	uint32_t count;
+	struct history_node (*get)(const struct model *m, uint32_t id);
+	int (*add_item)(struct adding *a, uint32_t item);
+	struct history_node **nodes;
+	size_t *n, *cap;
+};
+
 /* What of a chain of parents is new, from the outermost on. */
-static int add_stack(struct adding *a, uint32_t id)
+static int add_chain(struct adding *a, const struct tree *t, uint32_t id)
 {
-	uint32_t chain[MODEL_MAX_DEPTH];
+	struct history_node chain[MODEL_MAX_DEPTH];
 	size_t n = 0;
 	int r = 0;
 
-	for (; id && (r = IS_NEW(a, stacks, id)) > 0; id = model_stack_get(a->m, id)->parent)
-		chain[n++] = id;
+	while (id && (r = is_new(t->sent, t->sent_cap, id, t->count)) > 0) {
+		chain[n] = t->get(a->m, id);
+		id = chain[n++].parent;
+	}
 	while (n > 0 && r >= 0) {
-		const struct model_stack *s = model_stack_get(a->m, chain[--n]);
-		struct history_node *node;
-
-		r = add_frame(a, s->frame);
-		node = r < 0 ? NULL : NEXT(a->b, stacks);
-		if (!node)
-			return r < 0 ? r : -ENOMEM;
-		*node = (struct history_node){chain[n], s->parent, s->frame};
+		r = t->add_item(a, chain[--n].item);
+		if (r >= 0 && array_reserve(t->nodes, t->cap, *t->n + 1, sizeof(**t->nodes)) < 0)
+			r = -ENOMEM;
+		if (r >= 0)
+			(*t->nodes)[(*t->n)++] = chain[n];
 	}
 	return r;
+}
+
+static struct history_node stack_node(const struct model *m, uint32_t id)
+{
+	const struct model_stack *s = model_stack_get(m, id);
+
+	return (struct history_node){id, s->parent, s->frame};
+}
+
+static int add_stack(struct adding *a, uint32_t id)
+{
+	struct history_batch *b = a->b;
+
+	return add_chain(a,
+			 &(struct tree){&a->sent->stacks, &a->sent->stacks_cap, a->have.stacks,
+					stack_node, add_frame, &b->stacks, &b->n_stacks,
+					&b->stacks_cap},
+			 id);
 }
 
 static int add_probe(struct adding *a, uint32_t id)
@@ -203,25 +231,22 @@ static int add_probe(struct adding *a, uint32_t id)
 	return 0;
 }
 
+static struct history_node path_node(const struct model *m, uint32_t id)
+{
+	const struct model_path *p = model_path_get(m, id);
+
+	return (struct history_node){id, p->parent, p->probe};
+}
+
 static int add_path(struct adding *a, uint32_t id)
 {
-	uint32_t chain[MODEL_MAX_DEPTH];
-	size_t n = 0;
-	int r = 0;
+	struct history_batch *b = a->b;
 
-	for (; id && (r = IS_NEW(a, paths, id)) > 0; id = model_path_get(a->m, id)->parent)
-		chain[n++] = id;
-	while (n > 0 && r >= 0) {
-		const struct model_path *p = model_path_get(a->m, chain[--n]);
-		struct history_node *node;
-
-		r = add_probe(a, p->probe);
-		node = r < 0 ? NULL : NEXT(a->b, paths);
-		if (!node)
-			return r < 0 ? r : -ENOMEM;
-		*node = (struct history_node){chain[n], p->parent, p->probe};
-	}
-	return r;
+	return add_chain(a,
+			 &(struct tree){&a->sent->paths, &a->sent->paths_cap, a->have.paths,
+					path_node, add_probe, &b->paths, &b->n_paths,
+					&b->paths_cap},
+			 id);
 }
 
 /* A process is sent again when something of it has changed. */
