@@ -330,7 +330,20 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	return 0;
 }
 
-int daemon_open_recording(struct daemon *d, const char *path, struct error *error)
+static int open_second(struct daemon *d, const char *path)
+{
+	struct model *model = NULL;
+	int r = model_new(&model);
+
+	if (r < 0)
+		return r;
+	d->second_context = (struct session_context){.model = model};
+	return session_from_recording(&d->second_context, path, true, &d->recording_error,
+				      &d->second);
+}
+
+int daemon_open_recording(struct daemon *d, const char *path, const char *second,
+			  struct error *error)
 {
 	struct session *s = NULL;
 	int r;
@@ -338,16 +351,20 @@ int daemon_open_recording(struct daemon *d, const char *path, struct error *erro
 	d->recording = path;
 	r = use_reader(d);
 	if (r >= 0)
-		r = session_from_recording(&d->context, path, &d->recording_error, &s);
-	if (r < 0) {
-		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path,
-			  strerror(-r));
-		*error = d->recording_error;
-		return r;
+		r = session_from_recording(&d->context, path, second != NULL, &d->recording_error,
+					   &s);
+	if (r >= 0) {
+		s->next = d->sessions;
+		d->sessions = s;
+		if (second)
+			r = open_second(d, second);
 	}
-	s->next = d->sessions;
-	d->sessions = s;
-	return 0;
+	if (r < 0) {
+		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s",
+			  s ? second : path, strerror(-r));
+		*error = d->recording_error;
+	}
+	return r;
 }
 
 static void nothing_done(void *arg, struct session *s, uint64_t bytes, const struct error *error)
@@ -383,6 +400,8 @@ struct daemon *daemon_free(struct daemon *d)
 	while (d->sessions)
 		daemon_remove_session(d, d->sessions);
 	d->keeper = keeper_free(d->keeper);
+	session_free(d->second);
+	model_free(d->second_context.model);
 	server_free(d->server);
 	collector_free(d->collector);
 	unwinding_free(d->unwinding);
@@ -415,6 +434,13 @@ struct session *daemon_find_session(struct daemon *d, const char *name)
 		kept = s;
 	}
 	return kept;
+}
+
+struct session *daemon_find_compared(struct daemon *d, const char *name)
+{
+	struct session *s = daemon_find_session(d, name);
+
+	return s ? s : d->second && streq(d->second->name, name) ? d->second : NULL;
 }
 
 /* What is kept of processes depends on what the sessions are about. */

@@ -245,8 +245,9 @@ DEFINE_CLEANUP(struct session *, session_free)
 /* The row that a file has of it; texts are the session's. */
 void session_describe_row(const struct session *s, struct store_session *ret);
 
-/* A session whose data is a recording's. */
-int session_from_recording(struct session_context *context, const char *path, struct error *error,
-			   struct session **ret);
+/* A session whose data is a recording's. apart: with its windows one by one, to be compared; it
+ * then has the name of the file. */
+int session_from_recording(struct session_context *context, const char *path, bool apart,
+			   struct error *error, struct session **ret);
 
 #endif
