@@ -21,7 +21,7 @@ struct diff {
 	enum compare_by by;
 	enum demangle_style demangle;
 	bool no_inlined;
-	double confidence, min_coverage;
+	double confidence, drift, min_coverage;
 	uint64_t min_calls;
 	size_t limit;
 	struct gate **gates;
@@ -55,7 +55,7 @@ static int compare(struct diff *d, enum compare_by by, struct comparison **ret)
 	const struct snapshot *sides[] = {d->snapshots[COMPARE_BEFORE],
 					  d->snapshots[COMPARE_AFTER]};
 
-	return query_compare(sides, d->kind, by, d->confidence, ret);
+	return query_compare(sides, d->kind, by, d->confidence, d->drift, ret);
 }
 
 /* Seen includes what was lost. */
@@ -134,6 +134,7 @@ static int answer(struct diff *d, struct json_writer *w)
 		    : d->kind == QUERY_CPU ? "cpu"
 					   : "offcpu");
 	json_double(w, "confidence", d->confidence);
+	json_double(w, "drift", d->drift);
 	json_string(w, "method", method_text);
 	return answer_gates(d, c, w);
 }
@@ -218,11 +219,21 @@ static int read_gates(struct diff *d)
 	d->gates = calloc(n + 1, sizeof(*d->gates));
 	if (!d->gates)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && r >= 0; i++) {
-		r = gate_parse(texts[i], &d->error, &d->gates[i]);
-		d->n_gates += r >= 0;
+	for (size_t i = 0; i < n; i++) {
+		struct error e = {};
+
+		r = gate_parse(texts[i], &e, &d->gates[i]);
+		if (r == -EINVAL && n > 1) {
+			error_set(&d->error, EINVAL, e.name, "gate %zu, %s", i + 1, e.message);
+			error_fix(&d->error, "%s", e.fix);
+		} else if (r == -EINVAL) {
+			d->error = e;
+		}
+		if (r < 0)
+			return r;
+		d->n_gates++;
 	}
-	return r;
+	return 0;
 }
 
 static int check_share(struct diff *d, const char *name, double value, bool may_be_whole)
@@ -241,9 +252,12 @@ static int read_options(struct diff *d)
 	int r;
 
 	d->confidence = d->min_coverage = 0.95;
+	d->drift = COMPARE_DRIFT;
 	r = param_string(params, "by", PARAM_OPTIONAL, &by, &d->error);
 	if (r >= 0)
 		r = param_float(params, "confidence", PARAM_OPTIONAL, &d->confidence, &d->error);
+	if (r >= 0)
+		r = param_float(params, "drift", PARAM_OPTIONAL, &d->drift, &d->error);
 	if (r >= 0)
 		r = param_float(params, "min_coverage", PARAM_OPTIONAL, &d->min_coverage,
 				&d->error);
@@ -256,6 +270,9 @@ static int read_options(struct diff *d)
 		r = check_share(d, "confidence", d->confidence, false);
 	if (r >= 0)
 		r = check_share(d, "min_coverage", d->min_coverage, true);
+	if (r >= 0 && !(d->drift >= 0 && d->drift <= 1))
+		r = error_set(&d->error, EINVAL, "BadArgument", "drift: %g is not from 0 to 1",
+			      d->drift);
 	d->by = streq(by, "func") ? COMPARE_FUNC : COMPARE_PATH;
 	d->limit = (size_t)limit;
 	d->min_calls = (uint64_t)min_calls;

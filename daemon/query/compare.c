@@ -107,7 +107,10 @@ struct change compare_change(const struct comparison *c, const struct compare_ro
 	const struct compare_blocks *b = c->data;
 	struct estimate before = estimate(b, &b->sides[COMPARE_BEFORE], row->index, metric);
 	struct estimate after = estimate(b, &b->sides[COMPARE_AFTER], row->index, metric);
-	struct change change = change_between(&before, &after, is_quantile(metric), confidence);
+	/* How fast the machine is makes no difference to these. */
+	bool steady = metric == COMPARE_ERROR_RATE || metric == COMPARE_SHARE;
+	struct change change = change_between(&before, &after, is_quantile(metric), confidence,
+					      steady ? 0 : c->drift);
 
 	if (metric != COMPARE_MAX)
 		return change;
@@ -248,7 +251,7 @@ static void sum_sides(struct comparison *c)
 }
 
 int query_compare(const struct snapshot *const sides[static COMPARE_SIDES], enum query_kind kind,
-		  enum compare_by by, double confidence, struct comparison **ret)
+		  enum compare_by by, double confidence, double drift, struct comparison **ret)
 {
 	_cleanup_(comparison_freep) struct comparison *c = calloc(1, sizeof(*c));
 	int r;
@@ -258,6 +261,7 @@ int query_compare(const struct snapshot *const sides[static COMPARE_SIDES], enum
 	c->kind = c->data->kind = kind;
 	c->data->by = by;
 	c->confidence = confidence;
+	c->drift = drift;
 	r = compare_fill(c->data, sides);
 	if (r < 0)
 		return r;

@@ -57,17 +57,18 @@ struct comparison {
 	size_t blocks[COMPARE_SIDES];		/* of windows, that variances were estimated from */
 	double seconds[COMPARE_SIDES];		/* the windows together */
 	struct compare_sum sums[COMPARE_SIDES]; /* of all; total_ns: of spans their self time */
-	double confidence;
+	double confidence, drift;
 	enum query_kind kind;
 	struct compare_blocks *data;
 };
 
 /*
  * The snapshots must outlive the comparison. Functions are the same when name, binary and kind are.
+ * drift: of all figures but error_rate and share (compare_stat.h).
  * 0, -ENOMEM, or -EINVAL when a snapshot does not keep its windows apart.
  */
 int query_compare(const struct snapshot *const sides[static COMPARE_SIDES], enum query_kind kind,
-		  enum compare_by by, double confidence, struct comparison **ret);
+		  enum compare_by by, double confidence, double drift, struct comparison **ret);
 /* One change once more, with another confidence. */
 struct change compare_change(const struct comparison *c, const struct compare_row *row,
 			     enum compare_metric metric, double confidence);

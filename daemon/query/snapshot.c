@@ -364,8 +364,13 @@ static int take_apart(struct take *t, const struct window *const *windows, size_
 	for (size_t i = 0; i < n; i++) {
 		int r;
 
-		t->s->windows[t->s->n_windows++] = (struct snapshot_window){
-			.start_ns = windows[i]->start_ns, .end_ns = windows[i]->end_ns};
+		t->s->windows[i] = (struct snapshot_window){.start_ns = windows[i]->start_ns,
+							    .end_ns = windows[i]->end_ns};
+		/* Recordings of versions up to 3 do not say where windows behind the first begin.
+		 */
+		if (i && !windows[i]->start_ns)
+			t->s->windows[i].start_ns = MIN(windows[i - 1]->end_ns, windows[i]->end_ns);
+		t->s->n_windows++;
 		/* Statistics of the window before are not to be added to. */
 		table_clear(&t->stats);
 		t->window = (uint32_t)i;

@@ -131,7 +131,7 @@ static inline struct comparison *compare(struct two *t, enum query_kind kind, en
 		snapshots[i] = s->s;
 	}
 	t->c = comparison_free(t->c);
-	cr_assert_eq(query_compare(snapshots, kind, by, 0.95, &t->c), 0);
+	cr_assert_eq(query_compare(snapshots, kind, by, 0.95, 0, &t->c), 0);
 	return t->c;
 }
 

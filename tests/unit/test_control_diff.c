@@ -63,6 +63,7 @@ static void answer(const struct comparison *c, const char *const *gates, size_t 
 	put_side(&w, "after", c, COMPARE_AFTER);
 	json_string(&w, "kind", "span");
 	json_double(&w, "confidence", 0.95);
+	json_double(&w, "drift", 0.015);
 	json_string(&w, "method", "m");
 	json_array_begin(&w, "gates");
 	for (size_t i = 0; i < n; i++)

@@ -221,6 +221,22 @@ Test(query_compare, many_windows_are_joined)
 	near(t.c->seconds[0], MAX_WINDOWS, 1e-9, "seconds");
 }
 
+Test(query_compare, windows_that_do_not_say_when_they_begin)
+{
+	_cleanup_(two_release) struct two t;
+
+	two_init(&t, 4, 4);
+	for (size_t w = 0; w < 4; w++)
+		for (size_t s = 0; s < 2; s++) {
+			t.sides[s].windows[w].end_ns += 1000 * NSEC_PER_SEC;
+			t.sides[s].windows[w].start_ns = w && s ? 0 : (1000 + w) * NSEC_PER_SEC;
+			calls(&t.sides[s], w, "f", 10, 1000, 0);
+		}
+	compare(&t, QUERY_SPAN, COMPARE_FUNC);
+	near(t.c->seconds[0], 4, 1e-9, "before");
+	near(t.c->seconds[1], 4, 1e-9, "after");
+}
+
 static double normal(void)
 {
 	double u = (double)(next_random() >> 11) / 9007199254740992.0 + 1e-300;
@@ -250,7 +266,7 @@ static int slower(size_t n, double deviation, double memory, double by)
 	for (int i = 0; i < 1000; i++) {
 		struct estimate a = noisy(n, 1, deviation, memory);
 		struct estimate b = noisy(n, by, deviation, memory);
-		struct change c = change_between(&a, &b, false, 0.95);
+		struct change c = change_between(&a, &b, false, 0.95, 0);
 
 		found += c.significant && c.change > 0;
 	}
@@ -261,11 +277,33 @@ Test(query_compare, noise_that_remembers)
 {
 	seed_rng();
 
-	/* Nominal is 25: one side of 95 %. Binomial deviation 5 to 8. */
-	cr_expect_leq(slower(8, 0.03, 0, 1), 50);
-	cr_expect_leq(slower(8, 0.03, 0.5, 1), 90);
-	cr_expect_leq(slower(40, 0.03, 0.5, 1), 60);
+	/* Nominal is 25: one side of 95 %. Binomial deviation 5 to 9. */
+	cr_expect_leq(slower(8, 0.03, 0, 1), 55);
+	cr_expect_leq(slower(8, 0.03, 0.5, 1), 125);
+	cr_expect_leq(slower(40, 0.03, 0.5, 1), 75);
 	/* What is there is found. */
 	cr_expect_geq(slower(8, 0.03, 0, 1.1), 950);
 	cr_expect_geq(slower(10, 0.02, 0.5, 1.1), 950);
+}
+
+/* Whole recordings that differ though their windows hardly do. */
+Test(query_compare, drift)
+{
+	int found = 0, without = 0, caught = 0;
+
+	seed_rng();
+	for (int i = 0; i < 1000; i++) {
+		struct estimate a = noisy(6, exp(0.015 * normal()), 0.003, 0);
+		struct estimate b = noisy(6, exp(0.015 * normal()), 0.003, 0);
+		struct estimate c = noisy(6, 1.1 * exp(0.015 * normal()), 0.003, 0);
+		struct change ab = change_between(&a, &b, false, 0.95, COMPARE_DRIFT);
+		struct change ac = change_between(&a, &c, false, 0.95, COMPARE_DRIFT);
+
+		found += ab.significant && ab.change > 0;
+		without += change_between(&a, &b, false, 0.95, 0).significant;
+		caught += ac.significant && ac.change > 0;
+	}
+	cr_expect_leq(found, 50);
+	cr_expect_geq(without, 500);
+	cr_expect_geq(caught, 970);
 }
