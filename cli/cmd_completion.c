@@ -91,6 +91,8 @@ static void bash_script(struct strbuf *out)
 	strbuf_puts(out,
 		    "\tcompletion:completion) COMPREPLY=($(compgen -W \"bash\" -- \"$cur\")); "
 		    "return ;;\n"
+		    "\tbaseline:baseline) COMPREPLY=($(compgen -W \"save list rm\" -- "
+		    "\"$cur\")); return ;;\n"
 		    "\thelp:help) COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\")); return ;;\n"
 		    "\tesac\n"
 		    "\tcase $verb in\n");

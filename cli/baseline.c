@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "baseline.h"
+
+#include <ctype.h>
+
+#include "options.h"
+
+enum { NAME_LEN = 100 };
+
+int baseline_directory(char **ret, struct error *e)
+{
+	const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+	const char *given = getenv("SONDE_BASELINES");
+	int n;
+
+	if (given && given[0] == '/')
+		n = asprintf(ret, "%s", given);
+	else if (geteuid() == 0)
+		n = asprintf(ret, "/var/lib/sonde/baselines");
+	else if (data && data[0] == '/')
+		n = asprintf(ret, "%s/sonde/baselines", data);
+	else if (home && home[0] == '/')
+		n = asprintf(ret, "%s/.local/share/sonde/baselines", home);
+	else
+		return error_set(e, ENOENT, "BadArgument",
+				 "there is no place for baselines: neither XDG_DATA_HOME nor HOME "
+				 "is set");
+	return n < 0 ? -ENOMEM : 0;
+}
+
+static bool is_name(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (!n || n > NAME_LEN || name[0] == '.' || name[0] == '-')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr("._-", name[i]))
+			return false;
+	return true;
+}
+
+int baseline_path(const char *name, char **ret, struct error *e)
+{
+	_cleanup_(freep) char *dir = NULL;
+	int r;
+
+	if (!is_name(name)) {
+		r = error_set(e, EINVAL, "BadArgument", "\"%s\" cannot be the name of a baseline",
+			      name);
+		error_fix(e, "use letters, digits, and . _ - behind the first of them");
+		return r;
+	}
+	r = baseline_directory(&dir, e);
+	if (r < 0)
+		return r;
+	return asprintf(ret, "%s/%s.sonde", dir, name) < 0 ? -ENOMEM : 0;
+}
+
+int baseline_find(const char *name, char **ret, struct error *e)
+{
+	_cleanup_(freep) char *path = NULL;
+	int r = baseline_path(name, &path, e);
+
+	if (r < 0)
+		return r;
+	if (access(path, F_OK) < 0) {
+		r = error_set(e, errno, "NoSuchFile", "there is no baseline \"%s\" (%s: %m)", name,
+			      path);
+		error_fix(e, "sonde baseline list shows them; sonde baseline save %s makes one",
+			  name);
+		return r;
+	}
+	*ret = TAKE_PTR(path);
+	return 0;
+}
+
+int side_file_open(const struct options *o, const char *operand, struct side_file *ret,
+		   struct error *e)
+{
+	(void)o;
+	if (startswith(operand, "baseline:"))
+		return baseline_find(operand + strlen("baseline:"), &ret->path, e);
+	ret->path = strdup(operand);
+	return ret->path ? 0 : -ENOMEM;
+}
+
+void side_file_release(struct side_file *f)
+{
+	if (f->temporary)
+		unlink(f->path);
+	free(f->path);
+	*f = (struct side_file){};
+}

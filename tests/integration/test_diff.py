@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Comparisons, gates, reports and baselines, of two recordings of wl_serve made at the same time:
+as it is, and with parse() taking twice as long. Whatever the machine does, that is more than chance.
+"""
+import json
+import re
+import sqlite3
+import xml.etree.ElementTree
+
+import harness as h
+
+
+def recordings(daemon):
+    paths = h.TMP / "as-is.sonde", h.TMP / "slower.sonde"
+    if not paths[1].exists():
+        made = [daemon.start("record", "-F", "199", "handle", "parse", "render", "-o", path, "--name",
+                             path.stem, "--", f"{h.WORKLOADS}/wl_serve", "--seconds", "3", *more)
+                for path, more in zip(paths, ((), ("--slower", "100")))]
+        for p in made:
+            h.finish(p)
+    return paths
+
+
+def diff(daemon, *args, status=0):
+    return daemon.sonde("diff", *recordings(daemon), *args, status=status)
+
+
+def rows(reply, key="func"):
+    return {row[key]: row for row in reply["rows"]}
+
+
+@h.test(smoke=True)
+def what_is_slower_is_found(daemon):
+    reply = diff(daemon, "--json").json
+    h.equal((reply["schema"], reply["kind"], reply["confidence"], reply["total_rows"]),
+            (1, "span", 0.95, 3), "members")
+    h.check("gates" not in reply and "refused" not in reply, "gates without --fail-if")
+    parse = rows(reply)["parse"]
+    h.equal((parse["binary"], parse["significant"]), ("wl_serve", True), "parse")
+    for metric in ("mean", "p50"):
+        value = parse["values"][metric]
+        h.check(value["significant"], f"{metric}: {value}")
+        h.check(0 < value["low"] <= value["change"] <= value["high"], f"{metric}: {value}")
+    h.between(parse["values"]["p50"]["change"], 0.5, 2, "change of the median")
+    # A second: the recordings know how long they were.
+    for side in ("before", "after"):
+        h.between(reply[side]["seconds"], 2.9, 30, f"seconds {side}")
+        h.between(reply[side]["blocks"], 3, 31, f"blocks {side}")
+        h.between(parse["values"]["calls"][side] * reply[side]["seconds"],
+                  parse[f"calls_{side}"] * 0.99, parse[f"calls_{side}"] * 1.01, f"calls {side}")
+    h.equal(reply["rows"][0]["significant"], True, "significant ones first")
+    paths = rows(diff(daemon, "--by", "path", "--json").json, "path")
+    h.equal(sorted(paths), ["handle", "handle > parse", "handle > render"], "paths")
+    h.check(paths["handle > parse"]["significant"], "the path that is slower")
+
+
+@h.test(smoke=True)
+def samples_are_compared_too(daemon):
+    shares = rows(diff(daemon, "--kind", "cpu", "--json").json)["parse"]["values"]["share"]
+    h.check(shares["after"] > shares["before"], f"share of parse: {shares}")
+    reply = diff(daemon, "--by", "stack", "--json").json
+    h.equal(reply["kind"], "cpu", "kind of stacks")
+    h.check(any(key.endswith("main > handle > parse") for key in rows(reply, "stack")), "stacks")
+
+
+@h.test(smoke=True)
+def nothing_differs_from_itself(daemon):
+    same, _ = recordings(daemon)
+    reply = daemon.sonde("diff", same, same, "--json", "--fail-if", "mean(*) > +0%").json
+    for row in reply["rows"]:
+        significant = [m for m, v in row["values"].items() if v["significant"]]
+        h.equal(significant, [], f"changes of {row['func']}")
+    h.equal(reply["gates"][0]["verdict"], "passed", "gate")
+
+
+@h.test(smoke=True)
+def text(daemon):
+    plain = diff(daemon)
+    head, *lines = plain.out.splitlines()
+    h.equal(head.split()[0::11], ["TOTAL/s", "ERRORS/s"], "head")
+    h.equal(len(lines), 3, "lines")
+    line = next(line for line in lines if "parse [wl_serve]" in line)
+    # The median of parse is certain; "~" marks what is not.
+    h.check(re.search(r"  \+\d+\.\d %", line), line)
+    h.contains(plain.err, "before: ", "notes")
+    color = diff(daemon, "--color", "always").out
+    h.check("~" not in color and "\x1b[2m" in color and "\x1b[31m" in color, color)
+    h.equal(len(diff(daemon, "-n", "1").out.splitlines()), 2, "lines of -n 1")
+
+
+@h.test(smoke=True)
+def gates_decide_the_exit_status(daemon):
+    holds, holds_not = "p50(parse) > +20%", "calls(parse) > 1000000000"
+    result = diff(daemon, "--fail-if", holds_not, "--fail-if", holds, status=1)
+    h.contains(result.out, f"PASSED  {holds_not}\n", "what passed")
+    h.contains(result.out, f"FAILED  {holds}\n", "what failed")
+    diff(daemon, "--fail-if", f"!({holds})")
+    diff(daemon, "--fail-if", f"{holds} && {holds_not}")
+    diff(daemon, "--fail-if", f"{holds_not} || {holds}", "--by", "path", status=1)
+    # Undecided is no pass.
+    result = diff(daemon, "--fail-if", "mean(nothing) > +5%", status=1)
+    h.contains(result.out, "NOT JUDGED  mean(nothing) > +5%\n", "what was not judged")
+    h.contains(result.out, "no such function on either side", "reason")
+    result = diff(daemon, "--fail-if", holds, "--min-calls", "1000000", status=1)
+    h.contains(result.out, "--min-calls is 1000000", "reason")
+    gate, = diff(daemon, "--fail-if", holds, "--json", status=1).json["gates"]
+    finding, = gate["findings"]
+    h.equal((gate["verdict"], finding["function"], finding["verdict"], finding["metric"]),
+            ("failed", "parse", "holds", "p50"), "gate as JSON")
+
+
+@h.test(smoke=True)
+def wrong_gates_and_wrong_usage(daemon):
+    paths = [str(p) for p in recordings(daemon)]
+    error = daemon.error(2, "BadCondition", "diff", *paths, "--fail-if", "mean(f) > 20")
+    h.equal(error["fix"], "write `20ms`, or `+20%`", "fix")
+    err = diff(daemon, "--fail-if", "mean(f) > 20", status=2).err
+    h.contains(err, "  mean(f) > 20\n            ^\n", "mark below the column")
+    err = diff(daemon, "--fail-if", "mean(f) > +5%", "--fail-if", "p50(f) > x", status=2).err
+    h.contains(err, "gate 2, column 10", "which gate")
+    h.contains(err, "  p50(f) > x\n           ^\n", "mark below the column")
+    daemon.error(2, "BadArgument", "diff", *paths, "--fail-if", "samples(f) > 3")
+    daemon.error(2, "BadArgument", "diff", paths[0])
+    daemon.error(2, "BadArgument", "diff", *paths, "--confidence", "100")
+    daemon.error(2, "BadArgument", "diff", *paths, "--report", "x.txt")
+    daemon.error(2, "BadArgument", "diff", *paths, "--by", "stack", "--kind", "span")
+    daemon.error(4, "NoSuchFile", "diff", paths[0], "/nowhere.sonde")
+    daemon.error(4, "NoSuchFile", "diff", "baseline:nothing", paths[0])
+    daemon.error(2, "BadArgument", "diff", "baseline:../x", paths[0])
+    foreign = h.TMP / "foreign.sonde"
+    foreign.write_text("no recording")
+    daemon.error(1, "BadFile", "diff", paths[0], str(foreign))
+    daemon.error(1, "BadFile", "diff", str(foreign), paths[0])
+
+
+@h.test(smoke=True)
+def poor_coverage_is_not_judged(daemon):
+    before, after = recordings(daemon)
+    lossy = h.TMP / "lossy.sonde"
+    lossy.write_bytes(after.read_bytes())
+    with sqlite3.connect(lossy) as db:
+        # Spans that found no room in the ring, as many as were seen.
+        db.execute("insert into loss select 1, 0, sum(calls) from span_stat")
+    db.close()
+    args = "diff", before, lossy, "--fail-if", "p50(parse) > +5%"
+    result = daemon.sonde(*args, status=1)
+    h.contains(result.err, "no gate was judged: only 50.0 % of what happened after was seen", "why")
+    h.check("FAILED" not in result.out and "PASSED" not in result.out, "gates")
+    reply = daemon.sonde(*args, "--json", status=1).json
+    h.check("refused" in reply and "gates" not in reply, f"members: {sorted(reply)}")
+    daemon.sonde(*args, "--min-coverage", "40", status=1)
+    report = h.TMP / "refused.xml"
+    daemon.sonde(*args, "--report", report, status=1)
+    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+    h.equal((suite.get("tests"), suite.get("errors")), ("1", "1"), "counts of JUnit")
+
+
+@h.test(smoke=True)
+def reports(daemon):
+    files = h.TMP / "report.xml", h.TMP / "report.md"
+    gates = "p50(parse) > +20%", "mean(parse) < -50% && calls(*) < 1", "mean(x|<y>&\"z\") > +5%"
+    args = [word for gate in gates for word in ("--fail-if", gate)]
+    diff(daemon, *args, *(w for f in files for w in ("--report", f)), status=1)
+    suite = xml.etree.ElementTree.parse(files[0]).getroot().find("testsuite")
+    h.equal([suite.get(k) for k in ("tests", "failures", "errors")], ["3", "1", "1"], "counts")
+    h.equal([case.get("name") for case in suite.iter("testcase")], list(gates), "test cases")
+    h.equal([case[0].tag for case in suite.iter("testcase")], ["failure", "system-out", "error"],
+            "what each has")
+    properties = {p.get("name"): p.get("value") for p in suite.iter("property")}
+    for name in ("before", "after", "coverage before", "coverage after", "method", "confidence",
+                 "compared on", "processor", "sonde"):
+        h.check(properties.get(name), f"property {name}")
+    markdown = files[1].read_text()
+    for heading in ("## Summary", "## Gates", "## Evidence", "## Method, machine, coverage"):
+        h.contains(markdown, heading + "\n", "headings")
+    h.contains(markdown, "**Failed**: 1 gates failed, 1 passed, 1 could not be judged.", "summary")
+    # Each table has as many cells in each of its lines; a bar in a name is none.
+    width = None
+    for line in markdown.splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", line)) if line.lstrip().startswith("|") else None
+        h.check(cells is None or width is None or cells == width, f"cells of {line!r}: not {width}")
+        width = cells
+
+
+@h.test(smoke=True)
+def baselines(daemon):
+    before, after = recordings(daemon)
+    env = dict(daemon.env(), SONDE_BASELINES=str(h.TMP / "data/baselines"))
+
+    def sonde(*args, **more):
+        return h.run(h.SONDE, *args, env=env, **more)
+    h.contains(sonde("baseline", "list").err, "no baselines in", "an empty list")
+    sonde("baseline", "save", "main", "-i", before)
+    sonde("baseline", "save", "main.2", "-i", after)
+    h.equal((h.TMP / "data/baselines/main.sonde").stat().st_mode & 0o777, 0o600, "mode")
+    listed = sonde("baseline", "list", "--json").json["baselines"]
+    h.equal(sorted((b["name"], b["good"], b["session"]["name"]) for b in listed),
+            [("main", True, "as-is"), ("main.2", True, "slower")], "list")
+    h.contains(sonde("baseline", "list").out, "main.2", "list as text")
+    sonde("diff", "baseline:main", after, "--fail-if", "p50(parse) > +20%", status=1)
+    sonde("diff", "baseline:main", before, "--fail-if", "p50(parse) > +20%")
+    # One of that name takes the place of what there was.
+    sonde("baseline", "save", "main", "-i", after)
+    sonde("diff", "baseline:main", after, "--fail-if", "p50(parse) > +20%")
+    sonde("baseline", "rm", "main.2")
+    h.equal([b["name"] for b in json.loads(sonde("baseline", "list", "--json").out)["baselines"]],
+            ["main"], "what is left")
+    sonde("baseline", "rm", "main.2", status=4)
+    sonde("baseline", "save", "../x", "-i", before, status=2)
+    sonde("baseline", "save", "x", "-i", h.SONDE, status=1)
+    sonde("baseline", "frob", status=2)
+    h.equal(len(json.loads(sonde("baseline", "list", "--json").out)["baselines"]), 1, "no more")
+
+
+h.main()
