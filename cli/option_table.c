@@ -136,6 +136,8 @@ const struct option_def option_defs[] = {
 	{0, "debuginfod", OPTION_FLAG, NULL,
 	 "fetch debug files that are missing from $DEBUGINFOD_URLS first", NULL, SAMPLES,
 	 AT(debuginfod)},
+	{0, "diff", OPTION_FLAG, NULL, "of two recordings: red is what has become more, blue less",
+	 NULL, V(flame), AT(diff)},
 	{0, "confidence", OPTION_PERCENT, "PERCENT", "of intervals and gates (default: 95)", NULL,
 	 V(diff), AT(confidence)},
 	{0, "drift", OPTION_PERCENT, "PERCENT",

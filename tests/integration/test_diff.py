@@ -184,6 +184,30 @@ def reports(daemon):
 
 
 @h.test(smoke=True)
+def flame_graphs(daemon):
+    paths = recordings(daemon)
+    svg, html = h.TMP / "diff.svg", h.TMP / "diff.html"
+    for out in (svg, html):
+        daemon.sonde("flame", "--diff", *paths, "-o", out)
+    fills = re.findall(r"fill:#(..)(..)(..)\"", svg.read_text())
+    xml.etree.ElementTree.parse(svg)
+    h.check(any(r == "ff" and g == b < "ff" for r, g, b in fills), "nothing is red")
+    h.check(any(b == "ff" and r == g < "ff" for r, g, b in fills), "nothing is blue")
+    h.contains(html.read_text(), '"before":[', "html")
+    lines = daemon.sonde("flame", "--diff", *paths).out.splitlines()
+    values = {line.rsplit(" ", 2)[0]: [int(n) for n in line.rsplit(" ", 2)[1:]] for line in lines}
+    reply = daemon.json("flame", "--diff", *paths)
+    for i, side in enumerate(("before", "after")):
+        h.equal(sum(v[i] for v in values.values()), sum(s["value"] for s in reply[side]["stacks"]),
+                f"values {side}")
+    before, after = values["wl_serve;handle;parse"]
+    h.check(after / sum(v[1] for v in values.values()) > before / sum(v[0] for v in values.values()),
+            "share of parse")
+    daemon.error(2, "BadArgument", "flame", "--diff", str(paths[0]))
+    daemon.error(2, "BadArgument", "flame", *map(str, paths))
+
+
+@h.test(smoke=True)
 def baselines(daemon):
     before, after = recordings(daemon)
     env = dict(daemon.env(), SONDE_BASELINES=str(h.TMP / "data/baselines"))
