@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 
-#include "options.h"
+#include "connect.h"
+#include "request.h"
+#include "varlink/message.h"
 
 enum { NAME_LEN = 100 };
 
@@ -75,10 +77,43 @@ int baseline_find(const char *name, char **ret, struct error *e)
 	return 0;
 }
 
+/* Saves the session in a directory of our own, to be removed with it. */
+static int save_now(const struct options *o, struct side_file *ret, struct error *e)
+{
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	_cleanup_(connection_freep) struct connection *c = NULL;
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	const char *tmp = getenv("TMPDIR");
+	_cleanup_(freep) char *dir = NULL;
+	struct json_writer w;
+	int r;
+
+	if (asprintf(&dir, "%s/sonde-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp") < 0)
+		return -ENOMEM;
+	if (!mkdtemp(dir))
+		return error_set(e, errno, "WriteFailed", "cannot make a directory like %s: %m",
+				 dir);
+	ret->temporary = true;
+	if (asprintf(&ret->path, "%s/now.sonde", dir) < 0) {
+		ret->path = NULL;
+		rmdir(dir);
+		return -ENOMEM;
+	}
+	request_begin(&w, &params);
+	if (o->session)
+		json_string(&w, "session", o->session);
+	json_string(&w, "path", ret->path);
+	r = request_end(&w, e);
+	if (r >= 0)
+		r = connection_open(o, &c, e);
+	return r < 0 ? r : connection_call(c, "Save", params.data, &reply, e);
+}
+
 int side_file_open(const struct options *o, const char *operand, struct side_file *ret,
 		   struct error *e)
 {
-	(void)o;
+	if (streq(operand, "now"))
+		return save_now(o, ret, e);
 	if (startswith(operand, "baseline:"))
 		return baseline_find(operand + strlen("baseline:"), &ret->path, e);
 	ret->path = strdup(operand);
@@ -87,8 +122,13 @@ int side_file_open(const struct options *o, const char *operand, struct side_fil
 
 void side_file_release(struct side_file *f)
 {
-	if (f->temporary)
+	char *slash = f->path ? strrchr(f->path, '/') : NULL;
+
+	if (f->temporary && slash) {
 		unlink(f->path);
+		*slash = '\0';
+		rmdir(f->path);
+	}
 	free(f->path);
 	*f = (struct side_file){};
 }

@@ -19,7 +19,7 @@ int baseline_find(const char *name, char **ret, struct error *e);
 struct options;
 struct side_file {
 	char *path;
-	bool temporary; /* to be removed */
+	bool temporary; /* to be removed, with its directory */
 };
 int side_file_open(const struct options *o, const char *operand, struct side_file *ret,
 		   struct error *e);

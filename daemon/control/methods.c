@@ -32,6 +32,7 @@ static const struct {
 	{"MissingDebugInfo", method_missing_debug_info, false, true},
 	{"ForgetSymbols", method_forget_symbols, false},
 	{"Diff", method_diff, false},
+	{"Save", method_save, true},
 };
 
 void daemon_dispatch(void *arg, struct call *call)

@@ -207,6 +207,7 @@ struct session *session_free(struct session *s)
 	store_reader_free(s->reader);
 	window_release(&s->window);
 	window_release(&s->total);
+	past_free(s->past);
 	table_release(&s->paths);
 	session_waits_release(&s->waits);
 	session_options_release(&s->options);

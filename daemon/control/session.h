@@ -17,6 +17,7 @@
 #include "control/call_plan.h"
 #include "control/frame_lines.h"
 #include "control/jit.h"
+#include "control/past.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
 #include "control/worker.h"
@@ -155,6 +156,7 @@ struct session {
 	struct table paths;   /* the kernel side's hash → model path id */
 
 	struct window window, total;
+	struct past *past; /* of attached sessions: windows one by one; NULL: none yet */
 	uint64_t losses_seen[LOSS_COUNTERS];
 	uint64_t windows, windows_missing;
 	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */

@@ -43,7 +43,7 @@ static bool is_quantile(enum compare_metric m)
 
 /* The two sums whose ratio the figure is, in one block. */
 static void parts(const struct compare_side *side, const struct compare_cell *cell, size_t block,
-		  enum compare_metric m, bool samples, double *ret_y, double *ret_x)
+		  enum compare_metric m, bool by_count, double *ret_y, double *ret_x)
 {
 	const struct compare_sum *sum = &cell->sum;
 
@@ -77,7 +77,7 @@ static void parts(const struct compare_side *side, const struct compare_cell *ce
 		*ret_y = (double)sum->samples;
 		break;
 	case COMPARE_SHARE:
-		*ret_y = (double)(samples ? sum->samples : sum->total_ns);
+		*ret_y = (double)(by_count ? sum->samples : sum->total_ns);
 		*ret_x = (double)side->all[block];
 		break;
 	default:
@@ -95,7 +95,7 @@ static struct estimate estimate(const struct compare_blocks *b, const struct com
 
 	for (size_t i = 0; i < side->n_blocks; i++) {
 		hists[i] = &cells[i].hist;
-		parts(side, &cells[i], i, m, query_is_about_samples(b->kind), &y[i], &x[i]);
+		parts(side, &cells[i], i, m, b->kind == QUERY_CPU, &y[i], &x[i]);
 	}
 	return is_quantile(m) ? estimate_quantile(hists, side->n_blocks, quantile_of(m))
 			      : estimate_ratio(y, x, side->n_blocks);

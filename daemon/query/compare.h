@@ -26,7 +26,8 @@ enum compare_metric {
 	COMPARE_TOTAL,	 /* ns a second; with what it calls */
 	COMPARE_SELF,	 /* ns a second */
 	COMPARE_SAMPLES, /* a second; with what it calls */
-	COMPARE_SHARE,	 /* of all samples, or of the time of all spans; with what it calls */
+	COMPARE_SHARE,	 /* of all samples, or of the time of all waits or spans; with what it calls
+			  */
 	COMPARE_METRICS,
 };
 const char *compare_metric_name(enum compare_metric m);

@@ -118,7 +118,8 @@ static int add_samples(struct compare_blocks *b, struct compare_side *side)
 		size_t block = block_of(side, sample->window);
 		struct compare_cell *cells = side->cells + block;
 
-		side->all[block] += sample->count;
+		/* Waits are not sampled evenly: their time is what counts. */
+		side->all[block] += b->kind == QUERY_OFFCPU ? sample->ns : sample->count;
 		cells[side->key_of[sample->stack] * side->n_blocks].sum.self_ns += sample->ns;
 		for (uint32_t at = sample->stack + 1; at; at = s->stacks[at - 1].parent) {
 			uint32_t key = side->key_of[at - 1];

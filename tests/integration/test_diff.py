@@ -14,11 +14,16 @@ import harness as h
 def recordings(daemon):
     paths = h.TMP / "as-is.sonde", h.TMP / "slower.sonde"
     if not paths[1].exists():
+        # The slower one once more, in a session of the daemon, for `now`.
+        live = h.Workload("serve", "--seconds", "3", "--slower", "100")
+        daemon.sonde("attach", "--name", "live", "-p", live.pid, "handle", "parse", "render")
+        live.go()
         made = [daemon.start("record", "-F", "199", "handle", "parse", "render", "-o", path, "--name",
                              path.stem, "--", f"{h.WORKLOADS}/wl_serve", "--seconds", "3", *more)
                 for path, more in zip(paths, ((), ("--slower", "100")))]
         for p in made:
             h.finish(p)
+        live.finish()
     return paths
 
 
@@ -181,6 +186,31 @@ def reports(daemon):
         cells = len(re.findall(r"(?<!\\)\|", line)) if line.lstrip().startswith("|") else None
         h.check(cells is None or width is None or cells == width, f"cells of {line!r}: not {width}")
         width = cells
+
+
+@h.test(smoke=True)
+def now_is_what_the_daemon_has(daemon):
+    before, _ = recordings(daemon)
+    env = dict(daemon.env(), SONDE_BASELINES=str(h.TMP / "live"), TMPDIR=str(h.TMP / "tmp"))
+    (h.TMP / "tmp").mkdir()
+
+    def sonde(*args, status=0):
+        return h.run(h.SONDE, *args, env=env, status=status)
+    holds = "p50(parse) > +20%"
+    reply = sonde("diff", before, "now", "--fail-if", holds, "--json", status=1).json
+    h.equal(reply["after"]["session"]["targets"], daemon.session("live")["targets"], "session")
+    h.between(reply["after"]["blocks"], 3, 60, "blocks")
+    h.equal(rows(reply)["parse"]["calls_after"], daemon.calls("--session", "live")["parse"], "calls")
+    # The session goes on, saved or not, and nothing is left behind.
+    sonde("baseline", "save", "live", "--session", "live")
+    reply = sonde("diff", "baseline:live", "now", "--session", "live", "--fail-if", holds, "--json").json
+    h.equal(rows(reply)["parse"]["values"]["mean"]["change"], 0, "change")
+    h.equal(list((h.TMP / "tmp").iterdir()), [], "temporary files")
+    sonde("diff", before, "now", "--session", "nothing", status=4)
+    h.equal(list((h.TMP / "tmp").iterdir()), [], "temporary files of a failure")
+    h.check(sonde("flame", "--diff", before, "now").out, "flame graph")
+    h.run(h.SONDE, "diff", before, "now", status=3)
+    h.run(h.SONDE, "baseline", "save", "none", status=3)
 
 
 @h.test(smoke=True)

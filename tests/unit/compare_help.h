@@ -102,6 +102,27 @@ static inline void samples(struct side *s, size_t window, const char *stack, uin
 		     0);
 }
 
+static inline uint32_t stack_of(struct side *s, const char *stack)
+{
+	uint32_t file = model_file(s->m, NULL, "/bin/app", 0), id = 0;
+
+	for (; *stack; stack++)
+		id = model_stack(s->m, id, model_frame(s->m, file, (uint8_t)*stack));
+	return id;
+}
+
+static inline void waits(struct side *s, size_t window, const char *stack, uint64_t n, uint64_t ns)
+{
+	cr_assert_eq(window_add_row(&s->windows[window],
+				    &(struct sample_row){.process = process_of(s),
+							 .thread = model_string(s->m, "t"),
+							 .stack = stack_of(s, stack),
+							 .kind = SAMPLE_OFFCPU,
+							 .count = n,
+							 .total_ns = ns}),
+		     0);
+}
+
 static inline char *resolve(void *arg, const struct model_file *file, const char *path,
 			    uint64_t offset)
 {
@@ -124,7 +145,8 @@ static inline struct comparison *compare(struct two *t, enum query_kind kind, en
 		for (size_t w = 0; w < s->n; w++)
 			windows[w] = &s->windows[w];
 		s->s = snapshot_free(s->s);
-		cr_assert_eq(snapshot_take_apart(s->m, windows, s->n, NULL, SAMPLE_CPU,
+		cr_assert_eq(snapshot_take_apart(s->m, windows, s->n, NULL,
+						 kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
 						 NSEC_PER_SEC / 100, &s->s),
 			     0);
 		cr_assert_eq(snapshot_name_frames(s->s, resolve, NULL), 0);

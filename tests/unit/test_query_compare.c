@@ -206,6 +206,24 @@ Test(query_compare, samples_by_function_and_stack)
 	cr_expect_eq(t.c->n_rows, 5);
 }
 
+Test(query_compare, waits_by_their_time)
+{
+	_cleanup_(two_release) struct two t;
+	const struct compare_row *r;
+
+	two_init(&t, 3, 3);
+	for (size_t s = 0; s < 2; s++)
+		for (size_t w = 0; w < 3; w++) {
+			waits(&t.sides[s], w, "ma", 1, 3000000);
+			waits(&t.sides[s], w, "mb", 9, 1000000);
+		}
+	compare(&t, QUERY_OFFCPU, COMPARE_FUNC);
+	r = row(&t, "a");
+	near(r->changes[COMPARE_SHARE].before, 0.75, 1e-9, "share");
+	near(r->changes[COMPARE_TOTAL].after, 3000000, 1e-6, "time");
+	near(r->changes[COMPARE_SAMPLES].after, 1, 1e-9, "waits");
+}
+
 Test(query_compare, many_windows_are_joined)
 {
 	_cleanup_(two_release) struct two t;
