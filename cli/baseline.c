@@ -5,6 +5,7 @@
 
 #include "connect.h"
 #include "request.h"
+#include "sonde/base/format.h"
 #include "varlink/message.h"
 
 enum { NAME_LEN = 100 };
@@ -84,6 +85,8 @@ static int save_now(const struct options *o, struct side_file *ret, struct error
 	_cleanup_(connection_freep) struct connection *c = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	const char *tmp = getenv("TMPDIR");
+	struct options asked = {
+		.session = o->session, .kind = o->kind, .since = o->since, .until = o->until};
 	_cleanup_(freep) char *dir = NULL;
 	struct json_writer w;
 	int r;
@@ -99,9 +102,11 @@ static int save_now(const struct options *o, struct side_file *ret, struct error
 		rmdir(dir);
 		return -ENOMEM;
 	}
+	/* Of what goes on for ever, such as the samples of the machine; else it is the whole. */
+	if (!asked.since.set)
+		asked.since = (struct number){true, now_epoch_us() - 3600000000ULL};
 	request_begin(&w, &params);
-	if (o->session)
-		json_string(&w, "session", o->session);
+	request_query(&w, &asked);
 	json_string(&w, "path", ret->path);
 	r = request_end(&w, e);
 	if (r >= 0)

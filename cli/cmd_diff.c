@@ -11,7 +11,11 @@ static int check_options(const struct options *o, struct error *e)
 {
 	bool stack = o->by && streq(o->by, "stack");
 
-	if (o->n_operands != 2)
+	if (o->before.set != o->after.set || (o->span.set && !o->before.set))
+		return usage_error(o, e, "--before and --after go together, and --span with them");
+	if (o->before.set && o->n_operands)
+		return usage_error(o, e, "either recordings, or --before and --after");
+	if (!o->before.set && o->n_operands != 2)
 		return usage_error(o, e,
 				   "say what to compare: BEFORE and AFTER, each a FILE, "
 				   "baseline:NAME or now");
@@ -75,6 +79,35 @@ static int ask(struct cli *cli, const struct side_file files[static 2], struct c
 	return r < 0 ? r : connection_call(c, "Diff", params.data, ret_reply, &cli->error);
 }
 
+/* What was before one time, and after another, as if each were a session until then. */
+static int open_times(const struct options *given, struct side_file *before,
+		      struct side_file *after, struct error *e)
+{
+	uint64_t span_us = (given->span.set ? given->span.value : 3600 * NSEC_PER_SEC) / 1000;
+	struct options o = *given;
+	int r;
+
+	o.since = (struct number){true, given->before.value - MIN(span_us, given->before.value)};
+	o.until = given->before;
+	r = side_file_open(&o, "now", before, e);
+	if (r < 0)
+		return r;
+	o.since = given->after;
+	o.until = (struct number){true, given->after.value + span_us};
+	return side_file_open(&o, "now", after, e);
+}
+
+static int open_sides(const struct options *given, struct side_file *before,
+		      struct side_file *after, struct error *e)
+{
+	int r;
+
+	if (given->before.set)
+		return open_times(given, before, after, e);
+	r = side_file_open(given, given->operands[0], before, e);
+	return r < 0 ? r : side_file_open(given, given->operands[1], after, e);
+}
+
 int cmd_diff(struct cli *cli)
 {
 	const struct options *o = cli->options;
@@ -88,13 +121,11 @@ int cmd_diff(struct cli *cli)
 	if (r < 0)
 		return r;
 	shown = (struct diff_view){
-		.before = o->operands[0],
-		.after = o->operands[1],
+		.before = o->before.set ? "--before" : o->operands[0],
+		.after = o->after.set ? "--after" : o->operands[1],
 		.key_title = streq(by, "func") ? "FUNCTION" : "PATH",
 	};
-	r = side_file_open(o, o->operands[0], &before, &cli->error);
-	if (r >= 0)
-		r = side_file_open(o, o->operands[1], &after, &cli->error);
+	r = open_sides(o, &before, &after, &cli->error);
 	if (r >= 0)
 		r = ask(cli, (struct side_file[]){before, after}, &reply);
 	if (r < 0)

@@ -95,7 +95,7 @@ struct options {
 	bool diff;
 	struct texts fail_if, report;
 	struct percent confidence, drift, min_coverage;
-	struct number min_calls;
+	struct number min_calls, before, after, span;
 	/* the rest */
 	const char **operands;
 	size_t n_operands, cap_operands;

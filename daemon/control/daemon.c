@@ -268,7 +268,7 @@ static int on_started(sd_event_source *source, uint64_t usec, void *arg)
 }
 
 /* Before files of users come into play: this process has privileges, or its user's files. */
-static int use_reader(struct daemon *d)
+int daemon_use_reader(struct daemon *d)
 {
 	int r = reader_new(NULL, &d->reader);
 
@@ -285,7 +285,7 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
-	r = use_reader(d);
+	r = daemon_use_reader(d);
 	if (r < 0)
 		return r;
 	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
@@ -328,43 +328,6 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	/* Loading has read all of the kernel's BTF: give that memory back. */
 	malloc_trim(0);
 	return 0;
-}
-
-static int open_second(struct daemon *d, const char *path)
-{
-	struct model *model = NULL;
-	int r = model_new(&model);
-
-	if (r < 0)
-		return r;
-	d->second_context = (struct session_context){.model = model};
-	return session_from_recording(&d->second_context, path, true, &d->recording_error,
-				      &d->second);
-}
-
-int daemon_open_recording(struct daemon *d, const char *path, const char *second,
-			  struct error *error)
-{
-	struct session *s = NULL;
-	int r;
-
-	d->recording = path;
-	r = use_reader(d);
-	if (r >= 0)
-		r = session_from_recording(&d->context, path, second != NULL, &d->recording_error,
-					   &s);
-	if (r >= 0) {
-		s->next = d->sessions;
-		d->sessions = s;
-		if (second)
-			r = open_second(d, second);
-	}
-	if (r < 0) {
-		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s",
-			  s ? second : path, strerror(-r));
-		*error = d->recording_error;
-	}
-	return r;
 }
 
 static void nothing_done(void *arg, struct session *s, uint64_t bytes, const struct error *error)
@@ -434,13 +397,6 @@ struct session *daemon_find_session(struct daemon *d, const char *name)
 		kept = s;
 	}
 	return kept;
-}
-
-struct session *daemon_find_compared(struct daemon *d, const char *name)
-{
-	struct session *s = daemon_find_session(d, name);
-
-	return s ? s : d->second && streq(d->second->name, name) ? d->second : NULL;
 }
 
 /* What is kept of processes depends on what the sessions are about. */

@@ -72,6 +72,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 /* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still
  * answers. */
 int daemon_go_live(struct daemon *d, struct error *error);
+/* Has users' files read by a process without privileges, from now on. */
+int daemon_use_reader(struct daemon *d);
 /* A failure is kept in recording_error, too: every question is answered with it. second: NULL, or
  * another one to compare with. */
 int daemon_open_recording(struct daemon *d, const char *path, const char *second,

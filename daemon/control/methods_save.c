@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Save: what there is of a running session as a recording. Batches are made on the main thread,
- * which owns the model; the writer's thread writes them. The file is made as for Record: who may
- * call it is root or the daemon's own user (server.c), and so could make it himself.
+ * Save: what there is of an attached session as a recording; what the rolling store has is written
+ * by RecordPast's handler. Batches are made on the main
+ * thread, which owns the model; the writer's thread writes them. The file is made as for Record:
+ * who may call it is root or the daemon's own user (server.c), and so could make it himself.
  */
 #include "control/frame_names.h"
 #include "control/methods.h"
@@ -16,9 +17,7 @@ struct save {
 	struct store_writer *writer;
 	struct store_batch **batches;
 	size_t n, cap;
-	struct strbuf session;
-	struct coverage coverage;
-	uint64_t bytes;
+	uint64_t samples, first_us, bytes;
 	struct error error;
 };
 
@@ -28,7 +27,6 @@ static struct save *save_free(struct save *s)
 		store_batch_free(s->batches[i]);
 	free(s->batches);
 	store_writer_free(s->writer);
-	strbuf_release(&s->session);
 	free(s);
 	return NULL;
 }
@@ -78,9 +76,12 @@ static void save_done(void *arg, bool cancelled)
 	}
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
-	json_members(&w, &s->session);
-	json_u64(&w, "bytes", s->bytes);
 	json_u64(&w, "windows", s->n);
+	json_u64(&w, "samples", s->samples);
+	json_u64(&w, "spans", 0);
+	json_u64(&w, "bytes", s->bytes);
+	json_u64(&w, "first_us", s->first_us);
+	json_u64(&w, "last_us", now_epoch_us());
 	json_object_end(&w);
 	methods_reply(s->call, &out);
 	save_free(s);
@@ -122,45 +123,52 @@ static int add_windows(struct save *save, struct session *s)
 	return r;
 }
 
-static int find(struct daemon *d, struct call *call, struct session **ret, const char **ret_path,
+static int find(struct daemon *d, struct call *call, struct asked *asked, const char **ret_path,
 		struct error *error)
 {
-	const char *name = NULL;
-	int r = param_string(call_params(call), "session", PARAM_OPTIONAL, &name, error);
+	int r = param_string(call_params(call), "path", PARAM_REQUIRED, ret_path, error);
 
 	if (r >= 0)
-		r = param_string(call_params(call), "path", PARAM_REQUIRED, ret_path, error);
+		r = methods_read_query(d, call, asked, error);
 	if (r < 0)
 		return r;
 	if ((*ret_path)[0] != '/')
 		return error_set(error, EINVAL, "BadArgument", "path: \"%s\" is not absolute",
 				 *ret_path);
-	for (*ret = d->sessions; *ret; *ret = (*ret)->next)
-		if (!(*ret)->ending && (*ret)->kind == SESSION_ATTACHED &&
-		    (!name || streq((*ret)->name, name)))
-			return 0;
-	if (name)
-		error_set(error, ENOENT, "NoSuchSession", "there is no attached session \"%s\"",
-			  name);
-	else
-		error_set(error, ENOENT, "NoSuchSession", "no session is attached");
-	error_fix(error, "sonde list shows the sessions; sonde attach makes one");
-	return -ENOENT;
+	if (asked->session->kind == SESSION_ATTACHED)
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "session \"%s\" cannot be saved: it is not attached", asked->session->name);
+	error_fix(error, "name another one (sonde list shows them), or compare the file that it is "
+			 "recorded in");
+	return -EINVAL;
+}
+
+/* Whether it is about the rolling store: what attached sessions have is theirs as a whole. */
+static bool is_about_past(struct daemon *d, struct call *call)
+{
+	_cleanup_(asked_release) struct asked asked = {};
+	struct error error = {0};
+
+	return methods_read_query(d, call, &asked, &error) >= 0 &&
+	       (asked.until_us || asked.session->kind == SESSION_KEPT);
 }
 
 static int start(struct daemon *d, struct call *call, struct save *save)
 {
+	_cleanup_(asked_release) struct asked asked = {};
 	struct store_session stored;
 	const char *path = NULL;
 	struct session *s;
-	int r = find(d, call, &s, &path, &save->error);
+	int r = find(d, call, &asked, &path, &save->error);
 
 	if (r < 0)
 		return r;
+	s = asked.session;
 	daemon_catch_up(d);
-	r = methods_take_session(s, &save->coverage, &save->session);
-	if (r >= 0)
-		r = add_windows(save, s);
+	save->samples = s->n_samples;
+	save->first_us = s->started_us;
+	r = add_windows(save, s);
 	if (r < 0)
 		return r;
 	session_describe_row(s, &stored);
@@ -177,6 +185,11 @@ void method_save(struct daemon *d, struct call *call)
 	struct error error = {0};
 	int r;
 
+	if (save && is_about_past(d, call)) {
+		free(save);
+		method_record_past(d, call);
+		return;
+	}
 	if (!save) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
 		methods_fail(call, &error);

@@ -6,15 +6,24 @@ as it is, and with parse() taking twice as long. Whatever the machine does, that
 import json
 import re
 import sqlite3
+import time
 import xml.etree.ElementTree
 
 import harness as h
+
+
+# Another daemon, which keeps a history of all that happens while the recordings are made, and when
+# that was: from, to.
+history = []
 
 
 def recordings(daemon):
     paths = h.TMP / "as-is.sonde", h.TMP / "slower.sonde"
     if not paths[1].exists():
         # The slower one once more, in a session of the daemon, for `now`.
+        history.append(h.Daemon(history={"keep": "yes", "store": h.TMP / "history", "window": "1s",
+                                         "frequency": "99"}))
+        history.append(time.time())
         live = h.Workload("serve", "--seconds", "3", "--slower", "100")
         daemon.sonde("attach", "--name", "live", "-p", live.pid, "handle", "parse", "render")
         live.go()
@@ -24,6 +33,7 @@ def recordings(daemon):
         for p in made:
             h.finish(p)
         live.finish()
+        history.append(time.time())
     return paths
 
 
@@ -211,6 +221,31 @@ def now_is_what_the_daemon_has(daemon):
     h.check(sonde("flame", "--diff", before, "now").out, "flame graph")
     h.run(h.SONDE, "diff", before, "now", status=3)
     h.run(h.SONDE, "baseline", "save", "none", status=3)
+
+
+@h.test(smoke=True)
+def before_and_after_a_time(daemon):
+    recordings(daemon)
+    kept, first, last = history
+    middle = f"@{(first + last) / 2:.0f}"
+    args = "diff", "--before", middle, "--after", middle, "-c", "wl_serve"
+    reply = kept.json(*args)
+    h.equal(reply["kind"], "cpu", "kind")
+    parse = rows(reply)["parse"]
+    for side in ("before", "after"):
+        h.check(parse[f"samples_{side}"] > 0, f"samples of parse {side}")
+        h.between(reply[side]["blocks"], 1, 60, f"blocks {side}")
+    h.between(reply["before"]["seconds"], 0.5, last - first + 5, "seconds before")
+    # A range of which nothing is known has no windows.
+    reply = kept.json(*args, "--span", "1ms")
+    h.equal(reply["before"]["blocks"], 1, "blocks of a moment")
+    h.check(kept.sonde("diff", "now", "now", "-c", "wl_serve", "--by", "stack").out, "now")
+    h.check(kept.sonde("flame", "--diff", "now", "now", "-c", "wl_serve").out, "flame graph")
+    kept.error(2, "BadArgument", "diff", "--before", middle)
+    kept.error(2, "BadArgument", *args, "x.sonde", "y.sonde")
+    kept.error(2, "BadArgument", "diff", "now", "now", "--span", "1m")
+    h.equal(h.run(h.SONDE, "diff", "--before", "1h", "--after", "1h", status=3).out, "", "no daemon")
+    kept.stop()
 
 
 @h.test(smoke=True)
