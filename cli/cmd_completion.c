@@ -99,13 +99,17 @@ static void bash_script(struct strbuf *out)
 	for (size_t v = 0; v < VERB_COUNT; v++) {
 		strbuf_printf(out, "\t%s) words=\"", verbs[v].name);
 		option_words(out, &verbs[v]);
-		strbuf_puts(out, "\" ;;\n");
+		strbuf_puts(out, "\"");
+		/* What may be a file, besides. */
+		if (strstr(verbs[v].operands, "BEFORE"))
+			strbuf_puts(out, "; COMPREPLY=($(compgen -f -- \"$cur\"))");
+		strbuf_puts(out, " ;;\n");
 	}
 	strbuf_puts(out, "\t*) words=\"$verbs ");
 	option_words(out, NULL);
 	strbuf_puts(out, "\" ;;\n"
 			 "\tesac\n"
-			 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+			 "\tCOMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n"
 			 "}\n"
 			 "complete -F _sonde sonde\n");
 }

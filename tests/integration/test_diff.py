@@ -273,6 +273,18 @@ def flame_graphs(daemon):
 
 
 @h.test(smoke=True)
+def files_are_completed(daemon):
+    (h.TMP / "complete").mkdir()
+    (h.TMP / "complete/old.sonde").touch()
+    script = h.TMP / "completion.sh"
+    script.write_text(daemon.sonde("completion", "bash").out)
+    for words, wanted in (("diff o", "old.sonde"), ("baseline s", "save")):
+        result = h.run("bash", "-c", f". {script}; COMP_WORDS=(sonde {words}); COMP_CWORD=2; _sonde; "
+                       "echo ${COMPREPLY[*]}", cwd=h.TMP / "complete")
+        h.equal(result.out.strip(), wanted, words)
+
+
+@h.test(smoke=True)
 def baselines(daemon):
     before, after = recordings(daemon)
     env = dict(daemon.env(), SONDE_BASELINES=str(h.TMP / "data/baselines"))
