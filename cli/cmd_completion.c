@@ -91,19 +91,25 @@ static void bash_script(struct strbuf *out)
 	strbuf_puts(out,
 		    "\tcompletion:completion) COMPREPLY=($(compgen -W \"bash\" -- \"$cur\")); "
 		    "return ;;\n"
+		    "\tbaseline:baseline) COMPREPLY=($(compgen -W \"save list rm\" -- "
+		    "\"$cur\")); return ;;\n"
 		    "\thelp:help) COMPREPLY=($(compgen -W \"$verbs\" -- \"$cur\")); return ;;\n"
 		    "\tesac\n"
 		    "\tcase $verb in\n");
 	for (size_t v = 0; v < VERB_COUNT; v++) {
 		strbuf_printf(out, "\t%s) words=\"", verbs[v].name);
 		option_words(out, &verbs[v]);
-		strbuf_puts(out, "\" ;;\n");
+		strbuf_puts(out, "\"");
+		/* What may be a file, besides. */
+		if (strstr(verbs[v].operands, "BEFORE"))
+			strbuf_puts(out, "; COMPREPLY=($(compgen -f -- \"$cur\"))");
+		strbuf_puts(out, " ;;\n");
 	}
 	strbuf_puts(out, "\t*) words=\"$verbs ");
 	option_words(out, NULL);
 	strbuf_puts(out, "\" ;;\n"
 			 "\tesac\n"
-			 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+			 "\tCOMPREPLY+=($(compgen -W \"$words\" -- \"$cur\"))\n"
 			 "}\n"
 			 "complete -F _sonde sonde\n");
 }

@@ -1,23 +1,86 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "baseline.h"
+#include "connect.h"
 #include "query.h"
 #include "render/picture.h"
+#include "render/session.h"
+#include "varlink/message.h"
 
 struct picture {
 	enum picture_format format;
 	const char *title;
+	reply_t *before; /* what it is compared with, or NULL */
 	struct error *error;
 };
 
 static void flame_text(struct output *o, reply_t *reply, const void *arg)
 {
 	const struct picture *p = arg;
-	int r = picture_write(output_data(o), reply, p->format, p->title);
+	int r = picture_write(output_data(o), reply, p->before, p->format, p->title);
 
 	if (r < 0)
 		error_set(p->error, -r, "Internal", "cannot draw the flame graph: %s",
 			  strerror(-r));
 	if (!reply_first(reply, "stacks"))
 		output_note(o, "sonde: no stacks in this session yet");
+}
+
+static int ask_file(struct cli *cli, const char *operand, const char *params,
+		    struct cJSON **ret_reply)
+{
+	_cleanup_(connection_freep) struct connection *c = NULL;
+	_cleanup_(side_file_release) struct side_file file = {};
+	int r = side_file_open(cli->options, operand, &file, &cli->error);
+
+	if (r >= 0)
+		r = connection_open_files(cli->options, file.path, NULL, &c, &cli->error);
+	return r < 0 ? r : connection_call(c, "Stacks", params, ret_reply, &cli->error);
+}
+
+static void write_both(struct json_writer *w, struct output *output, reply_t *before,
+		       reply_t *after)
+{
+	reply_write(w, "before", before, NULL, NULL);
+	reply_write(w, "after", after, NULL, NULL);
+	output_document_end(output);
+}
+
+/* Each recording is asked for itself; what is merged is the picture. */
+static int compare(struct cli *cli, struct picture *p, const struct view *view)
+{
+	_cleanup_(message_free_jsonp) struct cJSON *before = NULL, *after = NULL;
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct options o = *cli->options;
+	struct json_writer w, *document;
+	int r;
+
+	if (o.n_operands != 2 || o.input)
+		return usage_error(&o, &cli->error,
+				   "--diff takes two recordings: sonde flame "
+				   "--diff BEFORE AFTER");
+	o.session = NULL;
+	request_begin(&w, &params);
+	request_query(&w, &o);
+	r = request_end(&w, &cli->error);
+	if (r >= 0)
+		r = ask_file(cli, o.operands[0], params.data, &before);
+	if (r >= 0)
+		r = ask_file(cli, o.operands[1], params.data, &after);
+	if (r < 0)
+		return r;
+	if (!streq(reply_str(before, "unit"), reply_str(after, "unit")))
+		return usage_error(&o, &cli->error,
+				   "one of them has spans and the other has none: "
+				   "compare samples with --kind cpu");
+	p->before = before;
+	document = output_document(cli->output);
+	if (document)
+		write_both(document, cli->output, before, after);
+	else
+		output_answer(cli->output, after, view, p);
+	coverage_note(cli->output, before);
+	coverage_note(cli->output, after);
+	return EXIT_OK;
 }
 
 int cmd_flame(struct cli *cli)
@@ -33,6 +96,14 @@ int cmd_flame(struct cli *cli)
 		return usage_error(o, &cli->error,
 				   "-o %s: its name must end in .html, .svg, .folded or .txt",
 				   o->output);
+	if (o->diff) {
+		r = compare(cli, &p, &view);
+		return cli->error.name[0] && r >= 0 ? -EIO : r;
+	}
+	if (o->n_operands)
+		return usage_error(o, &cli->error,
+				   "flame takes recordings with --diff BEFORE "
+				   "AFTER, or one with -i FILE");
 	request_begin(&w, &params);
 	request_query(&w, o);
 	r = request_end(&w, &cli->error);

@@ -9,16 +9,18 @@
 
 struct connection {
 	const struct options *options;
+	const char *file; /* a recording that a private daemon has opened; NULL: none */
 	struct varlink_client *client, *second; /* second: NULL until it is needed */
 	pid_t pid;				/* of a private daemon; 0: none */
 	bool answered; /* it has answered once: an end from now on is no failed start */
 };
 
-static int open_private(struct connection *c, const char *file, struct error *e)
+static int open_private(struct connection *c, const char *file, const char *second, struct error *e)
 {
 	int fds[2], r;
 
-	r = private_start(file, fds, &c->pid, e);
+	c->file = file;
+	r = private_start(file, second, fds, &c->pid, e);
 	if (r < 0)
 		return r;
 	c->client = varlink_client_from_fd(fds[0]);
@@ -30,16 +32,26 @@ static int open_private(struct connection *c, const char *file, struct error *e)
 	return c->client && c->second ? 0 : error_set(e, ENOMEM, "Internal", "out of memory");
 }
 
-static int open_recording(struct connection *c, const char *file, struct error *e)
+static int check_file(const char *file, struct error *e)
 {
-	if (access(file, R_OK) < 0) {
-		int r = error_set(e, errno, "NoSuchFile", "cannot open %s: %m", file);
+	int r;
 
-		error_fix(e, r == -EACCES ? "run it as the user who made it, or as root"
-					  : "make one with sonde record -o FILE");
-		return r;
-	}
-	return open_private(c, file, e);
+	if (access(file, R_OK) == 0)
+		return 0;
+	r = error_set(e, errno, "NoSuchFile", "cannot open %s: %m", file);
+	error_fix(e, r == -EACCES ? "run it as the user who made it, or as root"
+				  : "make one with sonde record -o FILE");
+	return r;
+}
+
+static int open_recordings(struct connection *c, const char *file, const char *second,
+			   struct error *e)
+{
+	int r = check_file(file, e);
+
+	if (r >= 0 && second)
+		r = check_file(second, e);
+	return r < 0 ? r : open_private(c, file, second, e);
 }
 
 static int no_daemon(const struct options *o, struct error *e)
@@ -61,7 +73,7 @@ static int open_socket(struct connection *c, struct error *e)
 	if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOTDIR) {
 		/* Who names a socket means that daemon and no other. */
 		if (o->verb->needs == NEEDS_ANY && !o->socket_given)
-			return open_private(c, NULL, e);
+			return open_private(c, NULL, NULL, e);
 		return no_daemon(o, e);
 	}
 	if (r == -EACCES || r == -EPERM) {
@@ -77,7 +89,8 @@ static int open_socket(struct connection *c, struct error *e)
 	return r;
 }
 
-int connection_open(const struct options *o, struct connection **ret, struct error *e)
+static int open_any(const struct options *o, const char *file, const char *second,
+		    struct connection **ret, struct error *e)
 {
 	_cleanup_(connection_freep) struct connection *c = calloc(1, sizeof(*c));
 	int r;
@@ -85,11 +98,22 @@ int connection_open(const struct options *o, struct connection **ret, struct err
 	if (!c)
 		return error_set(e, ENOMEM, "Internal", "out of memory");
 	c->options = o;
-	r = o->input ? open_recording(c, o->input, e) : open_socket(c, e);
+	r = file ? open_recordings(c, file, second, e) : open_socket(c, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(c);
 	return 0;
+}
+
+int connection_open(const struct options *o, struct connection **ret, struct error *e)
+{
+	return open_any(o, o->input, NULL, ret, e);
+}
+
+int connection_open_files(const struct options *o, const char *file, const char *second,
+			  struct connection **ret, struct error *e)
+{
+	return open_any(o, file, second, ret, e);
 }
 
 static int close_all(struct connection *c)
@@ -124,7 +148,7 @@ bool connection_is_private(const struct connection *c)
  */
 static int ended(struct connection *c, struct error *e)
 {
-	bool answered = c->answered, replay = c->options->input;
+	bool answered = c->answered, replay = c->file;
 	int status = close_all(c), code = spawn_exit_status(MAX(status, 0));
 	const char *name = answered		      ? "Disconnected"
 			   : code == EXIT_UNSUPPORTED ? "PermissionDenied"
@@ -138,7 +162,7 @@ static int ended(struct connection *c, struct error *e)
 			  WTERMSIG(status));
 	else if (replay && !answered)
 		error_set(e, EPIPE, name, "cannot read the recording %s (exit status %d of sonded)",
-			  c->options->input, code);
+			  c->file, code);
 	else
 		error_set(e, EPIPE, name, "the private sonded ended with exit status %d", code);
 	error_fix(e, "its message is above; SONDE_LOG_LEVEL=debug says more");

@@ -40,6 +40,10 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 			    "https://debuginfod.debian.net"},
 	[VERB_sql] = {"sonde sql -i app.sonde 'SELECT function, sum(calls) FROM span GROUP BY 1'",
 		      "sonde sql -i app.sonde --csv - < query.sql"},
+	[VERB_diff] =
+		{"sonde diff before.sonde after.sonde",
+		 "sonde diff baseline:main now --fail-if 'mean(parse_*) > +5%' --report r.xml"},
+	[VERB_baseline] = {"sonde baseline save main -i app.sonde", "sonde baseline list"},
 	[VERB_completion] = {"sonde completion bash > /etc/bash_completion.d/sonde",
 			     "source <(sonde completion bash)"},
 	[VERB_version] = {"sonde version", "sonde version --json"},

@@ -14,6 +14,18 @@ static int exit_status(const struct cli *cli)
 						  : error_exit_status(cli->error.name);
 }
 
+/* Of several gates the daemon says which one. */
+static const char *complained_gate(const struct options *o, const struct error *e,
+				   unsigned int *ret_column)
+{
+	unsigned int i = 1;
+
+	if (sscanf(e->message, "column %u:", ret_column) != 1 &&
+	    sscanf(e->message, "gate %u, column %u:", &i, ret_column) != 2)
+		return NULL;
+	return i >= 1 && i <= o->fail_if.n ? o->fail_if.items[i - 1] : NULL;
+}
+
 /* The condition or the query with a mark below the column that the daemon complained about. */
 static void point_at(struct output *output, const struct options *o, const struct error *e)
 {
@@ -26,14 +38,19 @@ static void point_at(struct output *output, const struct options *o, const struc
 			text = given[i];
 			n++;
 		}
+	if (output_is_json(output))
+		return;
 	if (streq(e->name, "BadQuery") && o->n_operands == 1 && !streq(o->operands[0], "-")) {
 		text = o->operands[0];
 		n = 1;
 	} else if (!streq(e->name, "BadCondition")) {
 		return;
 	}
-	if (n != 1 || output_is_json(output) || sscanf(e->message, "column %u:", &column) != 1 ||
-	    column > strlen(text) + 1)
+	if (o->fail_if.n)
+		text = complained_gate(o, e, &column);
+	else if (n != 1 || sscanf(e->message, "column %u:", &column) != 1)
+		return;
+	if (!text || column > strlen(text) + 1)
 		return;
 	output_note(output, "  %s", text);
 	output_note(output, "  %*s^", (int)column - 1, "");

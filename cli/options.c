@@ -158,6 +158,16 @@ static int parse_number(struct parser *p, const char *shown, const char *value, 
 	return 0;
 }
 
+static int append_text(struct parser *p, const char *shown, const char *value, struct texts *ret)
+{
+	if (!*value)
+		return usage_error(p->o, p->e, "%s needs a value that is not empty", shown);
+	if (array_reserve(&ret->items, &ret->cap, ret->n + 1, sizeof(*ret->items)) < 0)
+		return -ENOMEM;
+	ret->items[ret->n] = strdup(value);
+	return ret->items[ret->n++] ? 0 : -ENOMEM;
+}
+
 /* Commas inside brackets and quotes belong to what is there: 'f(int, int)', buf(args.a->b, 8). */
 static int parse_texts(struct parser *p, const char *shown, const char *value, struct texts *ret)
 {
@@ -220,6 +230,8 @@ static int set_value(struct parser *p, const struct option_def *d, const char *s
 		return 0;
 	case OPTION_CHOICE:
 		return parse_choice(p, d, shown, value, at);
+	case OPTION_REPEAT:
+		return append_text(p, shown, value, at);
 	case OPTION_TEXTS:
 		return parse_texts(p, shown, value, at);
 	case OPTION_SIZE:
@@ -427,6 +439,8 @@ void options_release(struct options *o)
 	free_texts(&o->inside);
 	free_texts(&o->capture);
 	free_texts(&o->redact);
+	free_texts(&o->fail_if);
+	free_texts(&o->report);
 	free(o->pids);
 	free(o->operands);
 	*o = (struct options){0};

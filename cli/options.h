@@ -24,6 +24,7 @@ enum option_kind {
 	OPTION_TEXTS,	 /* appends to a struct texts; separated by commas outside brackets */
 	OPTION_RANGE,	 /* struct range */
 	OPTION_TIME,	 /* struct number: a point in time in microseconds since the epoch */
+	OPTION_REPEAT,	 /* appends to a struct texts, as it is */
 };
 
 struct option_def {
@@ -90,6 +91,11 @@ struct options {
 	struct number max_size, max_time, cache_size;
 	struct percent min_percent;
 	struct number depth;
+	/* comparisons and gates */
+	bool diff;
+	struct texts fail_if, report;
+	struct percent confidence, drift, min_coverage;
+	struct number min_calls, before, after, span;
 	/* the rest */
 	const char **operands;
 	size_t n_operands, cap_operands;

@@ -45,10 +45,10 @@ static int find_sonded(char path[static PATH_MAX], struct error *e)
 }
 
 /* Standard output carries the command's data only; Ctrl-C must not end the daemon first. */
-static void run_sonded(const char *path, const char *file, const int fds[2])
+static void run_sonded(const char *path, const char *file, const char *second, const int fds[2])
 {
 	char number[2][16];
-	const char *argv[10];
+	const char *argv[12];
 	size_t n = 0;
 	int null = open("/dev/null", O_RDONLY);
 
@@ -61,6 +61,10 @@ static void run_sonded(const char *path, const char *file, const int fds[2])
 	argv[n++] = file ? "--replay" : "--private";
 	if (file)
 		argv[n++] = file;
+	if (file && second) {
+		argv[n++] = "--replay";
+		argv[n++] = second;
+	}
 	for (int i = 0; i < 2; i++) {
 		fcntl(fds[i], F_SETFD, 0);
 		snprintf(number[i], sizeof(number[i]), "%d", fds[i]);
@@ -73,7 +77,8 @@ static void run_sonded(const char *path, const char *file, const int fds[2])
 	_exit(127);
 }
 
-int private_start(const char *file, int ret_fds[static 2], pid_t *ret_pid, struct error *e)
+int private_start(const char *file, const char *second, int ret_fds[static 2], pid_t *ret_pid,
+		  struct error *e)
 {
 	char path[PATH_MAX];
 	int a[2], b[2], r;
@@ -92,7 +97,7 @@ int private_start(const char *file, int ret_fds[static 2], pid_t *ret_pid, struc
 	}
 	pid = fork();
 	if (pid == 0)
-		run_sonded(path, file, (int[2]){a[1], b[1]});
+		run_sonded(path, file, second, (int[2]){a[1], b[1]});
 	r = pid < 0 ? -errno : 0;
 	safe_close(a[1]);
 	safe_close(b[1]);

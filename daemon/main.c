@@ -13,7 +13,7 @@
 enum { MAX_CONNECTIONS = 8 };
 
 struct arguments {
-	const char *socket, *config, *replay, *store;
+	const char *socket, *config, *replay, *second, *store;
 	bool private;
 	int connections[MAX_CONNECTIONS];
 	size_t n_connections;
@@ -22,7 +22,7 @@ struct arguments {
 static const char usage[] =
 	"usage: sonded [--socket PATH] [--config FILE] [--store DIR] [--foreground]\n"
 	"       sonded --private --connection FD...\n"
-	"       sonded --replay FILE [--connection FD...] [--socket PATH]\n"
+	"       sonded --replay FILE [--replay FILE] [--connection FD...] [--socket PATH]\n"
 	"\n"
 	"The daemon of sonde: collects, keeps and answers. Stays in the foreground; systemd runs "
 	"it\n"
@@ -33,7 +33,7 @@ static const char usage[] =
 	"  --store DIR       keep the history there (default /var/lib/sonde)\n"
 	"  --foreground      accepted for clarity: sonded never forks into the background\n"
 	"  --private         serve the given connections only, and end with the last one\n"
-	"  --replay FILE     answer from a recording; needs no privilege\n"
+	"  --replay FILE     answer from a recording, or compare two; needs no privilege\n"
 	"  --connection FD   an open, connected socket (for the sonde command)\n"
 	"  --print-config    print a configuration file with every key, its default and its "
 	"meaning\n"
@@ -83,7 +83,12 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			a->private = true;
 			break;
 		case 'r':
-			a->replay = optarg;
+			if (a->second) {
+				fputs("sonded: --replay takes at most two files\n", stderr);
+				*ret_status = EXIT_USAGE;
+				return 0;
+			}
+			*(a->replay ? &a->second : &a->replay) = optarg;
 			break;
 		case 'S':
 			a->store = optarg;
@@ -174,7 +179,8 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	r = open_doors(d, a, error);
 	if (r < 0)
 		return r;
-	r = a->replay ? daemon_open_recording(d, a->replay, error) : daemon_go_live(d, error);
+	r = a->replay ? daemon_open_recording(d, a->replay, a->second, error)
+		      : daemon_go_live(d, error);
 	/* A private daemon answers each call with the reason instead, and Doctor with all of them.
 	 */
 	if (r < 0 && a->n_connections == 0)

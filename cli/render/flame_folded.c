@@ -41,9 +41,12 @@ int flame_folded_write(struct strbuf *out, struct flame_tree *tree)
 		if (r < 0)
 			return r;
 		ends[depth] = line.len;
-		if (nodes[i].self == 0)
+		if (nodes[i].self == 0 && nodes[i].before_self == 0)
 			continue;
 		strbuf_append(out, line.data, line.len);
+		/* As difffolded.pl has it: before, after. */
+		if (flame_tree_before(tree))
+			strbuf_printf(out, " %llu", (unsigned long long)nodes[i].before_self);
 		strbuf_printf(out, " %llu\n", (unsigned long long)nodes[i].self);
 	}
 	return strbuf_error(out);

@@ -91,6 +91,12 @@ static int write_nodes(struct json_writer *w, struct flame_tree *tree)
 	for (size_t i = 0; i < n; i++)
 		json_u64(w, NULL, nodes[i].self);
 	json_array_end(w);
+	if (!flame_tree_before(tree))
+		return 0;
+	json_array_begin(w, "before");
+	for (size_t i = 0; i < n; i++)
+		json_u64(w, NULL, nodes[i].before);
+	json_array_end(w);
 	return 0;
 }
 

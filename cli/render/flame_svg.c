@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "flame_svg.h"
 
+#include <math.h>
+
 #define WIDTH	   1200
 #define MARGIN	   12
 #define ROW	   17
@@ -16,6 +18,7 @@ struct picture {
 	const struct flame_node *nodes;
 	size_t n;
 	double scale; /* pixels a unit of value */
+	double most;  /* of a comparison: the largest change of a share, either way; else 0 */
 	uint32_t depth;
 	size_t hidden;
 };
@@ -24,7 +27,8 @@ static const char style[] =
 	"text{font:11px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace;fill:#1f2328}"
 	".bg{fill:#fff}.t{font:600 16px system-ui,'DejaVu Sans',sans-serif}"
 	".s,.l{font:12px system-ui,'DejaVu Sans',sans-serif;fill:#59636e}"
-	"g text{pointer-events:none}g:hover rect{stroke:#1f2328;stroke-width:1}"
+	"g rect[style]+text{fill:#1f2328}g text{pointer-events:none}g:hover "
+	"rect{stroke:#1f2328;stroke-width:1}"
 	".process{fill:#d5dae0}.user{fill:#a9c6ea}.kernel{fill:#f0b98e}.python{fill:#a8d5b0}"
 	".span{fill:#cdbcec}"
 	"@media(prefers-color-scheme:dark){.bg{fill:#15181c}text{fill:#e6eaef}"
@@ -104,7 +108,30 @@ static void append_tooltip(struct picture *p, const struct flame_node *node,
 	flame_value(p->info->unit, node->total, p->out);
 	strbuf_printf(p->out, ", %.2f %%\nself ", percent(node->total, whole));
 	flame_value(p->info->unit, node->self, p->out);
-	strbuf_printf(p->out, ", %.2f %%</title>", percent(node->self, whole));
+	strbuf_printf(p->out, ", %.2f %%", percent(node->self, whole));
+	if (flame_tree_before(p->tree))
+		strbuf_printf(p->out, "\nbefore %.2f %%, change %+.2f points",
+			      percent(node->before, flame_tree_before(p->tree)),
+			      100 * flame_tree_change(p->tree, node));
+	strbuf_puts(p->out, "</title>");
+}
+
+/* Red is more, blue is less, white is as before; the style's colour is for what is no comparison.
+ */
+static void append_fill(struct picture *p, const struct flame_node *node)
+{
+	double change = flame_tree_change(p->tree, node);
+	int fade;
+
+	if (!flame_tree_before(p->tree))
+		return;
+	fade = p->most > 0 ? 255 - (int)(190 * fabs(change) / p->most) : 255;
+	if (change >= 0)
+		strbuf_printf(p->out, " style=\"fill:#ff%02x%02x\"", (unsigned)fade,
+			      (unsigned)fade);
+	else
+		strbuf_printf(p->out, " style=\"fill:#%02x%02xff\"", (unsigned)fade,
+			      (unsigned)fade);
 }
 
 static void append_frame(struct picture *p, const struct flame_node *node)
@@ -120,8 +147,10 @@ static void append_frame(struct picture *p, const struct flame_node *node)
 	append_tooltip(p, node, &frame);
 	strbuf_printf(p->out,
 		      "<rect class=\"%s\" x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%d\" "
-		      "rx=\"1.5\"/>",
+		      "rx=\"1.5\"",
 		      flame_kind_name(frame.kind), x, y, shown, ROW - 1);
+	append_fill(p, node);
+	strbuf_puts(p->out, "/>");
 	append_label(p->out, frame.name, x, y + 12, shown);
 	strbuf_puts(p->out, "</g>\n");
 }
@@ -160,6 +189,14 @@ static void append_legend(struct picture *p)
 	uint64_t self[FLAME_KINDS] = {0};
 	double x = MARGIN;
 
+	if (flame_tree_before(p->tree)) {
+		strbuf_printf(
+			p->out,
+			"<text class=\"l\" x=\"%d\" y=\"67\">width: share after; red: more than "
+			"before, blue: less, at most %.2f points</text>\n",
+			MARGIN, 100 * p->most);
+		return;
+	}
 	for (size_t i = 0; i < p->n; i++)
 		self[flame_tree_frame(p->tree, p->nodes[i].frame).kind] += p->nodes[i].self;
 	for (int kind = 0; kind < FLAME_KINDS; kind++) {
@@ -185,6 +222,8 @@ int flame_svg_write(struct strbuf *out, struct flame_tree *tree, const struct fl
 		return r;
 	whole = flame_tree_total(tree);
 	p.scale = whole ? (double)(WIDTH - 2 * MARGIN) / (double)whole : 0;
+	for (size_t i = 1; i < p.n && flame_tree_before(tree); i++)
+		p.most = fmax(p.most, fabs(flame_tree_change(tree, &p.nodes[i])));
 	for (size_t i = 0; i < p.n; i++) {
 		if (wide_enough(&p, &p.nodes[i]))
 			p.depth = MAX(p.depth, p.nodes[i].depth);

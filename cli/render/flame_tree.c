@@ -17,7 +17,7 @@ struct frame_ids {
 
 struct tree_node {
 	uint32_t parent, frame;
-	uint64_t total, self;
+	uint64_t total, self, before, before_self;
 };
 
 struct flame_tree {
@@ -235,7 +235,8 @@ struct flame_tree *flame_tree_free(struct flame_tree *t)
 	return NULL;
 }
 
-int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_t n, uint64_t value)
+static int add(struct flame_tree *t, const struct flame_frame *frames, size_t n, uint64_t value,
+	       bool before)
 {
 	uint32_t node = 0;
 	int r;
@@ -244,7 +245,7 @@ int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_
 		return -E2BIG;
 	if (value == 0)
 		return 0;
-	if (t->nodes[0].total > UINT64_MAX - value)
+	if ((before ? t->nodes[0].before : t->nodes[0].total) > UINT64_MAX - value)
 		return -EOVERFLOW;
 
 	/* First the path, which may fail, then the values: a failed call leaves only nodes of 0. */
@@ -259,12 +260,38 @@ int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_
 			return r;
 	}
 	t->laid_out = false;
-	t->nodes[node].self += value;
+	*(before ? &t->nodes[node].before_self : &t->nodes[node].self) += value;
 	for (;; node = t->nodes[node].parent) {
-		t->nodes[node].total += value;
+		*(before ? &t->nodes[node].before : &t->nodes[node].total) += value;
 		if (node == 0)
 			return 0;
 	}
+}
+
+int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_t n, uint64_t value)
+{
+	return add(t, frames, n, value, false);
+}
+
+int flame_tree_add_before(struct flame_tree *t, const struct flame_frame *frames, size_t n,
+			  uint64_t value)
+{
+	return add(t, frames, n, value, true);
+}
+
+uint64_t flame_tree_before(const struct flame_tree *t)
+{
+	return t->nodes[0].before;
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+double flame_tree_change(const struct flame_tree *t, const struct flame_node *node)
+{
+	return share(node->total, t->nodes[0].total) - share(node->before, t->nodes[0].before);
 }
 
 uint64_t flame_tree_total(const struct flame_tree *t)
@@ -338,6 +365,8 @@ static size_t walk(const struct flame_tree *t, const uint32_t *order, const uint
 			.frame = node->frame,
 			.total = node->total,
 			.self = node->self,
+			.before = node->before,
+			.before_self = node->before_self,
 		};
 		if (at > 0) {
 			out[at].depth = out[now.parent].depth + 1;
@@ -347,7 +376,8 @@ static size_t walk(const struct flame_tree *t, const uint32_t *order, const uint
 		while (end < t->n_nodes - 1 && t->nodes[order[end]].parent == now.node)
 			end++;
 		for (; end > first[now.node]; end--)
-			if (t->nodes[order[end - 1]].total > 0)
+			if (t->nodes[order[end - 1]].total > 0 ||
+			    t->nodes[order[end - 1]].before > 0)
 				todo[n_todo++] = (struct todo){order[end - 1], at};
 	}
 	return n;

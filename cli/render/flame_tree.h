@@ -42,12 +42,13 @@ struct flame_info {
 
 /* A node of the layout. Node 0 is the root ("all"), its parent is itself. */
 struct flame_node {
-	uint32_t parent; /* index in the layout; smaller than the node's own */
-	uint32_t frame;	 /* for flame_tree_frame() */
-	uint32_t depth;	 /* 0 for the root */
-	uint64_t start;	 /* where the node begins between 0 and the root's total */
-	uint64_t total;	 /* self and everything below */
-	uint64_t self;	 /* of stacks that end here */
+	uint32_t parent;	      /* index in the layout; smaller than the node's own */
+	uint32_t frame;		      /* for flame_tree_frame() */
+	uint32_t depth;		      /* 0 for the root */
+	uint64_t start;		      /* where the node begins between 0 and the root's total */
+	uint64_t total;		      /* self and everything below */
+	uint64_t self;		      /* of stacks that end here */
+	uint64_t before, before_self; /* of a comparison: the same of the other recording */
 };
 
 struct flame_tree;
@@ -66,11 +67,22 @@ DEFINE_CLEANUP(struct flame_tree *, flame_tree_free)
 int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_t n,
 		   uint64_t value);
 
+/*
+ * The same of the recording that the tree is compared with; it then is one of a comparison. Its
+ * widths stay those of flame_tree_add().
+ */
+int flame_tree_add_before(struct flame_tree *t, const struct flame_frame *frames, size_t n,
+			  uint64_t value);
+
 uint64_t flame_tree_total(const struct flame_tree *t);
+uint64_t flame_tree_before(const struct flame_tree *t); /* 0: it is no comparison */
+/* How much larger the node's share of all is than it was: -1 … 1. */
+double flame_tree_change(const struct flame_tree *t, const struct flame_node *node);
 
 /*
  * The nodes in pre-order, siblings by falling total and then by name, without those whose total
- * is 0. The array belongs to the tree and is good until the next flame_tree_add().
+ * is 0 (of a comparison, on both sides). The array belongs to the tree and is good until the next
+ * flame_tree_add().
  */
 int flame_tree_layout(struct flame_tree *t, const struct flame_node **ret_nodes, size_t *ret_n);
 

@@ -65,7 +65,7 @@ static int read_frames(struct frames *f, reply_t *reply)
 }
 
 /* The process's name is the first frame; an index out of range is shown as unknown. */
-static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack)
+static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack, bool before)
 {
 	static const struct flame_frame unknown = {.kind = FLAME_USER};
 	size_t depth = 1;
@@ -80,7 +80,8 @@ static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack)
 
 		f->stack[depth++] = i < f->n ? f->all[i] : unknown;
 	}
-	return flame_tree_add(tree, f->stack, depth, reply_u64(stack, "value"));
+	return (before ? flame_tree_add_before : flame_tree_add)(tree, f->stack, depth,
+								 reply_u64(stack, "value"));
 }
 
 static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *reply,
@@ -89,12 +90,16 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 	reply_t *session = reply_get(reply, "session"), *coverage = reply_get(reply, "coverage");
 	bool ns = streq(reply_str(reply, "unit"), "ns");
 	enum answer_kind kind = answer_kind(reply);
+	bool compared = flame_tree_before(tree) > 0;
 	char period[96], clock[FORMAT_MAX];
 	struct flame_info info = {
 		.title = title			? title
-			 : kind == ANSWER_WAITS ? "Waits (off the CPU)"
-			 : kind == ANSWER_SPANS ? "Spans by self time"
-						: "CPU samples",
+			 : kind == ANSWER_WAITS ? compared ? "Waits (off the CPU), compared"
+							   : "Waits (off the CPU)"
+			 : kind == ANSWER_SPANS
+				 ? compared ? "Spans by self time, compared" : "Spans by self time"
+			 : compared ? "CPU samples, compared"
+				    : "CPU samples",
 		.target = reply_str(session, "targets"),
 		.period = period,
 		.unit = ns ? FLAME_NANOSECONDS : FLAME_SAMPLES,
@@ -116,22 +121,32 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 				       : flame_folded_write(out, tree);
 }
 
-int picture_write(struct strbuf *out, reply_t *reply, enum picture_format format, const char *title)
+static int add_stacks(struct flame_tree *tree, reply_t *reply, bool before)
 {
-	_cleanup_(flame_tree_freep) struct flame_tree *tree = flame_tree_new();
 	_cleanup_(frames_release) struct frames f = {0};
-	int r;
+	int r = read_frames(&f, reply);
 
-	if (!tree)
-		return -ENOMEM;
-	r = read_frames(&f, reply);
 	if (r < 0)
 		return r;
 	reply_foreach(stack, reply, "stacks")
 	{
-		r = add_stack(tree, &f, stack);
+		r = add_stack(tree, &f, stack, before);
 		if (r < 0)
 			return r;
 	}
-	return write_picture(out, tree, reply, format, title);
+	return 0;
+}
+
+int picture_write(struct strbuf *out, reply_t *reply, reply_t *before, enum picture_format format,
+		  const char *title)
+{
+	_cleanup_(flame_tree_freep) struct flame_tree *tree = flame_tree_new();
+	int r;
+
+	if (!tree)
+		return -ENOMEM;
+	r = add_stacks(tree, reply, false);
+	if (r >= 0 && before)
+		r = add_stacks(tree, before, true);
+	return r < 0 ? r : write_picture(out, tree, reply, format, title);
 }

@@ -10,8 +10,11 @@ enum picture_format { PICTURE_FOLDED, PICTURE_HTML, PICTURE_SVG };
 /* By the extension of a file's name; NULL is folded. 0, or -EINVAL when it has none that fits. */
 int picture_format_of(const char *path, enum picture_format *ret);
 
-/* Appends the picture to out. title NULL: one is made. 0, -ENOMEM, -E2BIG, -EOVERFLOW. */
-int picture_write(struct strbuf *out, reply_t *reply, enum picture_format format,
+/*
+ * Appends the picture to out. title NULL: one is made. before: NULL, or the answer that it is
+ * compared with. 0, -ENOMEM, -E2BIG, -EOVERFLOW.
+ */
+int picture_write(struct strbuf *out, reply_t *reply, reply_t *before, enum picture_format format,
 		  const char *title);
 
 #endif

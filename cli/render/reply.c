@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
 reply_t *reply_get(reply_t *object, const char *key)
 {
@@ -32,6 +33,13 @@ const char *reply_str(reply_t *object, const char *key)
 uint64_t reply_u64(reply_t *object, const char *key)
 {
 	return reply_value(reply_get(object, key));
+}
+
+double reply_double(reply_t *object, const char *key)
+{
+	reply_t *item = reply_get(object, key);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : NAN;
 }
 
 bool reply_bool(reply_t *object, const char *key)

@@ -14,6 +14,8 @@ typedef const struct cJSON reply_t;
 
 const char *reply_str(reply_t *object, const char *key);
 uint64_t reply_u64(reply_t *object, const char *key); /* negative or not a number: 0 */
+/* NAN: absent, null or not a number. */
+double reply_double(reply_t *object, const char *key);
 bool reply_bool(reply_t *object, const char *key);
 /* A value of 64 bits that travels as "0x…"; false when it is none. */
 bool reply_hex(reply_t *object, const char *key, uint64_t *ret);

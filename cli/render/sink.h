@@ -13,6 +13,7 @@ struct sink;
 struct sink *
 sink_new(const char *path);		/* NULL or "-": standard output; borrowed. Opens nothing. */
 struct sink *sink_free(struct sink *s); /* removes an unfinished file, waits for the pager */
+DEFINE_CLEANUP(struct sink *, sink_free)
 
 bool sink_is_terminal(const struct sink *s);
 /*

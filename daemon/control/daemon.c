@@ -268,7 +268,7 @@ static int on_started(sd_event_source *source, uint64_t usec, void *arg)
 }
 
 /* Before files of users come into play: this process has privileges, or its user's files. */
-static int use_reader(struct daemon *d)
+int daemon_use_reader(struct daemon *d)
 {
 	int r = reader_new(NULL, &d->reader);
 
@@ -285,7 +285,7 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	int r;
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
-	r = use_reader(d);
+	r = daemon_use_reader(d);
 	if (r < 0)
 		return r;
 	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
@@ -330,26 +330,6 @@ int daemon_go_live(struct daemon *d, struct error *error)
 	return 0;
 }
 
-int daemon_open_recording(struct daemon *d, const char *path, struct error *error)
-{
-	struct session *s = NULL;
-	int r;
-
-	d->recording = path;
-	r = use_reader(d);
-	if (r >= 0)
-		r = session_from_recording(&d->context, path, &d->recording_error, &s);
-	if (r < 0) {
-		error_set(&d->recording_error, -r, "BadFile", "%s cannot be opened: %s", path,
-			  strerror(-r));
-		*error = d->recording_error;
-		return r;
-	}
-	s->next = d->sessions;
-	d->sessions = s;
-	return 0;
-}
-
 static void nothing_done(void *arg, struct session *s, uint64_t bytes, const struct error *error)
 {
 	(void)arg;
@@ -383,6 +363,8 @@ struct daemon *daemon_free(struct daemon *d)
 	while (d->sessions)
 		daemon_remove_session(d, d->sessions);
 	d->keeper = keeper_free(d->keeper);
+	session_free(d->second);
+	model_free(d->second_context.model);
 	server_free(d->server);
 	collector_free(d->collector);
 	unwinding_free(d->unwinding);

@@ -59,6 +59,10 @@ struct daemon {
 	struct stream *streams;
 	struct follower *followers;
 	const char *recording; /* path of the open recording, or NULL */
+	/* A second one, to be compared with the first: it has a model of its own and is only found
+	 * by daemon_find_compared(). */
+	struct session_context second_context;
+	struct session *second;
 	uint64_t started_us;
 	unsigned int name_counter;
 };
@@ -68,8 +72,12 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 /* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still
  * answers. */
 int daemon_go_live(struct daemon *d, struct error *error);
-/* A failure is kept in recording_error, too: every question is answered with it. */
-int daemon_open_recording(struct daemon *d, const char *path, struct error *error);
+/* Has users' files read by a process without privileges, from now on. */
+int daemon_use_reader(struct daemon *d);
+/* A failure is kept in recording_error, too: every question is answered with it. second: NULL, or
+ * another one to compare with. */
+int daemon_open_recording(struct daemon *d, const char *path, const char *second,
+			  struct error *error);
 /* Ends sessions (recordings are completed), then everything in reverse. */
 struct daemon *daemon_free(struct daemon *d);
 DEFINE_CLEANUP(struct daemon *, daemon_free)
@@ -90,6 +98,8 @@ void daemon_catch_up(struct daemon *d);
 
 /* By name, NULL for the newest; a session being ended is not found. */
 struct session *daemon_find_session(struct daemon *d, const char *name);
+/* By name, the second recording included; its model is that of its context. */
+struct session *daemon_find_compared(struct daemon *d, const char *name);
 void daemon_add_session(struct daemon *d, struct session *s);
 void daemon_remove_session(struct daemon *d, struct session *s);
 /*

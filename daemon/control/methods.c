@@ -31,6 +31,8 @@ static const struct {
 	{"Sql", method_sql, false, false, true},
 	{"MissingDebugInfo", method_missing_debug_info, false, true},
 	{"ForgetSymbols", method_forget_symbols, false},
+	{"Diff", method_diff, false},
+	{"Save", method_save, true},
 };
 
 void daemon_dispatch(void *arg, struct call *call)

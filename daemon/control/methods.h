@@ -30,6 +30,8 @@ void method_set_conditions(struct daemon *d, struct call *call);
 void method_events(struct daemon *d, struct call *call);
 void method_record_past(struct daemon *d, struct call *call);
 void method_sql(struct daemon *d, struct call *call);
+void method_diff(struct daemon *d, struct call *call);
+void method_save(struct daemon *d, struct call *call);
 
 /* The one and last answer to a call, and the end of the handler's reference. */
 void methods_reply(struct call *call, const struct strbuf *out);
@@ -83,6 +85,10 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 /* Has the frames of a span's stack be named. On the main thread: for the few of spans that are
  * sent as they end. */
 void methods_name_stack(struct daemon *d, const struct span_row *row);
+/* Names all of a snapshot's frames, on the asker's thread. named_too: frames that have a name are
+ * looked at, too, for what is inlined there: those of a file. */
+int methods_name_snapshot(struct daemon *d, struct snapshot *s, enum query_kind kind,
+			  enum demangle_style demangle, bool inlined, bool named_too);
 /* Report by thread of spans: made of raw spans, in methods_spans.c. */
 void methods_report_threads(struct daemon *d, struct call *call, enum report_sort sort,
 			    size_t limit);

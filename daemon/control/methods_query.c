@@ -60,13 +60,18 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 	return processes_name_frame(d->symbolizer, file, path, offset);
 }
 
+struct naming {
+	struct daemon *daemon;
+	enum demangle_style demangle;
+};
+
 static char *name_frame(void *arg, const struct model_file *file, const char *path, uint64_t offset)
 {
-	struct question *q = arg;
+	struct naming *n = arg;
 
 	if (file->flags & FILE_KERNEL)
-		return methods_name_frame(q->daemon, file, path, offset);
-	return processes_name_frame_as(q->daemon->symbolizer, file, path, offset, q->demangle);
+		return methods_name_frame(n->daemon, file, path, offset);
+	return processes_name_frame_as(n->daemon->symbolizer, file, path, offset, n->demangle);
 }
 
 static enum query_lines lines_of_file(void *arg, const struct model_file *file)
@@ -103,57 +108,65 @@ static char *show_plain(void *arg, const char *symbol)
 
 static char *show_asked(void *arg, const char *symbol)
 {
-	const struct question *q = arg;
+	const struct naming *n = arg;
 
-	return show_as(q->daemon->symbolizer, symbol, q->demangle);
+	return show_as(n->daemon->symbolizer, symbol, n->demangle);
 }
 
 /* What frame_lines will show: functions as a recording has them. */
-static void prepare_recorded(struct question *q)
+static void prepare_recorded(struct naming *n, const struct snapshot *s)
 {
 	_cleanup_(frame_names_release) struct frame_names names = {.symbolizer =
-									   q->daemon->symbolizer};
+									   n->daemon->symbolizer};
 
-	for (size_t i = 0; i < q->snapshot->n_lines; i++)
-		if (q->snapshot->lines[i].function)
-			(void)frame_names_note_symbol(&names, q->snapshot->lines[i].function);
-	frame_names_prepare(&names, q->demangle);
+	for (size_t i = 0; i < s->n_lines; i++)
+		if (s->lines[i].function)
+			(void)frame_names_note_symbol(&names, s->lines[i].function);
+	frame_names_prepare(&names, n->demangle);
 }
 
 /* Names of a recording are compared with what they would be, in the short form. */
-static void prepare_names(struct question *q)
+static void prepare_names(struct naming *n, struct snapshot *s)
 {
 	_cleanup_(frame_names_release) struct frame_names names = {.symbolizer =
-									   q->daemon->symbolizer};
+									   n->daemon->symbolizer};
 	const struct snapshot_names note = {frame_names_note, frame_names_note_symbol, &names};
 
-	snapshot_each_unnamed(q->snapshot, q->demangle != DEMANGLE_SHORT, &note);
-	frame_names_prepare(&names, q->demangle);
-	if (q->demangle != DEMANGLE_SHORT)
+	snapshot_each_unnamed(s, n->demangle != DEMANGLE_SHORT, &note);
+	frame_names_prepare(&names, n->demangle);
+	if (n->demangle != DEMANGLE_SHORT)
 		frame_names_prepare(&names, DEMANGLE_SHORT);
+}
+
+int methods_name_snapshot(struct daemon *d, struct snapshot *s, enum query_kind kind,
+			  enum demangle_style demangle, bool inlined, bool named_too)
+{
+	struct naming naming = {d, demangle};
+	const struct snapshot_names plain = {processes_name_frame, show_plain, d->symbolizer};
+	const struct snapshot_names asked = {name_frame, show_asked, &naming};
+	struct source_lines lines;
+	int r = 0;
+
+	if (query_is_about_samples(kind) && inlined) {
+		prepare_recorded(&naming, s);
+		lines = frame_lines_begin(d->lines, demangle);
+		r = snapshot_add_inlined(s, named_too, &lines);
+	}
+	prepare_names(&naming, s);
+	if (r >= 0 && demangle != DEMANGLE_SHORT)
+		r = snapshot_rename_frames(s, &plain, &asked);
+	return r < 0 ? r : snapshot_name_frames(s, name_frame, &naming);
 }
 
 static int name_frames(struct question *q)
 {
 	struct daemon *d = q->daemon;
-	const struct snapshot_names plain = {processes_name_frame, show_plain, d->symbolizer};
-	const struct snapshot_names asked = {name_frame, show_asked, q};
-	struct source_lines lines;
-	int r = 0;
 
-	if (query_is_about_samples(q->kind) &&
-	    (!q->no_inlined || q->answer == answer_missing_question)) {
-		prepare_recorded(q);
-		lines = frame_lines_begin(d->lines, q->demangle);
-		/* A recording's frames all have names: those of the files they came from. Their
-		 * lines, too, unless it is an old one or there was no time: the files may have
-		 * them. */
-		r = snapshot_add_inlined(q->snapshot, d->recording || q->model != d->model, &lines);
-	}
-	prepare_names(q);
-	if (r >= 0 && q->demangle != DEMANGLE_SHORT)
-		r = snapshot_rename_frames(q->snapshot, &plain, &asked);
-	return r < 0 ? r : snapshot_name_frames(q->snapshot, name_frame, q);
+	/* A recording's frames all have names: those of the files they came from. Their lines, too,
+	 * unless it is an old one or there was no time: the files may have them. */
+	return methods_name_snapshot(d, q->snapshot, q->kind, q->demangle,
+				     !q->no_inlined || q->answer == answer_missing_question,
+				     d->recording || q->model != d->model);
 }
 
 static void question_run(void *arg)

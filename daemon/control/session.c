@@ -207,6 +207,7 @@ struct session *session_free(struct session *s)
 	store_reader_free(s->reader);
 	window_release(&s->window);
 	window_release(&s->total);
+	past_free(s->past);
 	table_release(&s->paths);
 	session_waits_release(&s->waits);
 	session_options_release(&s->options);
@@ -217,8 +218,8 @@ struct session *session_free(struct session *s)
 	return NULL;
 }
 
-int session_from_recording(struct session_context *context, const char *path, struct error *error,
-			   struct session **ret)
+int session_from_recording(struct session_context *context, const char *path, bool apart,
+			   struct error *error, struct session **ret)
 {
 	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
 	const struct store_session *stored;
@@ -229,13 +230,14 @@ int session_from_recording(struct session_context *context, const char *path, st
 		return -ENOMEM;
 	s->context = context;
 	s->kind = SESSION_REPLAY;
-	r = store_open(path, context->model, error, &s->reader);
+	r = (apart ? store_open_apart : store_open)(path, context->model, error, &s->reader);
 	if (r < 0)
 		return r;
 	stored = store_reader_session(s->reader);
 	total = store_reader_total(s->reader);
 	context->monotonic_to_epoch_ns = stored->monotonic_to_epoch_ns;
-	s->name = strdup(stored->name);
+	/* Two recordings may have the same name inside. */
+	s->name = strdup(apart ? path : stored->name);
 	s->targets = strdup(stored->targets);
 	s->started_us = stored->started_us;
 	s->options.frequency_hz = stored->frequency;

@@ -17,6 +17,7 @@
 #include "control/call_plan.h"
 #include "control/frame_lines.h"
 #include "control/jit.h"
+#include "control/past.h"
 #include "control/processes.h"
 #include "control/unwinding.h"
 #include "control/worker.h"
@@ -155,6 +156,7 @@ struct session {
 	struct table paths;   /* the kernel side's hash → model path id */
 
 	struct window window, total;
+	struct past *past; /* of attached sessions: windows one by one; NULL: none yet */
 	uint64_t losses_seen[LOSS_COUNTERS];
 	uint64_t windows, windows_missing;
 	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */
@@ -245,8 +247,9 @@ DEFINE_CLEANUP(struct session *, session_free)
 /* The row that a file has of it; texts are the session's. */
 void session_describe_row(const struct session *s, struct store_session *ret);
 
-/* A session whose data is a recording's. */
-int session_from_recording(struct session_context *context, const char *path, struct error *error,
-			   struct session **ret);
+/* A session whose data is a recording's. apart: with its windows one by one, to be compared; it
+ * then has the name of the file. */
+int session_from_recording(struct session_context *context, const char *path, bool apart,
+			   struct error *error, struct session **ret);
 
 #endif

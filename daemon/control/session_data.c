@@ -406,6 +406,9 @@ void session_roll(struct session *s, bool final)
 	if (window_merge(&s->total, w) < 0)
 		log_error("session %s: out of memory: a window is missing from its totals",
 			  s->name);
+	/* Its totals are right all the same. */
+	if (s->kind == SESSION_ATTACHED && past_add(&s->past, w) < 0)
+		log_warn("session %s: out of memory: a window cannot be compared", s->name);
 	s->windows++;
 	if (s->write_error.name[0] || s->kind == SESSION_TRACE)
 		s->raw_dropped += s->kind == SESSION_TRACE ? 0 : w->n_spans;

@@ -21,6 +21,8 @@ struct take {
 	struct table strings, stats;
 	size_t processes_cap, frames_cap, strings_cap, stats_cap, lines_cap;
 	size_t n_stacks, n_paths, n_samples; /* marked by the first pass */
+	bool apart;			     /* windows are not added up */
+	uint32_t window;		     /* then the one at hand */
 };
 
 static void take_release(struct take *t)
@@ -300,6 +302,7 @@ static int take_sample(struct take *t, const struct sample_row *row)
 	struct snapshot_sample copy = {
 		.process = t->process_of[row->process] - 1,
 		.stack = t->stack_of[row->stack] - 1,
+		.window = t->window,
 		.count = row->count,
 		.ns = row->total_ns || t->samples != SAMPLE_CPU ? row->total_ns
 							       : row->count * t->period_ns,
@@ -334,6 +337,7 @@ static int take_stat(struct take *t, const struct span_stat *from)
 		s->stats[s->n_stats++] = (struct snapshot_stat){
 			.process = process - 1,
 			.path = path - 1,
+			.window = t->window,
 			.stat = {.process = from->process, .path = from->path},
 		};
 	}
@@ -352,31 +356,78 @@ static int take_window(struct take *t, const struct window *w)
 	return r;
 }
 
+static int take_apart(struct take *t, const struct window *const *windows, size_t n)
+{
+	t->s->windows = calloc(n + 1, sizeof(*t->s->windows));
+	if (!t->s->windows)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int r;
+
+		t->s->windows[i] = (struct snapshot_window){.start_ns = windows[i]->start_ns,
+							    .end_ns = windows[i]->end_ns};
+		/* Recordings of versions up to 3 do not say where windows behind the first begin.
+		 */
+		if (i && !windows[i]->start_ns)
+			t->s->windows[i].start_ns = MIN(windows[i - 1]->end_ns, windows[i]->end_ns);
+		t->s->n_windows++;
+		/* Statistics of the window before are not to be added to. */
+		table_clear(&t->stats);
+		t->window = (uint32_t)i;
+		r = take_window(t, windows[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int take_all(struct take *t, const struct window *const *windows, size_t n_windows,
+		    struct snapshot **ret)
+{
+	int r;
+
+	model_counts(t->m, &t->counts);
+	r = take_init(t);
+	for (size_t i = 0; i < n_windows && r >= 0; i++)
+		r = mark_window(t, windows[i]);
+	if (r >= 0)
+		r = reserve_marked(t);
+	if (r >= 0)
+		r = take_stacks(t);
+	if (r >= 0)
+		r = take_paths(t);
+	if (r >= 0 && t->apart)
+		r = take_apart(t, windows, n_windows);
+	for (size_t i = 0; i < n_windows && r >= 0 && !t->apart; i++)
+		r = take_window(t, windows[i]);
+	if (r < 0)
+		return r;
+	t->s->period_ns = t->period_ns;
+	*ret = TAKE_PTR(t->s);
+	return 0;
+}
+
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
 		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
 		  struct snapshot **ret)
 {
 	_cleanup_(take_release) struct take t = {
 		.m = m, .selectors = selectors, .samples = samples, .period_ns = period_ns};
-	int r;
 
-	model_counts(m, &t.counts);
-	r = take_init(&t);
-	for (size_t i = 0; i < n_windows && r >= 0; i++)
-		r = mark_window(&t, windows[i]);
-	if (r >= 0)
-		r = reserve_marked(&t);
-	if (r >= 0)
-		r = take_stacks(&t);
-	if (r >= 0)
-		r = take_paths(&t);
-	for (size_t i = 0; i < n_windows && r >= 0; i++)
-		r = take_window(&t, windows[i]);
-	if (r < 0)
-		return r;
-	t.s->period_ns = period_ns;
-	*ret = TAKE_PTR(t.s);
-	return 0;
+	return take_all(&t, windows, n_windows, ret);
+}
+
+int snapshot_take_apart(struct model *m, const struct window *const *windows, size_t n_windows,
+			const struct selectors *selectors, enum sample_kind samples,
+			uint64_t period_ns, struct snapshot **ret)
+{
+	_cleanup_(take_release) struct take t = {.m = m,
+						 .selectors = selectors,
+						 .samples = samples,
+						 .period_ns = period_ns,
+						 .apart = true};
+
+	return take_all(&t, windows, n_windows, ret);
 }
 
 uint64_t snapshot_count(const struct snapshot *s, bool samples)
@@ -409,6 +460,7 @@ struct snapshot *snapshot_free(struct snapshot *s)
 	free(s->paths);
 	free(s->stats);
 	free(s->lines);
+	free(s->windows);
 	free(s->strings);
 	free(s);
 	return NULL;

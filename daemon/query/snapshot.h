@@ -51,6 +51,7 @@ struct snapshot_stack {
 struct snapshot_sample {
 	uint32_t process, stack; /* indices */
 	const char *thread;
+	uint32_t window; /* index; 0 when windows are added up */
 	uint64_t count;
 	uint64_t ns; /* what they stand for */
 };
@@ -64,7 +65,13 @@ struct snapshot_path {
 
 struct snapshot_stat {
 	uint32_t process, path; /* indices */
+	uint32_t window;	/* index; 0 when windows are added up */
 	struct span_stat stat;	/* with its own histogram */
+};
+
+/* Of a snapshot that keeps windows apart. CLOCK_MONOTONIC. */
+struct snapshot_window {
+	uint64_t start_ns, end_ns;
 };
 
 /*
@@ -87,6 +94,8 @@ struct snapshot {
 	size_t n_stats;
 	struct snapshot_line *lines;
 	size_t n_lines;
+	struct snapshot_window *windows; /* NULL: they are added up */
+	size_t n_windows;
 	char **strings; /* those of the model that were needed, each once */
 	size_t n_strings;
 };
@@ -100,6 +109,14 @@ struct snapshot {
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
 		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
 		  struct snapshot **ret);
+
+/*
+ * The same, but rows of different windows stay apart and say which window they are of: for
+ * comparisons, which need to know how much a figure varies from one window to the next.
+ */
+int snapshot_take_apart(struct model *m, const struct window *const *windows, size_t n_windows,
+			const struct selectors *selectors, enum sample_kind samples,
+			uint64_t period_ns, struct snapshot **ret);
 
 /* Names one frame: a malloc'd string or NULL when unknown. Called once a frame, by the worker. */
 typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, const char *path,

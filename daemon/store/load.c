@@ -235,6 +235,17 @@ static bool row_path(struct load *l, sqlite3_stmt *s)
 	       model_path(l->model, parent, probe) == ++l->have.paths;
 }
 
+static bool keep_window(struct load *l, const struct window *w)
+{
+	if (!l->apart)
+		return true;
+	if (array_reserve(&l->windows, &l->windows_cap, (size_t)l->n_windows + 1,
+			  sizeof(*l->windows)) < 0)
+		return false;
+	l->windows[l->n_windows] = *w;
+	return true;
+}
+
 static bool row_window(struct load *l, sqlite3_stmt *s)
 {
 	struct window w = {};
@@ -243,7 +254,19 @@ static bool row_window(struct load *l, sqlite3_stmt *s)
 	return is_next(s, ++l->n_windows) && get_id(s, 1, 1, &session) && session == 1 &&
 	       get_number(s, 2, STORE_MAX_NUMBER, &w.start_ns) &&
 	       get_number(s, 3, STORE_MAX_NUMBER, &w.end_ns) && w.start_ns <= w.end_ns &&
-	       window_merge(&l->total, &w) == 0;
+	       keep_window(l, &w) && window_merge(&l->total, &w) == 0;
+}
+
+static bool keep_row(struct load *l, uint32_t window, const struct sample_row *row)
+{
+	return window_add_row(&l->total, row) == 0 &&
+	       (!l->apart || window_add_row(&l->windows[window], row) == 0);
+}
+
+static bool keep_stat(struct load *l, uint32_t window, const struct span_stat *stat)
+{
+	return window_add_stat(&l->total, stat) == 0 &&
+	       (!l->apart || window_add_stat(&l->windows[window], stat) == 0);
 }
 
 static bool row_sample(struct load *l, sqlite3_stmt *s)
@@ -256,12 +279,13 @@ static bool row_sample(struct load *l, sqlite3_stmt *s)
 	       get_id(s, 3, l->have.strings, &thread) && get_id(s, 4, SAMPLE_KINDS - 1, &kind) &&
 	       get_id(s, 5, l->have.stacks, &stack) && get_number(s, 6, STORE_MAX_NUMBER, &count) &&
 	       get_number(s, 7, STORE_MAX_NUMBER, &total_ns) &&
-	       window_add_row(&l->total, &(struct sample_row){.process = process,
-							      .thread = thread,
-							      .stack = stack,
-							      .kind = kind,
-							      .count = count,
-							      .total_ns = total_ns}) == 0;
+	       keep_row(l, window,
+			&(struct sample_row){.process = process,
+					     .thread = thread,
+					     .stack = stack,
+					     .kind = kind,
+					     .count = count,
+					     .total_ns = total_ns});
 }
 
 static bool row_stat(struct load *l, sqlite3_stmt *s)
@@ -283,7 +307,7 @@ static bool row_stat(struct load *l, sqlite3_stmt *s)
 	    sqlite3_column_type(s, 11) != SQLITE_BLOB)
 		return false;
 	good = hist_unpack(sqlite3_column_blob(s, 11), sqlite3_column_bytes(s, 11), &stat.hist) &&
-	       window_add_stat(&l->total, &stat) == 0;
+	       keep_stat(l, window, &stat);
 	hist_release(&stat.hist);
 	return good;
 }
@@ -436,6 +460,10 @@ void load_release(struct load *l)
 {
 	store_session_release(&l->session);
 	window_release(&l->total);
+	/* Ids are dense: those up to n_windows, of which the last one may not have been kept. */
+	for (size_t i = 1; l->windows && i <= l->n_windows && i < l->windows_cap; i++)
+		window_release(&l->windows[i]);
+	free(l->windows);
 	free(l->chunks);
 	free(l->symbols);
 	*l = (struct load){};

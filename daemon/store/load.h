@@ -21,6 +21,9 @@ struct load {
 	struct store_session session;
 	bool has_session;
 	struct window total;
+	bool apart;		/* windows are wanted one by one, too */
+	struct window *windows; /* then these, by id from 1 on; [0] is unused */
+	size_t windows_cap;
 	uint32_t n_windows;
 	struct load_chunk *chunks; /* in order of first_ns */
 	size_t n_chunks, chunks_cap;

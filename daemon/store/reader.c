@@ -49,7 +49,8 @@ static int load_in_transaction(struct store_reader *r, struct model *m, struct e
 	return ret;
 }
 
-int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret)
+static int open_file(const char *path, struct model *m, bool apart, struct error *error,
+		     struct store_reader **ret)
 {
 	_cleanup_(store_reader_freep) struct store_reader *r = NULL;
 	struct model_counts have;
@@ -64,6 +65,7 @@ int store_open(const char *path, struct model *m, struct error *error, struct st
 	r = calloc(1, sizeof(*r));
 	if (!r || !(r->path = strdup(path)))
 		return -ENOMEM;
+	r->load.apart = apart;
 	code = schema_open_reader(path, error, &r->db, &r->copy);
 	if (code >= 0)
 		code = load_in_transaction(r, m, error);
@@ -75,6 +77,22 @@ int store_open(const char *path, struct model *m, struct error *error, struct st
 		return schema_read_error(r->db, path, error);
 	*ret = TAKE_PTR(r);
 	return 0;
+}
+
+int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret)
+{
+	return open_file(path, m, false, error, ret);
+}
+
+int store_open_apart(const char *path, struct model *m, struct error *error,
+		     struct store_reader **ret)
+{
+	return open_file(path, m, true, error, ret);
+}
+
+const struct window *store_reader_window(const struct store_reader *r, size_t i)
+{
+	return r->load.apart && i < r->load.n_windows ? &r->load.windows[i + 1] : NULL;
 }
 
 const struct store_session *store_reader_session(const struct store_reader *r)

@@ -105,6 +105,12 @@ DEFINE_CLEANUP(struct store_writer *, store_writer_free)
  */
 struct store_reader;
 int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret);
+/* The same, with each window kept beside the total: twice the memory, for comparisons. */
+int store_open_apart(const char *path, struct model *m, struct error *error,
+		     struct store_reader **ret);
+/* Window i, from 0 on, without raw spans and losses; NULL behind the last one, and of a recording
+ * that was opened by store_open(). */
+const struct window *store_reader_window(const struct store_reader *r, size_t i);
 const struct store_session *store_reader_session(const struct store_reader *r);
 const struct window *store_reader_total(const struct store_reader *r);
 uint64_t store_reader_windows(const struct store_reader *r);

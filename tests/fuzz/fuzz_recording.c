@@ -203,11 +203,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (model_new(&m) < 0)
 		return 0;
-	code = store_open(path, m, &e, &r);
+	/* As store_open(), and windows besides. */
+	code = store_open_apart(path, m, &e, &r);
 	if (code < 0 && (!e.name[0] || !e.message[0]))
 		abort();
 	if (code == 0) {
 		check_lines(m);
+		if (store_reader_window(r, store_reader_windows(r)) ||
+		    !store_reader_window(r, 0) != !store_reader_windows(r))
+			abort();
 		store_each_chunk(r, unpack, r, &e);
 	}
 	store_reader_free(r);

@@ -130,6 +130,39 @@ Test(flame, recursion_is_not_folded_together)
 	cr_assert_str_eq(out.data, "f;f 2\nf;f;f 3\n");
 }
 
+Test(flame, comparison)
+{
+	const struct flame_frame foo[] = {PROCESS("comm"), USER("main"), USER("foo")};
+	const struct flame_frame gone[] = {PROCESS("comm"), USER("main"), USER("gone")};
+	_cleanup_(flame_tree_freep) struct flame_tree *t = small_tree();
+	_cleanup_(strbuf_release) struct strbuf folded = {0}, svg = {0}, html = {0};
+	size_t n;
+
+	cr_expect_eq(flame_tree_before(t), 0);
+	cr_assert_eq(flame_tree_add_before(t, foo, 3, 10), 0);
+	cr_assert_eq(flame_tree_add_before(t, gone, 3, 30), 0);
+	cr_expect_eq(flame_tree_before(t), 40);
+	cr_expect_eq(flame_tree_total(t), 20, "widths stay");
+	/* 13 of 20 after 10 of 40; 5 of 20 after none; none after 30 of 40. */
+	cr_expect_float_eq(flame_tree_change(t, find(t, "foo", &n)), 0.4, 1e-12);
+	cr_expect_float_eq(flame_tree_change(t, find(t, "bar", &n)), 0.25, 1e-12);
+	cr_expect_float_eq(flame_tree_change(t, find(t, "gone", &n)), -0.75, 1e-12);
+	cr_expect_float_eq(flame_tree_change(t, find(t, "main", &n)), 0, 1e-12);
+	cr_assert_eq(flame_folded_write(&folded, t), 0);
+	cr_expect(strstr(folded.data, "comm;main;foo 10 13\n"), "%s", folded.data);
+	cr_expect(strstr(folded.data, "comm;main;gone 30 0\n"), "%s", folded.data);
+	cr_expect(strstr(folded.data, "comm;main 0 2\n"), "%s", folded.data);
+	cr_assert_eq(flame_svg_write(&svg, t, &info), 0);
+	/* As red as 0.4 is of 0.75; what is as before is white; what is gone has no width. */
+	cr_expect(strstr(svg.data, "style=\"fill:#ff9a9a\""), "%s", svg.data);
+	cr_expect(strstr(svg.data, "style=\"fill:#ffffff\""));
+	cr_expect(strstr(svg.data, "before 25.00 %, change +40.00 points"));
+	cr_expect(strstr(svg.data, "at most 75.00 points"));
+	cr_expect_null(strstr(svg.data, ">gone"));
+	cr_assert_eq(flame_html_write(&html, t, &info), 0);
+	cr_expect(strstr(html.data, "\"before\":[40,40,40,10,"), "%s", html.data);
+}
+
 Test(flame, folded_is_exact)
 {
 	_cleanup_(flame_tree_freep) struct flame_tree *t = small_tree();

@@ -48,6 +48,39 @@ Test(store, comes_back_as_written)
 	end(&rec);
 }
 
+Test(store, windows_one_by_one_add_up_to_the_total)
+{
+	struct store_reader *r = NULL;
+	struct window sum = {};
+	struct model *m = NULL;
+	struct recorded rec;
+	struct error e = {};
+	size_t n = 0;
+
+	record(&rec, 12);
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(store_open_apart(file, m, &e, &r), 0);
+	for (const struct window *w; (w = store_reader_window(r, n)); n++) {
+		cr_expect_lt(w->start_ns, w->end_ns);
+		cr_expect(n == 0 || store_reader_window(r, n - 1)->end_ns == w->start_ns);
+		cr_assert_eq(window_merge(&sum, w), 0);
+	}
+	cr_expect_eq(n, 12);
+	/* Losses are of the total only. */
+	memcpy(sum.losses, rec.total.losses, sizeof(sum.losses));
+	check_windows(&rec.total, &sum);
+	check_windows(&rec.total, store_reader_total(r));
+	window_release(&sum);
+	store_reader_free(r);
+	model_free(m);
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(store_open(file, m, &e, &r), 0);
+	cr_expect_null(store_reader_window(r, 0), "not without being asked for");
+	store_reader_free(r);
+	model_free(m);
+	end(&rec);
+}
+
 Test(store, can_be_read_while_it_is_written)
 {
 	struct store_writer *w = create();

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/answer_diff.h"
+
+#include <math.h>
+
+#include "varlink/params.h"
+
+static void put_int(struct json_writer *w, const char *key, uint64_t value)
+{
+	json_u64(w, key, MIN(value, (uint64_t)PARAM_INT_MAX));
+}
+
+static void put_change(struct json_writer *w, const char *key, const struct change *c)
+{
+	json_object_begin(w, key);
+	json_double(w, "before", c->before);
+	json_double(w, "after", c->after);
+	json_double(w, "change", c->change);
+	json_double(w, "low", c->low);
+	json_double(w, "high", c->high);
+	json_bool(w, "significant", c->significant);
+	json_object_end(w);
+}
+
+/* Of the other kind of data there is nothing to be said. */
+static bool applies(const struct comparison *c, enum compare_metric m)
+{
+	return query_is_about_samples(c->kind) ? m > COMPARE_MAX : m != COMPARE_SAMPLES;
+}
+
+static void put_row(struct json_writer *w, const struct comparison *c,
+		    const struct compare_row *row)
+{
+	const struct compare_sum *before = &row->sums[COMPARE_BEFORE];
+	const struct compare_sum *after = &row->sums[COMPARE_AFTER];
+
+	json_object_begin(w, NULL);
+	json_string(w, "key", row->key);
+	json_string(w, "binary", row->binary);
+	json_bool(w, "significant", row->significant);
+	put_int(w, "calls_before", before->calls);
+	put_int(w, "calls_after", after->calls);
+	put_int(w, "samples_before", before->samples);
+	put_int(w, "samples_after", after->samples);
+	put_int(w, "total_before_ns", before->total_ns);
+	put_int(w, "total_after_ns", after->total_ns);
+	json_object_begin(w, "values");
+	for (int m = 0; m < COMPARE_METRICS; m++)
+		if (applies(c, m))
+			put_change(w, compare_metric_name(m), &row->changes[m]);
+	json_object_end(w);
+	json_object_end(w);
+}
+
+void answer_diff_rows(struct json_writer *w, const struct comparison *c, size_t limit)
+{
+	json_array_begin(w, "rows");
+	for (size_t i = 0; i < c->n_rows && (!limit || i < limit); i++)
+		put_row(w, c, &c->rows[i]);
+	json_array_end(w);
+	put_int(w, "total_rows", c->n_rows);
+}
+
+void answer_diff_side(struct json_writer *w, const struct comparison *c, size_t side)
+{
+	json_double(w, "seconds", c->seconds[side]);
+	put_int(w, "blocks", c->blocks[side]);
+	put_int(w, "calls", c->sums[side].calls);
+	put_int(w, "samples", c->sums[side].samples);
+	put_int(w, "total_ns", c->sums[side].total_ns);
+}
+
+/* What a number or a duration is compared with is the whole of a side, not what there is a second.
+ */
+static struct change shown(const struct gate_finding *f)
+{
+	const struct compare_sum *before = &f->row->sums[COMPARE_BEFORE];
+	const struct compare_sum *after = &f->row->sums[COMPARE_AFTER];
+	struct change c = f->change;
+
+	if (f->comparison->kind == GATE_CHANGE)
+		return c;
+	switch (f->comparison->metric) {
+	case COMPARE_CALLS:
+		c.before = (double)before->calls;
+		c.after = (double)after->calls;
+		break;
+	case COMPARE_ERRORS:
+		c.before = (double)before->errors;
+		c.after = (double)after->errors;
+		break;
+	case COMPARE_SAMPLES:
+		c.before = (double)before->samples;
+		c.after = (double)after->samples;
+		break;
+	case COMPARE_TOTAL:
+		c.before = (double)before->total_ns;
+		c.after = (double)after->total_ns;
+		break;
+	case COMPARE_SELF:
+		c.before = (double)before->self_ns;
+		c.after = (double)after->self_ns;
+		break;
+	default:
+		break;
+	}
+	return c;
+}
+
+static void put_finding(struct json_writer *w, const struct gate_finding *f)
+{
+	static const char *const verdicts[] = {[GATE_HOLDS] = "holds",
+					       [GATE_HOLDS_NOT] = "holds_not",
+					       [GATE_UNDECIDED] = "undecided"};
+	static const char *const reasons[] = {[GATE_NO_FUNCTION] = "no_function",
+					      [GATE_FEW_CALLS] = "few_calls",
+					      [GATE_FEW_WINDOWS] = "few_windows"};
+	struct change change;
+
+	json_object_begin(w, NULL);
+	json_string(w, "comparison", f->comparison->text);
+	json_string(w, "metric", compare_metric_name(f->comparison->metric));
+	json_string(w, "verdict", verdicts[f->verdict]);
+	if (f->reason != GATE_DECIDED)
+		json_string(w, "reason", reasons[f->reason]);
+	put_int(w, "have", f->have);
+	put_int(w, "need", f->need);
+	if (f->row) {
+		json_string(w, "function", f->row->key);
+		json_string(w, "binary", f->row->binary);
+		change = shown(f);
+		put_change(w, "value", &change);
+	}
+	json_object_end(w);
+}
+
+void answer_gate(struct json_writer *w, const struct gate *g, const struct gate_result *r)
+{
+	json_object_begin(w, NULL);
+	json_string(w, "gate", g->text);
+	json_string(w, "verdict",
+		    r->verdict == GATE_HOLDS	   ? "failed"
+		    : r->verdict == GATE_HOLDS_NOT ? "passed"
+						   : "undecided");
+	json_array_begin(w, "findings");
+	for (size_t i = 0; i < r->n_findings; i++)
+		put_finding(w, &r->findings[i]);
+	json_array_end(w);
+	json_object_end(w);
+}
