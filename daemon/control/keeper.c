@@ -38,6 +38,8 @@ struct keeper {
 	struct history_event_item life[MAX_LIFE]; /* of processes, since the last window */
 	uint32_t n_life;
 	uint64_t more_life; /* that there was no room for */
+	uint32_t *ended;    /* processes that have ended since the last window */
+	size_t n_ended, ended_cap;
 	uint64_t tended_ns;
 
 	/* The worker's. */
@@ -387,6 +389,7 @@ struct keeper *keeper_free(struct keeper *k)
 		kept_free(p);
 	}
 	history_sent_release(&k->sent);
+	free(k->ended);
 	free(k->dir);
 	free(k->path);
 	free(k);
@@ -467,6 +470,9 @@ bool keeper_is_due(const struct keeper *k, const struct window *w)
 void keeper_note_life(struct keeper *k, uint32_t process, uint64_t time_ns, const char *kind,
 		      int64_t detail)
 {
+	if (streq(kind, "exit") &&
+	    array_reserve(&k->ended, &k->ended_cap, k->n_ended + 1, sizeof(*k->ended)) == 0)
+		k->ended[k->n_ended++] = process;
 	if (k->n_life < MAX_LIFE)
 		k->life[k->n_life++] = (struct history_event_item){time_ns, process, kind, detail};
 	else
@@ -487,8 +493,11 @@ static int add_life(struct keeper *k, const struct session *s, struct history_ba
 	}
 	for (uint32_t i = 0; i < k->n_life && r >= 0; i++)
 		r = history_batch_add_event(b, s->context->model, &k->life[i], &k->sent);
+	for (size_t i = 0; i < k->n_ended && r >= 0; i++)
+		r = history_batch_update_process(b, s->context->model, k->ended[i], &k->sent);
 	k->n_life = 0;
 	k->more_life = 0;
+	k->n_ended = 0;
 	return r;
 }
 
@@ -520,7 +529,9 @@ void keeper_take(struct keeper *k, const struct session *s, struct window *w)
 
 void keeper_forget_model(struct keeper *k)
 {
-	k->n_life = 0; /* their ids mean nothing any more; windows were taken just now */
+	/* Their ids mean nothing any more; windows were taken just now. */
+	k->n_life = 0;
+	k->n_ended = 0;
 	history_sent_reset(&k->sent);
 }
 

@@ -341,6 +341,17 @@ int history_batch_new(const struct model *m, struct window *w, struct history_se
 	return 0;
 }
 
+int history_batch_update_process(struct history_batch *b, const struct model *m, uint32_t process,
+				 struct history_sent *sent)
+{
+	struct adding a = {.m = m, .sent = sent, .b = b};
+
+	if (!table_get(&sent->processes, process))
+		return 0;
+	model_counts(m, &a.have);
+	return add_process(&a, process);
+}
+
 int history_batch_add_event(struct history_batch *b, const struct model *m,
 			    const struct history_event_item *event, struct history_sent *sent)
 {

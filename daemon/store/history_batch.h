@@ -77,6 +77,9 @@ struct history_batch {
  */
 int history_batch_new(const struct model *m, struct window *w, struct history_sent *sent,
 		      struct history_batch **ret);
+/* Sends a process again that was sent before, as it has ended. 0, -EBADMSG, -ENOMEM. */
+int history_batch_update_process(struct history_batch *b, const struct model *m, uint32_t process,
+				 struct history_sent *sent);
 /* Adds an event of a process. 0, -EBADMSG, -ENOMEM. */
 int history_batch_add_event(struct history_batch *b, const struct model *m,
 			    const struct history_event_item *event, struct history_sent *sent);

@@ -60,7 +60,9 @@ def sampled_all_the_time():
     out = h.TMP / "always.folded"
     daemon.sonde("flame", "--since", "1m", "-p", pid, "-o", out)
     h.contains(out.read_text(), "work;hot_a", "stacks")
-    # And its life.
+    # And its life, whether there was room for the events or not.
+    row = daemon.json("sql", f"SELECT exit_us > start_us AS ended, exit_status FROM process WHERE pid = {pid}")
+    h.equal(row["rows"], [{"ended": 1, "exit_status": 0}], "its row")
     mine = [e for e in daemon.json("events")["events"] if e["pid"] == pid]
     if not events(daemon, "more"):  # on a machine that starts dozens a second some are only counted
         h.equal([(e["kind"], e["detail"]) for e in mine], [("exec", 0), ("exit", 0)], "its life")
