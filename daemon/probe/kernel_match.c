@@ -81,6 +81,7 @@ static int find_file(struct resolver *r, const char *module)
 	r->files[i] = (struct match_file){.wanted = calloc(r->n_specs, sizeof(bool))};
 	set->files[i] = (struct probe_file){.path = TAKE_PTR(path), .fd = -EBADF};
 	set->n_files++;
+	r->n_files = set->n_files;
 	return r->files[i].wanted ? (int)i : -ENOMEM;
 }
 

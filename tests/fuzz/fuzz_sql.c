@@ -51,6 +51,7 @@ static void fill(struct model *m, struct window *w)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	const struct store_names names = {};
 	struct store_session session = {.name = "s", .targets = "t", .frequency = 99};
 	struct store_marks marks = {};
 	struct store_writer *writer;
@@ -70,7 +71,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fill(m, &w);
 	if (store_create(good_path, &session, NULL, &writer) < 0 ||
 	    store_batch_new(m, &w, &marks, &batch) < 0 ||
-	    store_write(writer, batch, NULL, NULL, NULL) < 0 ||
+	    store_write(writer, batch, &names, NULL) < 0 ||
 	    store_close(writer, 1, NULL, NULL) < 0 ||
 	    read_file(good_path, 1 << 20, &good, &good_size) < 0)
 		abort();

@@ -306,7 +306,7 @@ Test(probe_signature, redacted)
 }
 
 /* A hostile file's class that is its own base, many times over: a search in it ends. */
-Test(probe_signature, types_that_contain_themselves, .timeout = 30)
+Test(probe_signature, types_that_contain_themselves, .timeout = 120)
 {
 	static struct ctype_member members[4096];
 	static const struct ctype nothing = {.kind = CTYPE_VOID, .name = "void"};

@@ -7,7 +7,7 @@
 #include "symbol/symbolizer.h"
 #include "symbol_help.h"
 
-TestSuite(symbol_debug_dirs, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(symbol_debug_dirs, .init = setup, .fini = teardown, .timeout = 120);
 
 static const uint8_t id[] = {0xab, 0xcd, 0xef};
 

@@ -174,7 +174,7 @@ Test(jit_map, what_is_not_read_at_once_is_read_later)
 	check(99999 * 16, "name_99999");
 }
 
-Test(jit_map, bounds_hold, .timeout = 60)
+Test(jit_map, bounds_hold, .timeout = 120)
 {
 	FILE *f = fopen(path, "w");
 
