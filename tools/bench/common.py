@@ -143,9 +143,13 @@ class Daemon:
     def __init__(self, env, name, cpus=None):
         self.env = env
         self.socket = os.path.join(env.dir, name + ".sock")
+        # Nothing but what a bench asks for.
+        conf = os.path.join(env.dir, name + ".conf")
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write("[history]\nkeep = no\n")
         with open(os.path.join(env.dir, name + ".log"), "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [env.sonded, "--socket", self.socket, "--foreground"], stderr=log,
+                [env.sonded, "--socket", self.socket, "--config", conf, "--foreground"], stderr=log,
                 preexec_fn=on_cpus(cpus or set(CPUS)))
         try:
             wait_until(self.answers, 30, "sonded does not answer")
