@@ -305,7 +305,7 @@ static int take_sample(struct take *t, const struct sample_row *row)
 		.window = t->window,
 		.count = row->count,
 		.ns = row->total_ns || t->samples != SAMPLE_CPU ? row->total_ns
-							       : row->count * t->period_ns,
+								: row->count * t->period_ns,
 	};
 	int r;
 
