@@ -4,7 +4,7 @@
 
 #include <dwarf.h>
 
-enum { OFFSET_MAX = 1 << 30 };
+enum { OFFSET_MAX = 1 << 30, QUALIFIERS_MAX = 4 };
 
 /* C says "struct request", the languages where the name alone is a type "request". */
 static bool says_struct(Dwarf_Die *die)
@@ -136,8 +136,10 @@ static bool is_copy_constructor(struct dwarf_types *t, Dwarf_Die *class, Dwarf_D
 		tag = dwarf_tag(&type);
 		if (tag != DW_TAG_reference_type && tag != DW_TAG_rvalue_reference_type)
 			return false;
-		while (dwarf_reference(&type, DW_AT_type, &type) &&
-		       dwarf_tag(&type) == DW_TAG_const_type)
+		/* A damaged file may have a const type of itself. */
+		for (int i = 0; i < QUALIFIERS_MAX && dwarf_reference(&type, DW_AT_type, &type) &&
+				dwarf_tag(&type) == DW_TAG_const_type;
+		     i++)
 			;
 		return type.addr == class->addr;
 	}

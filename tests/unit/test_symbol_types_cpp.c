@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Types of functions of C++, of clones that the optimiser makes, of libc, and of damaged files. */
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <fcntl.h>
 #include <time.h>
 
 #include "base_random.h"
@@ -209,6 +212,56 @@ static int walk_symbol(const struct symbol *symbol, void *data)
 	for (size_t i = 0; i < f->n_params; i++)
 		walk_type(f->params[i].type, 4);
 	return walk_type(f->ret, 4) < 0;
+}
+
+/* Makes each const type of a unit and its namespaces one of itself; how many. */
+static int make_consts_cyclic(const char *path, Dwarf *dwarf, Dwarf_Die *scope)
+{
+	const uint8_t *mapped = (const uint8_t *)elf_rawfile(dwarf_getelf(dwarf), NULL);
+	FILE *f = fopen(path, "r+");
+	Dwarf_Die die;
+	int n = 0;
+
+	for (int more = dwarf_child(scope, &die); more == 0; more = dwarf_siblingof(&die, &die)) {
+		uint32_t itself = (uint32_t)dwarf_cuoffset(&die);
+		Dwarf_Attribute type;
+
+		if (dwarf_tag(&die) == DW_TAG_namespace)
+			n += make_consts_cyclic(path, dwarf, &die);
+		if (dwarf_tag(&die) != DW_TAG_const_type || !dwarf_attr(&die, DW_AT_type, &type))
+			continue;
+		cr_assert_eq(dwarf_whatform(&type), DW_FORM_ref4);
+		cr_assert_eq(fseek(f, type.valp - mapped, SEEK_SET), 0);
+		cr_assert_eq(fwrite(&itself, sizeof(itself), 1, f), 1);
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+Test(symbol_types_cpp, const_of_itself, .timeout = 20)
+{
+	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
+	struct function_types *types _cleanup_(function_types_freep) = NULL;
+	struct symtab *st _cleanup_(symtab_freep) = NULL;
+	int fd _cleanup_(closep) = -1;
+	Dwarf_Off next;
+	size_t header;
+	Dwarf_Die unit;
+	Dwarf *dwarf;
+
+	write_file(path_of("t.cpp"), cpp_source, strlen(cpp_source));
+	run("cd %s && g++ -w -shared -fPIC -g -O2 -o good t.cpp && cp good bad", dir);
+	fd = open(path_of("good"), O_RDONLY);
+	dwarf = dwarf_begin(fd, DWARF_C_READ);
+	cr_assert_eq(dwarf_nextcu(dwarf, 0, &next, &header, NULL, NULL, NULL), 0);
+	cr_assert_not_null(dwarf_offdie(dwarf, header, &unit));
+	cr_assert_gt(make_consts_cyclic(path_of("bad"), dwarf, &unit), 3);
+	dwarf_end(dwarf);
+	cr_assert_eq(elf_image_open_path(path_of("bad"), NULL, &image), 0);
+	cr_assert_eq(symtab_load(image, NULL, "/nonexistent", NULL, &st), 0);
+	cr_assert_eq(function_types_open(image, NULL, "/nonexistent", NULL, &types), 0);
+	symtab_each(st, walk_symbol, types);
 }
 
 /* Bytes of a good file are changed at random; whatever is in it then, reading it comes to an end.
