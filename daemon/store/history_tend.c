@@ -53,29 +53,28 @@ static bool merge_group(struct history *h, int64_t session, int64_t from_us, int
 	static const char *const steps[] = {
 		/* The parts, in a table of this connection. */
 		"DELETE FROM temp.part",
-		"INSERT INTO temp.part SELECT w.id FROM window w JOIN session s ON s.id = w.session"
-		" WHERE w.session = ?1 AND (w.start_ns + s.monotonic_to_epoch_ns) / 1000 >= ?2"
-		" AND (w.start_ns + s.monotonic_to_epoch_ns) / 1000 < ?3",
-		"INSERT INTO window(session, start_ns, end_ns) SELECT ?1, min(start_ns), "
-		"max(end_ns)"
-		" FROM window WHERE id IN temp.part",
+		("INSERT INTO temp.part SELECT w.id FROM window w JOIN session s ON s.id = "
+		 "w.session"
+		 " WHERE w.session = ?1 AND (w.start_ns + s.monotonic_to_epoch_ns) / 1000 >= ?2"
+		 " AND (w.start_ns + s.monotonic_to_epoch_ns) / 1000 < ?3"),
+		("INSERT INTO window(session, start_ns, end_ns)"
+		 " SELECT ?1, min(start_ns), max(end_ns) FROM window WHERE id IN temp.part"),
 		"INSERT INTO temp.part VALUES(-last_insert_rowid())",
-		"INSERT INTO sample(window, process, thread, kind, stack, count, total_ns)"
-		" SELECT (SELECT -min(id) FROM temp.part), process, thread, kind, stack, "
-		"sum(count),"
-		" sum(total_ns) FROM sample WHERE window IN temp.part"
-		" GROUP BY process, thread, kind, stack",
-		"INSERT INTO span_stat(window, process, path, calls, errors, unwound, total_ns,"
-		" self_ns, min_ns, max_ns, histogram)"
-		" SELECT (SELECT -min(id) FROM temp.part), process, path, sum(calls), sum(errors),"
-		" sum(unwound), sum(total_ns), sum(self_ns), min(min_ns), max(max_ns),"
-		" hist_merge(histogram) FROM span_stat WHERE window IN temp.part"
-		" GROUP BY process, path",
-		"INSERT INTO loss(window, kind, count) SELECT (SELECT -min(id) FROM temp.part), "
-		"kind,"
-		" sum(count) FROM loss WHERE window IN temp.part GROUP BY kind",
-		"UPDATE span_chunk SET window = (SELECT -min(id) FROM temp.part)"
-		" WHERE window IN temp.part",
+		("INSERT INTO sample(window, process, thread, kind, stack, count, total_ns)"
+		 " SELECT (SELECT -min(id) FROM temp.part), process, thread, kind, stack,"
+		 " sum(count), sum(total_ns) FROM sample WHERE window IN temp.part"
+		 " GROUP BY process, thread, kind, stack"),
+		("INSERT INTO span_stat(window, process, path, calls, errors, unwound, total_ns,"
+		 " self_ns, min_ns, max_ns, histogram)"
+		 " SELECT (SELECT -min(id) FROM temp.part), process, path, sum(calls), sum(errors),"
+		 " sum(unwound), sum(total_ns), sum(self_ns), min(min_ns), max(max_ns),"
+		 " hist_merge(histogram) FROM span_stat WHERE window IN temp.part"
+		 " GROUP BY process, path"),
+		("INSERT INTO loss(window, kind, count)"
+		 " SELECT (SELECT -min(id) FROM temp.part), kind, sum(count) FROM loss"
+		 " WHERE window IN temp.part GROUP BY kind"),
+		("UPDATE span_chunk SET window = (SELECT -min(id) FROM temp.part)"
+		 " WHERE window IN temp.part"),
 		"DELETE FROM sample WHERE window IN temp.part",
 		"DELETE FROM span_stat WHERE window IN temp.part",
 		"DELETE FROM loss WHERE window IN temp.part",
