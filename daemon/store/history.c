@@ -65,14 +65,18 @@ static bool make_tables(struct history *h)
 	       history_exec(h, "INSERT INTO meta VALUES('sonde', '" SONDE_VERSION "'); COMMIT;");
 }
 
-/* The hard limit is what SQLite refuses to grow over; tending keeps the file below the soft one. */
+/*
+ * The hard limit is what SQLite refuses to grow over; tending keeps the file below the soft one.
+ * FULL: what has been written is on the disk, also when the machine stops then; once a window costs
+ * little.
+ */
 static bool prepare(struct history *h)
 {
 	char limits[256];
 
 	sqlite3_busy_timeout(h->db, BUSY_MS);
 	snprintf(limits, sizeof(limits),
-		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		 "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d;"
 		 "PRAGMA cache_size = -2048; PRAGMA max_page_count = %llu;",
 		 WAL_PAGES, WAL_PAGES * PAGE,
@@ -81,30 +85,36 @@ static bool prepare(struct history *h)
 	       history_prepare(h);
 }
 
-/* One sentence of what is wrong with a file that is there; "" for nothing. */
-static void look_for_damage(struct history *h, bool unclean, char *text, size_t size)
+/* One sentence of what is wrong with a file that is there; "" for nothing. -errno when that cannot
+ * be said now: a disk that fails or is read-only is no damage. */
+static int look_for_damage(struct history *h, bool unclean, struct error *error, char *text,
+			   size_t size)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
-	struct error error = {};
+	struct error why = {};
 	const char *answer;
-	int version = schema_check(h->db, h->path, &error);
+	int r = schema_check(h->db, h->path, &why);
 
-	if (version < 0 || version != STORE_VERSION) {
-		snprintf(text, size, "%s",
-			 error.message[0] ? error.message : "it is of another format");
-		return;
-	}
+	if (r == -EBADMSG)
+		snprintf(text, size, "%s", why.message);
+	else if (r < 0)
+		return schema_write_error(h->db, h->path, error);
+	else if (r != STORE_VERSION)
+		snprintf(text, size, "it is of another format");
 	/* What was closed as it should be is not read through: it may be large. */
-	if (!unclean)
-		return;
+	if (text[0] || !unclean)
+		return 0;
 	if (sqlite3_prepare_v2(h->db, "PRAGMA quick_check(1)", -1, &s, NULL) != SQLITE_OK ||
 	    sqlite3_step(s) != SQLITE_ROW) {
+		if (schema_errno(h->db) != -EBADMSG)
+			return schema_write_error(h->db, h->path, error);
 		snprintf(text, size, "%s", sqlite3_errmsg(h->db));
-		return;
+		return 0;
 	}
 	answer = (const char *)sqlite3_column_text(s, 0);
 	if (!answer || !streq(answer, "ok"))
 		snprintf(text, size, "%s", answer ? answer : "its check failed");
+	return 0;
 }
 
 static bool was_closed(sqlite3 *db)
@@ -193,23 +203,22 @@ static int take_old(struct history *h, struct error *error, struct history_found
 {
 	int code = open_db(h);
 	bool closed = code == SQLITE_OK && was_closed(h->db);
+	int r = 0;
 
 	if (code == SQLITE_OK && is_unborn(h)) {
 		close_db(h);
 		return 1;
 	}
 	if (code == SQLITE_OK)
-		look_for_damage(h, !closed, found->damage, sizeof(found->damage));
+		r = look_for_damage(h, !closed, error, found->damage, sizeof(found->damage));
 	else if ((code & 0xff) == SQLITE_NOTADB || (code & 0xff) == SQLITE_CORRUPT)
 		snprintf(found->damage, sizeof(found->damage), "%s", sqlite3_errmsg(h->db));
 	else
 		return schema_write_error(h->db, h->path, error);
-	if ((sqlite3_errcode(h->db) & 0xff) == SQLITE_BUSY)
-		return error_set(error, EBUSY, "WriteFailed", "%s is in use by another program",
-				 h->path);
+	if (r < 0)
+		return r;
 	if (found->damage[0]) {
-		int r = set_aside(h, error, &found->set_aside);
-
+		r = set_aside(h, error, &found->set_aside);
 		return r < 0 ? r : 1;
 	}
 	found->was_there = true;
@@ -242,6 +251,9 @@ int history_open(const char *dir, const struct history_limits *limits, struct er
 		h->path = NULL;
 		return -ENOMEM;
 	}
+	/* SQLite would look for a way for minutes. */
+	if (schema_is_read_only(h->path))
+		return schema_read_only_error(h->path, error);
 	r = stat(h->path, &st) == 0 && st.st_size > 0 ? take_old(h, error, &found) : 1;
 	if (r == 1) {
 		r = open_db(h) == SQLITE_OK && make_tables(h) ? 0 : -1;

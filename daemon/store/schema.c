@@ -3,6 +3,11 @@
 
 #include "store.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
 void schema_closep(sqlite3 **db)
 {
 	sqlite3_close(*db);
@@ -39,14 +44,42 @@ int schema_errno(sqlite3 *db)
 	}
 }
 
+/* The file itself is not tried: to close it would drop SQLite's locks on it. */
+bool schema_is_read_only(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+	_cleanup_(closep) int fd = -1;
+
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	return fd < 0 && errno == EROFS;
+}
+
+int schema_read_only_error(const char *path, struct error *error)
+{
+	error_set(error, EROFS, "WriteFailed", "cannot write %s: its file system is read-only",
+		  path);
+	error_fix(error,
+		  "Look for errors of the disk in the kernel's log, and mount it to be written; "
+		  "what was written before can be read.");
+	return -EROFS;
+}
+
 int schema_write_error(sqlite3 *db, const char *path, struct error *error)
 {
 	int r = schema_errno(db);
 
+	if ((r == -EIO || r == -EACCES || r == -ENOENT) && schema_is_read_only(path))
+		return schema_read_only_error(path, error);
 	if (r == -ENOSPC || r == -EDQUOT) {
 		error_set(error, -r, "WriteFailed", "cannot write %s: the disk is full", path);
 		error_fix(error, "Free space or record to another disk; what was written before is "
 				 "complete and can be read.");
+	} else if (r == -EBUSY) {
+		error_set(error, -r, "WriteFailed",
+			  "cannot write %s: another program has locked it", path);
+		error_fix(error, "Wait until that program has ended, or end it.");
 	} else {
 		error_set(error, -r, "WriteFailed", "cannot write %s: %s", path,
 			  r == -EBADMSG ? sqlite3_errmsg(db) : strerror(-r));

@@ -24,6 +24,13 @@ bool schema_insert_session(sqlite3 *db, int64_t id, const struct store_session *
 int schema_errno(sqlite3 *db);
 /* Sets WriteFailed and returns -errno (-ENOSPC when the disk is full). */
 int schema_write_error(sqlite3 *db, const char *path, struct error *error);
+/*
+ * Whether the file's file system is read-only. Some turn so without a flag that could be asked for,
+ * and SQLite does not keep what a write to its log failed with: an unnamed file beside it is tried.
+ */
+bool schema_is_read_only(const char *path);
+/* Sets WriteFailed and returns -EROFS. */
+int schema_read_only_error(const char *path, struct error *error);
 /* Sets BadFile (or the system's error) for a failed read and returns -errno. */
 int schema_read_error(sqlite3 *db, const char *path, struct error *error);
 

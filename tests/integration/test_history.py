@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import harness as h
 
@@ -192,6 +193,90 @@ def a_full_disk():
     h.wait_until(lambda: not history()["problem"] and not history()["waiting"], "room again")
     h.check(samples(daemon, "-p", spin), "what happened meanwhile")
     h.equal(history()["lost"], 0, "lost windows")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def a_disk_that_turns_read_only():
+    """As ext4 does at an error of its disk."""
+    path = store()
+    image, kept = path / "image", path / "kept"
+    kept.mkdir()
+    image.write_bytes(b"")
+    os.truncate(image, 32 << 20)
+    for command in (("mkfs.ext4", "-q", image),
+                    ("mount", "-o", "loop,errors=remount-ro", image, kept)):
+        if subprocess.run(command, check=False).returncode:
+            raise h.Skip("an ext4 image cannot be mounted")
+    h.at_end(subprocess.run, ["umount", "-l", kept])
+    device = Path(subprocess.run(["findmnt", "-no", "SOURCE", kept], stdout=subprocess.PIPE,
+                                 text=True, check=True).stdout.strip())
+    daemon = keeper(path)
+    first = samples(daemon, "-p", run("hot", "--seconds", "1"))
+    h.check(first, "it is written")
+    begun = time.time()
+    history = lambda: daemon.json("status")["history"]
+    written = history()["written"]
+    h.wait_until(lambda: history()["written"] > written, "the next window")
+
+    def is_read_only():
+        h.wait_until(lambda: history()["problem"] and history()["waiting"], "a problem")
+        h.contains(history()["problem"], "its file system is read-only", "status")
+    Path(f"/sys/fs/ext4/{device.name}/trigger_fs_error").write_text("a test\n")
+    is_read_only()
+    daemon.stop()
+    # Repaired, but still not to be written when the daemon starts: it is no damage.
+    subprocess.run(["umount", kept], check=True)
+    subprocess.run(["e2fsck", "-fy", image], check=False, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    subprocess.run(["mount", "-o", "loop", image, kept], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", kept], check=True)
+    daemon = keeper(path)
+    is_read_only()
+    spin = run("spin", "--seconds", "1")
+    subprocess.run(["mount", "-o", "remount,rw", kept], check=True)
+    h.wait_until(lambda: not history()["problem"] and not history()["waiting"], "written again", 30)
+    h.check(samples(daemon, "-p", spin), "what happened meanwhile")
+    h.equal(samples(daemon, "-c", "wl_hot", "--until", f"@{begun:.3f}"), first, "what was before")
+    h.equal((events(daemon, "set-aside"), history()["lost"]), ([], 0), "damage, lost windows")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def torn_pages():
+    path = store()
+    kept = path / "kept"
+
+    def killed_after(name):
+        daemon = keeper(path)
+        pid = run(name, "--seconds", "1")
+        found = samples(daemon, "-p", pid)
+        written = daemon.json("status")["history"]["written"]
+        h.wait_until(lambda: daemon.json("status")["history"]["written"] > written, "the next one")
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait()
+        return pid, found
+    # The end of the log: the last window is gone, those before are there.
+    hot, first = killed_after("hot")
+    log = kept / "history.sonde-wal"
+    size = log.stat().st_size
+    h.check(size > 4096, "the log")
+    with open(log, "r+b") as f:
+        f.truncate(size - 1000)
+        f.seek(-1000, os.SEEK_END)
+        f.write(os.urandom(1000))
+    spin, second = killed_after("spin")
+    daemon = keeper(path)
+    h.equal((samples(daemon, "-p", hot), samples(daemon, "-p", spin)), (first, second), "kept")
+    h.equal(events(daemon, "set-aside"), [], "nothing is damaged")
+    h.equal(len(events(daemon, "killed")), 2, "events")
+    daemon.stop()
+    # The end of the file itself, which the log no longer covers: that is damage, and is said.
+    with open(kept / "history.sonde", "r+b") as f:
+        f.truncate((kept / "history.sonde").stat().st_size - 1000)
+    daemon = keeper(path)
+    h.check(samples(daemon, "-p", run("hot", "--seconds", "1")), "it goes on")
+    h.contains(events(daemon, "set-aside")[0]["text"], "damaged", "the event")
     daemon.stop()
 
 
