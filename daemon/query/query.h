@@ -61,10 +61,11 @@ struct report {
 };
 
 /*
- * limit 0: all. Rows descend, ties by name. A key counts a sample and (inclusive) time once: calls
- * made inside a call of the same key add to calls, avg_ns, the quantiles and self_ns, but not to
- * total_ns, unless that outer call has not ended. Samples by what is no function have self equal
- * to total. -EINVAL: samples by probe. -EOPNOTSUPP: spans by thread, which takes raw spans.
+ * limit 0: all. Rows descend, ties by total, samples and name. A key counts a sample and
+ * (inclusive) time once: calls made inside a call of the same key add to calls, avg_ns, the
+ * quantiles and self_ns, but not to total_ns, unless that outer call has not ended. Samples by what
+ * is no function have self equal to total. -EINVAL: samples by probe. -EOPNOTSUPP: spans by thread,
+ * which takes raw spans.
  */
 int query_report(const struct snapshot *s, enum query_kind kind, enum report_by by,
 		 enum report_sort sort, size_t limit, struct report **ret);

@@ -341,11 +341,13 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
 {
 	const struct report_row *a = pa, *b = pb;
 	enum report_sort sort = *(const enum report_sort *)arg;
-	uint64_t va = sort_value(a, sort), vb = sort_value(b, sort);
+	uint64_t va[] = {sort_value(a, sort), a->total_ns, a->samples};
+	uint64_t vb[] = {sort_value(b, sort), b->total_ns, b->samples};
 	int r;
 
-	if (va != vb)
-		return va < vb ? 1 : -1;
+	for (size_t i = 0; i < ARRAY_SIZE(va); i++)
+		if (va[i] != vb[i])
+			return va[i] < vb[i] ? 1 : -1;
 	r = strcmp(a->key, b->key);
 	return r ? r : strcmp(a->binary, b->binary);
 }

@@ -5,7 +5,8 @@
 
 #include "query.h"
 
-/* Largest first, ties by name; then all but the first `limit` rows go (0: none). */
+/* Largest first, ties by total, samples and name; then all but the first `limit` rows go (0: none).
+ */
 void report_sort_rows(struct report *report, enum report_sort sort, size_t limit);
 
 #endif
