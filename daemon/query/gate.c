@@ -64,11 +64,10 @@ static bool holds(enum gate_op op, double got, double wanted)
 }
 
 /* What a value without % is compared with: of rates, the whole of the side. */
-static double whole(const struct comparison *c, const struct gate_finding *f, size_t side)
+static double whole(const struct gate_finding *f, size_t side)
 {
 	const struct compare_sum *sum = &f->row->sums[side];
 
-	(void)c;
 	switch (f->comparison->metric) {
 	case COMPARE_CALLS:
 		return (double)sum->calls;
@@ -99,14 +98,14 @@ static uint64_t rests_on(const struct comparison *c, const struct gate_finding *
 	return is_of_calls(f->comparison->metric) ? MIN(before, after) : MAX(before, after);
 }
 
-static void decide(const struct comparison *c, struct gate_finding *f)
+static void decide(struct gate_finding *f)
 {
 	const struct gate_comparison *g = f->comparison;
 	double got = f->change.change;
 
 	if (g->kind != GATE_CHANGE) {
-		f->verdict = holds(g->op, whole(c, f, COMPARE_AFTER), g->value) ? GATE_HOLDS
-										: GATE_HOLDS_NOT;
+		f->verdict = holds(g->op, whole(f, COMPARE_AFTER), g->value) ? GATE_HOLDS
+									     : GATE_HOLDS_NOT;
 		return;
 	}
 	if (!f->change.known) {
@@ -175,7 +174,7 @@ static int compare_one(const struct gate_comparison *g, const struct comparison 
 			continue;
 		f->change = compare_change(c, f->row, g->metric,
 					   1 - (1 - o->confidence) / (double)judged);
-		decide(c, f);
+		decide(f);
 		any |= f->verdict == GATE_HOLDS;
 		undecided |= f->verdict == GATE_UNDECIDED;
 	}
