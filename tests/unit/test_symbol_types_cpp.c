@@ -239,7 +239,7 @@ static int make_consts_cyclic(const char *path, Dwarf *dwarf, Dwarf_Die *scope)
 	return n;
 }
 
-Test(symbol_types_cpp, const_of_itself, .timeout = 20)
+Test(symbol_types_cpp, const_of_itself)
 {
 	struct elf_image *image _cleanup_(elf_image_freep) = NULL;
 	struct function_types *types _cleanup_(function_types_freep) = NULL;
