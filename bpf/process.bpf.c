@@ -7,6 +7,8 @@
 #include "python_maps.bpf.h"
 #include "unwind_maps.bpf.h"
 
+#define EEXIST 17
+
 char LICENSE[] SEC("license") = "GPL";
 
 SEC("tp_btf/sched_process_fork")
@@ -66,14 +68,38 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	return 0;
 }
 
+/* Processes that have ended of late: their last threads may exit on two CPUs at the same time. */
+struct ended {
+	__u64 start_ns;
+	__u32 tgid, pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct ended);
+	__type(value, __u8);
+} ended SEC(".maps");
+
+/* Whether nobody has noted the end of this process yet. */
+static __always_inline bool is_first(struct task_struct *task, __u32 tgid)
+{
+	struct ended key = {.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
+			    .tgid = tgid};
+	__u8 one = 1;
+
+	return bpf_map_update_elem(&ended, &key, &one, BPF_NOEXIST) != -EEXIST;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
 	__u32 tgid = BPF_CORE_READ(task, tgid);
 	struct record_exit *r;
 
-	/* The count has been taken down before the tracepoint: zero is the last thread. */
-	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+	/* The count has been taken down before the tracepoint: zero is the last thread, or those
+	 * that took it down one after another and have come here since. */
+	if (BPF_CORE_READ(task, signal, live.counter) != 0 || !is_first(task, tgid))
 		return 0;
 	bpf_map_delete_elem(&targets, &tgid);
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);

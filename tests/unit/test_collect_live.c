@@ -305,6 +305,43 @@ Test(collect_live, threads_are_no_processes)
 	live_stop(&l);
 }
 
+static void *spin_long(void *arg)
+{
+	while (!*(volatile int *)arg)
+		;
+	return arg;
+}
+
+/* Threads that end at the same time on several CPUs may each see that none is left. */
+Test(collect_live, an_end_is_told_once)
+{
+	enum { ROUNDS = 4000, THREADS = 3 };
+	static int never;
+	pid_t pids[ROUNDS];
+	struct live l = live_start();
+
+	for (int i = 0; i < ROUNDS; i++) {
+		pid_t parent = getpid();
+
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			pthread_t t;
+
+			die_with(parent);
+			for (int k = 0; k < THREADS; k++)
+				if (pthread_create(&t, NULL, spin_long, &never) != 0)
+					_exit(95);
+			_exit(5);
+		}
+		cr_assert_eq(reap(pids[i]), 5 << 8);
+	}
+	log_sync(l.collector, &l.log);
+	for (int i = 0; i < ROUNDS; i++)
+		cr_expect_eq(log_count(&l.log, RECORD_EXIT, pids[i]), 1, "process %d of %d", i,
+			     ROUNDS);
+	live_stop(&l);
+}
+
 /* Forks a child that forks one that ends with status 3; all are children of the target or none. */
 static pid_t child_with_grandchild(void)
 {
