@@ -89,7 +89,7 @@ def time_travel():
     path = h.TMP / "incident.sonde"
     said = daemon.sonde("record", "--since", f"@{begun[0]:.3f}", "--until", f"@{ended[0]:.3f}",
                         "-o", path).err
-    h.contains(said, "windows", "what was written")
+    h.contains(said, "window", "what was written")
     asked = ("--since", f"@{begun[0]:.3f}", "--until", f"@{ended[0]:.3f}", "-p", pids[0])
     h.equal(samples(daemon, "-i", path, "-p", pids[0]), samples(daemon, *asked), "the recording")
     daemon.error(2, "BadArgument", "record", "-p", "1", "--since", "1h", "-o", path)
