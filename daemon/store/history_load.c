@@ -16,6 +16,25 @@ static void load_release_part(struct load_part *l)
 	history_part_release(&l->part);
 }
 
+static int load_open(struct load_part *l)
+{
+	int r = slice_open(&l->s);
+
+	return r < 0 ? r : slice_prepare(&l->s);
+}
+
+/* What was loaded, unless that failed. */
+static int load_end(struct load_part *l, int r, struct history_part *ret)
+{
+	if (r == -EBADMSG && !l->s.error->name[0])
+		r = slice_damaged(&l->s, "sample", 0);
+	if (r < 0)
+		return r;
+	*ret = l->part;
+	l->part = (struct history_part){};
+	return 0;
+}
+
 static bool is_number(int64_t v)
 {
 	return v >= 0 && (uint64_t)v <= STORE_MAX_NUMBER;
@@ -305,10 +324,8 @@ int history_each_window(const char *path, const struct history_range *range, str
 		.s = {.path = path, .m = m, .error = error}, .range = &own};
 	_cleanup_(freep) struct found_window *windows = NULL;
 	size_t n = 0;
-	int r = slice_open(&l.s);
+	int r = load_open(&l);
 
-	if (r >= 0)
-		r = slice_prepare(&l.s);
 	if (r >= 0)
 		r = find_windows(&l, &windows, &n);
 	/* Runs of the daemon, and of the machine, have clocks of their own: the epoch's for all. */
@@ -321,13 +338,7 @@ int history_each_window(const char *path, const struct history_range *range, str
 			r = each(arg, &w);
 		window_release(&w);
 	}
-	if (r == -EBADMSG && !error->name[0])
-		r = slice_damaged(&l.s, "sample", 0);
-	if (r < 0)
-		return r;
-	*ret_info = l.part;
-	l.part = (struct history_part){};
-	return 0;
+	return load_end(&l, r, ret_info);
 }
 
 void history_part_release(struct history_part *p)
@@ -344,19 +355,11 @@ int history_load(const char *path, const struct history_range *range, struct mod
 {
 	_cleanup_(load_release_part) struct load_part l = {
 		.s = {.path = path, .m = m, .error = error}, .range = range};
-	int r = slice_open(&l.s);
+	int r = load_open(&l);
 
 	if (r >= 0)
-		r = slice_prepare(&l.s);
-	if (r >= 0)
 		r = load_rows(&l);
-	if (r == -EBADMSG && !error->name[0])
-		r = slice_damaged(&l.s, "sample", 0);
-	if (r < 0)
-		return r;
-	*ret = l.part;
-	l.part = (struct history_part){};
-	return 0;
+	return load_end(&l, r, ret);
 }
 
 int history_each_event(const char *path, uint64_t since_us, uint64_t until_us, uint64_t limit,

@@ -24,23 +24,12 @@ int slice_damaged(struct slice *s, const char *table, int64_t row)
 	return -EBADMSG;
 }
 
-/* Steps to the row of that id. 1, 0 when there is none, -errno. */
-static int find_row(struct slice *s, struct translation *t, int64_t id)
+/* 1 and *ret when that id is known, or is 0; 0 when t->find is at its row; -errno. */
+static int look_up(struct slice *s, struct translation *t, const char *table, int64_t id,
+		   uint32_t *ret)
 {
 	int code;
 
-	sqlite3_reset(t->find);
-	sqlite3_bind_int64(t->find, 1, id);
-	code = sqlite3_step(t->find);
-	return code == SQLITE_ROW    ? 1
-	       : code == SQLITE_DONE ? 0
-				     : schema_read_error(s->db, s->path, s->error);
-}
-
-/* What is remembered: 1 and *ret, or 0 when the row is to be looked for (there is room for it). */
-static int remembered(const struct slice *s, struct translation *t, int64_t id, uint32_t *ret)
-{
-	(void)s;
 	*ret = 0;
 	if (id == 0)
 		return 1;
@@ -48,10 +37,16 @@ static int remembered(const struct slice *s, struct translation *t, int64_t id, 
 		return -EBADMSG;
 	if (array_reserve(&t->ids, &t->cap, (size_t)id + 1, sizeof(*t->ids)) < 0)
 		return -ENOMEM;
-	if (!t->ids[id])
-		return 0;
-	*ret = t->ids[id] - 1;
-	return 1;
+	if (t->ids[id]) {
+		*ret = t->ids[id] - 1;
+		return 1;
+	}
+	sqlite3_reset(t->find);
+	sqlite3_bind_int64(t->find, 1, id);
+	code = sqlite3_step(t->find);
+	return code == SQLITE_ROW    ? 0
+	       : code == SQLITE_DONE ? slice_damaged(s, table, id)
+				     : schema_read_error(s->db, s->path, s->error);
 }
 
 static int remember(struct translation *t, int64_t id, uint32_t model_id, uint32_t *ret)
@@ -67,13 +62,10 @@ static int column_text(struct slice *s, struct translation *t, const char *table
 		       uint32_t *ret)
 {
 	const char *text;
-	int r = remembered(s, t, id, ret);
+	int r = look_up(s, t, table, id, ret);
 
 	if (r)
-		return r < 0 ? r : 0;
-	r = find_row(s, t, id);
-	if (r <= 0)
-		return r < 0 ? r : slice_damaged(s, table, id);
+		return MIN(r, 0);
 	text = (const char *)sqlite3_column_text(t->find, 0);
 	return text ? remember(t, id, model_string(s->m, text), ret) : slice_damaged(s, table, id);
 }
@@ -89,13 +81,10 @@ static int get_file(struct slice *s, int64_t id, uint32_t *ret)
 	const uint8_t *build_id = NULL;
 	uint32_t path = 0;
 	int64_t flags;
-	int r = remembered(s, t, id, ret);
+	int r = look_up(s, t, "file", id, ret);
 
 	if (r)
-		return r < 0 ? r : 0;
-	r = find_row(s, t, id);
-	if (r <= 0)
-		return r < 0 ? r : slice_damaged(s, "file", id);
+		return MIN(r, 0);
 	flags = sqlite3_column_int64(t->find, 1);
 	r = slice_string(s, sqlite3_column_int64(t->find, 0), &path);
 	if (r < 0 || !path || flags < 0 || flags > UINT32_MAX)
@@ -120,14 +109,11 @@ int slice_process(struct slice *s, int64_t id, uint32_t *ret)
 {
 	struct translation *t = &s->processes;
 	struct model_process p = {};
-	uint32_t strings[5], *const to[] = {&p.comm, &p.exe, &p.cmdline, &p.cgroup, &p.container};
-	int r = remembered(s, t, id, ret);
+	uint32_t *const strings[] = {&p.comm, &p.exe, &p.cmdline, &p.cgroup, &p.container};
+	int r = look_up(s, t, "process", id, ret);
 
 	if (r)
-		return r < 0 ? r : 0;
-	r = find_row(s, t, id);
-	if (r <= 0)
-		return r < 0 ? r : slice_damaged(s, "process", id);
+		return MIN(r, 0);
 	p.pid = (uint32_t)sqlite3_column_int64(t->find, 0);
 	p.ppid = (uint32_t)sqlite3_column_int64(t->find, 1);
 	p.uid = (uint32_t)sqlite3_column_int64(t->find, 2);
@@ -138,11 +124,9 @@ int slice_process(struct slice *s, int64_t id, uint32_t *ret)
 	p.exec_ns = shifted(s, t->find, 7);
 	p.exit_ns = shifted(s, t->find, 8);
 	for (int i = 0; i < 5 && r >= 0; i++)
-		r = slice_string(s, sqlite3_column_int64(t->find, 9 + i), &strings[i]);
+		r = slice_string(s, sqlite3_column_int64(t->find, 9 + i), strings[i]);
 	if (r < 0)
 		return r;
-	for (int i = 0; i < 5; i++)
-		*to[i] = strings[i];
 	r = remember(t, id, model_process_append(s->m, p.pid, p.start_ns), ret);
 	if (r >= 0)
 		*model_process_get(s->m, *ret) = p;
@@ -154,13 +138,10 @@ static int get_frame(struct slice *s, int64_t id, uint32_t *ret)
 	struct translation *t = &s->frames;
 	uint32_t file, function;
 	uint64_t offset;
-	int r = remembered(s, t, id, ret);
+	int r = look_up(s, t, "frame", id, ret);
 
 	if (r)
-		return r < 0 ? r : 0;
-	r = find_row(s, t, id);
-	if (r <= 0)
-		return r < 0 ? r : slice_damaged(s, "frame", id);
+		return MIN(r, 0);
 	offset = (uint64_t)sqlite3_column_int64(t->find, 1);
 	r = get_file(s, sqlite3_column_int64(t->find, 0), &file);
 	if (r >= 0)
@@ -185,12 +166,9 @@ static int get_node(struct slice *s, struct translation *t, const char *table, i
 	size_t n = 0;
 	int r;
 
-	while ((r = remembered(s, t, id, ret)) == 0) {
+	while ((r = look_up(s, t, table, id, ret)) == 0) {
 		if (n == MODEL_MAX_DEPTH)
 			return slice_damaged(s, table, id);
-		r = find_row(s, t, id);
-		if (r <= 0)
-			return r < 0 ? r : slice_damaged(s, table, id);
 		chain[n] = id;
 		items[n++] = sqlite3_column_int64(t->find, 1);
 		id = sqlite3_column_int64(t->find, 0);
@@ -215,13 +193,10 @@ static int get_probe(struct slice *s, int64_t id, uint32_t *ret)
 	struct translation *t = &s->probes;
 	struct model_probe p = {};
 	uint32_t *const strings[] = {&p.spec, &p.symbol, &p.name, &p.strategy, &p.signature};
-	int r = remembered(s, t, id, ret);
+	int r = look_up(s, t, "probe", id, ret);
 
 	if (r)
-		return r < 0 ? r : 0;
-	r = find_row(s, t, id);
-	if (r <= 0)
-		return r < 0 ? r : slice_damaged(s, "probe", id);
+		return MIN(r, 0);
 	p.offset = (uint64_t)sqlite3_column_int64(t->find, 6);
 	p.skipped = (uint32_t)sqlite3_column_int64(t->find, 7);
 	for (int i = 0; i < 5 && r >= 0; i++)
