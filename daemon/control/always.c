@@ -78,8 +78,7 @@ int always_start(struct daemon *d)
 		.limits = {.max_bytes = c->retention_size,
 			   .max_age_us = c->retention_time_ns / NSEC_PER_USEC,
 			   .fine_us = 600 * 1000000ULL,
-			   .medium_us = 2 * 3600 * 1000000ULL,
-			   .short_lived_ns = 60 * NSEC_PER_SEC},
+			   .medium_us = 2 * 3600 * 1000000ULL},
 	};
 	struct error error = {};
 	int r = keeper_new(d->event, &options, &d->keeper);

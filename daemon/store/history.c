@@ -28,6 +28,12 @@ bool history_exec(struct history *h, const char *sql)
 	return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+void history_rollback(struct history *h)
+{
+	if (!sqlite3_get_autocommit(h->db))
+		history_exec(h, "ROLLBACK");
+}
+
 static void close_db(struct history *h)
 {
 	for (int i = 0; i < H_STATEMENTS; i++) {
@@ -280,8 +286,7 @@ int history_begin_session(struct history *h, const struct store_session *s, stru
 	    !history_exec(h, "COMMIT")) {
 		int r = schema_write_error(h->db, h->path, error);
 
-		if (!sqlite3_get_autocommit(h->db))
-			history_exec(h, "ROLLBACK");
+		history_rollback(h);
 		return r;
 	}
 	return 0;

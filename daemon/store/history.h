@@ -21,9 +21,6 @@ struct history_limits {
 	uint64_t max_bytes;	     /* of the file; exceeded by 10 % at most */
 	uint64_t max_age_us;	     /* windows that ended longer ago are dropped */
 	uint64_t fine_us, medium_us; /* windows older than that are merged: to 1 min, to 10 min */
-	/* In windows of 10 min, processes that lived for less are one by program, user and cgroup:
-	 * that of the first. 0: each stays. */
-	uint64_t short_lived_ns;
 };
 
 struct history;

@@ -47,6 +47,8 @@ static void mark_rows(struct marks *m, const char *sql, enum kind of, const enum
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
 	int code = SQLITE_ERROR;
 
+	if (m->failed) /* the code in db says why */
+		return;
 	if (sqlite3_prepare_v2(m->db, sql, -1, &s, NULL) == SQLITE_OK)
 		while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 			if (of != KINDS && !is_used(m, of, sqlite3_column_int64(s, 0)))
@@ -66,6 +68,8 @@ static void mark_chunks(struct marks *m)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
 
+	if (m->failed)
+		return;
 	if (sqlite3_prepare_v2(m->db, "SELECT data FROM span_chunk", -1, &s, NULL) != SQLITE_OK) {
 		m->failed = true;
 		return;
@@ -173,7 +177,5 @@ bool history_collect_garbage(struct history *h)
 				       "DELETE FROM session_spec WHERE session NOT IN"
 				       " (SELECT id FROM session);"
 				       "COMMIT");
-	if (!good && !sqlite3_get_autocommit(h->db))
-		history_exec(h, "ROLLBACK");
 	return good;
 }

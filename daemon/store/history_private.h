@@ -50,9 +50,7 @@ struct history {
 	struct model_file *file_of;
 	char **path_of;
 	size_t file_cap, path_cap;
-	struct table live;  /* pid and start of processes, to the row: they outlive a model */
-	uint64_t tended_us; /* what nobody names was looked for */
-	uint32_t merged;    /* since then: calls that merged windows to 10 min */
+	struct table live; /* pid and start of processes, to the row: they outlive a model */
 };
 
 /* Prepares the statements; false: the code is in db. */
@@ -62,6 +60,8 @@ void history_forget_ids(struct history *h);
  */
 bool history_begin_batch(struct history *h, const struct history_batch *b);
 bool history_exec(struct history *h, const char *sql);
+/* Ends a transaction that has failed, unless the failure has ended it. The code in db is gone. */
+void history_rollback(struct history *h);
 /* Makes what is only in the rolling store: its indexes, hist_merge(). */
 bool history_functions(sqlite3 *db);
 /* What is not in the database: out of memory, or a batch that names what was never written. */
@@ -107,7 +107,7 @@ int history_put_things(struct history *h, int64_t session, const struct history_
 /* What is remembered was not written after all: the batch's things are forgotten again. */
 void history_forget_batch(struct history *h, const struct history_batch *b);
 
-/* Rows that no window and nothing sent names any more. */
+/* Drops rows that no window and nothing sent names any more; false: the caller rolls back. */
 bool history_collect_garbage(struct history *h);
 
 #endif

@@ -47,8 +47,7 @@ bool history_functions(sqlite3 *db)
  * One group: windows of one session that begin in the same span of `length`. Their rows are summed
  * up in a new window, as rows are found by their window.
  */
-static bool merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us,
-			int64_t short_lived_ns)
+static bool merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us)
 {
 	static const char *const steps[] = {
 		/* The parts, in a table of this connection. */
@@ -89,7 +88,6 @@ static bool merge_group(struct history *h, int64_t session, int64_t from_us, int
 		sqlite3_bind_int64(s, 1, session);
 		sqlite3_bind_int64(s, 2, from_us);
 		sqlite3_bind_int64(s, 3, to_us);
-		sqlite3_bind_int64(s, 4, short_lived_ns);
 		if (sqlite3_step(s) != SQLITE_DONE)
 			return false;
 	}
@@ -100,8 +98,7 @@ static bool merge_group(struct history *h, int64_t session, int64_t from_us, int
  * Windows that ended before `before_us`, merged by spans of `length_us`: at most GROUPS_AT_ONCE of
  * them. How many there were; -1.
  */
-static int merge_windows(struct history *h, int64_t before_us, int64_t length_us,
-			 int64_t short_lived_ns)
+static int merge_windows(struct history *h, int64_t before_us, int64_t length_us)
 {
 	static const char sql[] =
 		"SELECT w.session, (w.start_ns + s.monotonic_to_epoch_ns) / 1000 / ?1 AS part"
@@ -124,15 +121,10 @@ static int merge_windows(struct history *h, int64_t before_us, int64_t length_us
 	}
 	sqlite3_reset(s);
 	for (int i = 0; i < n; i++) {
-		if (!history_exec(h, "BEGIN IMMEDIATE"))
+		if (!history_exec(h, "BEGIN IMMEDIATE") ||
+		    !merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us) ||
+		    !history_exec(h, "COMMIT"))
 			return -1;
-		if (!merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us,
-				 short_lived_ns) ||
-		    !history_exec(h, "COMMIT")) {
-			if (!sqlite3_get_autocommit(h->db))
-				history_exec(h, "ROLLBACK");
-			return -1;
-		}
 	}
 	return n;
 }
@@ -159,10 +151,7 @@ static bool drop_windows(struct history *h, const char *which, int64_t value, in
 		*ret_n = sqlite3_changes(h->db);
 		sqlite3_reset(s);
 	}
-	good = good && drop_parts(h) && history_exec(h, "COMMIT");
-	if (!good && !sqlite3_get_autocommit(h->db))
-		history_exec(h, "ROLLBACK");
-	return good;
+	return good && drop_parts(h) && history_exec(h, "COMMIT");
 }
 
 static int64_t number(struct history *h, const char *sql)
@@ -238,24 +227,17 @@ int history_maintain(struct history *h, uint64_t now_us, struct error *error)
 	int64_t now = (int64_t)now_us;
 	int fine, medium = 0, r = -1;
 
-	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY);"
-			     "CREATE TEMP TABLE IF NOT EXISTS same(id INTEGER PRIMARY KEY,"
-			     " first INTEGER)"))
+	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY)"))
 		return schema_write_error(h->db, h->path, error);
-	fine = merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US, 0);
+	fine = merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US);
 	if (fine >= 0)
-		medium = merge_windows(h, now - (int64_t)h->limits.medium_us, 10 * MINUTE_US,
-				       (int64_t)h->limits.short_lived_ns);
+		medium = merge_windows(h, now - (int64_t)h->limits.medium_us, 10 * MINUTE_US);
 	if (fine >= 0 && medium >= 0)
 		r = drop_old(h, now);
-	/* Processes that became one with others are named by nothing any more. */
-	h->merged += medium > 0;
-	if (r >= 0 && h->merged && now_us - h->tended_us > 60 * MINUTE_US) {
-		r = history_collect_garbage(h) ? 0 : -1;
-		h->tended_us = now_us;
-		h->merged = 0;
+	if (r < 0) {
+		r = schema_write_error(h->db, h->path, error);
+		history_rollback(h);
+		return r;
 	}
-	if (r < 0)
-		return schema_write_error(h->db, h->path, error);
 	return fine == GROUPS_AT_ONCE || medium == GROUPS_AT_ONCE;
 }

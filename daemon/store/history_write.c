@@ -264,8 +264,7 @@ int history_write(struct history *h, int64_t session, const struct history_batch
 			      "cannot write %s: a window before this one was not written", h->path);
 	else
 		r = schema_write_error(h->db, h->path, error);
-	if (!sqlite3_get_autocommit(h->db))
-		history_exec(h, "ROLLBACK");
+	history_rollback(h);
 	history_forget_batch(h, b);
 	return r;
 }

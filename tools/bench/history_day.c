@@ -80,8 +80,7 @@ static int open_store(struct replay *r, const char *dir)
 	const struct history_limits limits = {.max_bytes = 1ULL << 30,
 					      .max_age_us = 7 * 86400ULL * 1000000,
 					      .fine_us = 600 * 1000000ULL,
-					      .medium_us = 2 * 3600 * 1000000ULL,
-					      .short_lived_ns = 60 * NSEC_PER_SEC};
+					      .medium_us = 2 * 3600 * 1000000ULL};
 	struct store_session session = {.name = "always", .targets = "all", .frequency = 19};
 	struct history_found found = {};
 	int x = history_open(dir, &limits, &r->error, &found, &r->history);
