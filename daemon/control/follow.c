@@ -61,21 +61,15 @@ struct follower *follower_free(struct follower *f)
 }
 DEFINE_CLEANUP(struct follower *, follower_free)
 
-static int copy_text(const char *text, char **ret)
-{
-	*ret = text ? strdup(text) : NULL;
-	return text && !*ret ? -ENOMEM : 0;
-}
-
 static int copy_filter(struct follower *f, const struct selectors *selectors,
 		       const struct spans_filter *filter)
 {
 	f->selectors = *selectors;
 	f->pids = calloc(MAX(selectors->n_pids, 1U), sizeof(*f->pids));
-	if (!f->pids || copy_text(selectors->comm, &f->comm) < 0 ||
-	    copy_text(selectors->cgroup, &f->cgroup) < 0 ||
-	    copy_text(selectors->container, &f->container) < 0 ||
-	    copy_text(filter->name, &f->name) < 0)
+	if (!f->pids || strdup_to(&f->comm, selectors->comm) < 0 ||
+	    strdup_to(&f->cgroup, selectors->cgroup) < 0 ||
+	    strdup_to(&f->container, selectors->container) < 0 ||
+	    strdup_to(&f->name, filter->name) < 0)
 		return -ENOMEM;
 	if (selectors->n_pids)
 		memcpy(f->pids, selectors->pids, selectors->n_pids * sizeof(*f->pids));
@@ -140,7 +134,7 @@ int follower_new(struct daemon *d, const struct asked *asked, const struct spans
 	f->since_ns = asked->since_us ? methods_span_clock(f->session, asked->since_us) : 0;
 	r = copy_filter(f, &asked->selectors, filter);
 	if (r >= 0)
-		r = copy_text(asked->where, &f->where);
+		r = strdup_to(&f->where, asked->where);
 	if (r >= 0)
 		r = make_condition(f, error);
 	if (r < 0)

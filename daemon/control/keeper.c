@@ -405,30 +405,24 @@ static struct kept *find_kept(const struct keeper *k, const struct session *s)
 	return p;
 }
 
-static int copy_text(const char *from, char **ret)
-{
-	*ret = from ? strdup(from) : NULL;
-	return from && !*ret ? -ENOMEM : 0;
-}
-
 static int describe(struct kept *p, const struct session *s)
 {
 	const struct session_options *o = &s->options;
-	int r = copy_text(s->name, &p->name);
+	int r = strdup_to(&p->name, s->name);
 
 	if (r >= 0)
-		r = copy_text(s->targets, &p->targets);
+		r = strdup_to(&p->targets, s->targets);
 	if (r >= 0)
-		r = copy_text(o->where, &p->where);
+		r = strdup_to(&p->where, o->where);
 	if (r >= 0)
-		r = copy_text(o->begin, &p->begin);
+		r = strdup_to(&p->begin, o->begin);
 	p->specs = calloc(o->n_specs + 1, sizeof(*p->specs));
 	if (r < 0 || !p->specs)
 		return -ENOMEM;
 	session_describe_row(s, &p->row);
 	p->row.n_specs = 0;
 	for (size_t i = 0; i < o->n_specs; i++, p->row.n_specs++)
-		if (copy_text(o->specs[i], &p->specs[i]) < 0)
+		if (strdup_to(&p->specs[i], o->specs[i]) < 0)
 			return -ENOMEM;
 	p->row.name = p->name;
 	p->row.targets = p->targets;

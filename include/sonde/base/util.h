@@ -67,6 +67,13 @@ static inline int safe_close(int fd)
 	return -EBADF;
 }
 
+/* A copy, or NULL of NULL. 0 or -ENOMEM. */
+static inline int strdup_to(char **ret, const char *s)
+{
+	*ret = s ? strdup(s) : NULL;
+	return s && !*ret ? -ENOMEM : 0;
+}
+
 static inline void closep(int *fd)
 {
 	safe_close(*fd);
