@@ -97,11 +97,17 @@ int always_start(struct daemon *d)
 	return 0;
 }
 
-void daemon_roll_kept(struct daemon *d)
+void always_settle(struct daemon *d, void (*then)(void *arg), void *arg)
 {
-	for (struct session *s = d->sessions; s; s = s->next)
-		if (s->active && s->kind == SESSION_KEPT)
-			session_roll(s, false);
+	if (d->keeper) {
+		daemon_catch_up(d);
+		for (struct session *s = d->sessions; s; s = s->next)
+			if (s->active && s->kind == SESSION_KEPT)
+				session_roll(s, false);
+		if (keeper_settle(d->keeper, then, arg) >= 0)
+			return;
+	}
+	then(arg);
 }
 
 void always_tick(struct daemon *d)

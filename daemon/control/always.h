@@ -17,6 +17,9 @@ int always_add(struct daemon *d, struct session_options *o, struct error *error,
 	       struct session **ret);
 /* Hands over the windows that are due. On the daemon's tick. */
 void always_tick(struct daemon *d);
+/* Calls back when all that has happened until now is in the rolling store, as far as it can be
+ * written; at once when there is none. */
+void always_settle(struct daemon *d, void (*then)(void *arg), void *arg);
 /* Begins a new model when the old one has grown, and nobody but the rolling store has data of it.
  */
 void always_renew_model(struct daemon *d);

@@ -85,8 +85,6 @@ DEFINE_CLEANUP(struct daemon *, daemon_free)
 /* Measures what probes cost here, once: soon after the start, or when somebody asks before. */
 void daemon_measure_costs(struct daemon *d);
 
-/* Hands what sessions of the rolling store have over to it. */
-void daemon_roll_kept(struct daemon *d);
 /*
  * Begins a new model and all that goes with one; *ret_old is the caller's to free. -ENOMEM: the old
  * one stays.

@@ -228,7 +228,7 @@ struct keeper_job {
 	/* the outcome, for the main thread */
 	struct keeper_status status;
 	bool gave_up;
-	void (*done)(void *arg, bool cancelled);
+	void (*done)(void *arg);
 	void *arg;
 };
 
@@ -332,7 +332,7 @@ static void job_done(void *arg, bool cancelled)
 				     "windows could not be written and were given up");
 	}
 	if (j->done)
-		j->done(j->arg, cancelled);
+		j->done(j->arg);
 	keeper_job_free(j);
 }
 
@@ -545,7 +545,7 @@ void keeper_event(struct keeper *k, const struct session *s, const char *kind, i
 	free(job.text);
 }
 
-int keeper_settle(struct keeper *k, void (*done)(void *arg, bool cancelled), void *arg)
+int keeper_settle(struct keeper *k, void (*done)(void *arg), void *arg)
 {
 	return submit(k, &(struct keeper_job){.kind = JOB_SETTLE, .done = done, .arg = arg});
 }

@@ -53,7 +53,7 @@ void keeper_note_life(struct keeper *k, uint32_t process, uint64_t time_ns, cons
 		      int64_t detail);
 
 /* Calls back on the main loop when all that was handed over is written, or cannot be. */
-int keeper_settle(struct keeper *k, void (*done)(void *arg, bool cancelled), void *arg);
+int keeper_settle(struct keeper *k, void (*done)(void *arg), void *arg);
 
 const char *keeper_path(const struct keeper *k);
 

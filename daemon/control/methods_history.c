@@ -2,7 +2,7 @@
 /* What is asked of the rolling store alone: its events, and a part of it as a recording. */
 #include "control/methods.h"
 
-#include "control/keeper.h"
+#include "control/always.h"
 #include "control/view.h"
 #include "store/history_load.h"
 #include "varlink/params.h"
@@ -11,6 +11,7 @@ struct history_job {
 	struct daemon *daemon;
 	struct call *call;
 	char *path;
+	void (*run)(void *arg);
 	uint64_t since_us, until_us, limit;
 	struct strbuf out;
 	struct json_writer w;
@@ -93,7 +94,7 @@ static int no_store(struct error *error)
 	return -ENOTSUP;
 }
 
-static struct history_job *job_new(struct daemon *d, struct call *call)
+static struct history_job *job_new(struct daemon *d, struct call *call, void (*run)(void *arg))
 {
 	struct history_job *j = calloc(1, sizeof(*j));
 	const char *path = view_path(d);
@@ -102,6 +103,7 @@ static struct history_job *job_new(struct daemon *d, struct call *call)
 	if (j && path && (j->path = strdup(path))) {
 		j->daemon = d;
 		j->call = call;
+		j->run = run;
 		json_begin(&j->w, &j->out);
 		json_object_begin(&j->w, NULL);
 		return j;
@@ -115,18 +117,17 @@ static struct history_job *job_new(struct daemon *d, struct call *call)
 	return NULL;
 }
 
-static void submit_events(void *arg, bool cancelled)
+static void submit(void *arg)
 {
 	struct history_job *j = arg;
 
-	(void)cancelled;
-	if (worker_submit(j->daemon->asker, events_run, job_done, j) < 0)
+	if (worker_submit(j->daemon->asker, j->run, job_done, j) < 0)
 		job_fail(j, -ENOMEM);
 }
 
 void method_events(struct daemon *d, struct call *call)
 {
-	struct history_job *j = job_new(d, call);
+	struct history_job *j = job_new(d, call, events_run);
 	int64_t since = 0, until = 0, limit = 0;
 	int r;
 
@@ -147,14 +148,7 @@ void method_events(struct daemon *d, struct call *call)
 	j->since_us = (uint64_t)since;
 	j->until_us = (uint64_t)until;
 	j->limit = (uint64_t)limit;
-	if (!d->keeper) {
-		submit_events(j, false);
-		return;
-	}
-	daemon_catch_up(d);
-	daemon_roll_kept(d);
-	if (keeper_settle(d->keeper, submit_events, j) < 0)
-		submit_events(j, false);
+	always_settle(d, submit, j);
 }
 
 /* A recording of what has been. */
@@ -216,15 +210,6 @@ static void record_run(void *arg)
 	error_set(&j->error, -r, "Internal", "%s", strerror(-r));
 }
 
-static void submit_recording(void *arg, bool cancelled)
-{
-	struct history_job *j = arg;
-
-	(void)cancelled;
-	if (worker_submit(j->daemon->asker, record_run, job_done, j) < 0)
-		job_fail(j, -ENOMEM);
-}
-
 static int prepare_recording(struct history_job *j, struct call *call)
 {
 	_cleanup_(asked_release) struct asked asked = {};
@@ -256,7 +241,7 @@ static int prepare_recording(struct history_job *j, struct call *call)
 
 void method_record_past(struct daemon *d, struct call *call)
 {
-	struct history_job *j = job_new(d, call);
+	struct history_job *j = job_new(d, call, record_run);
 	int r;
 
 	if (!j)
@@ -266,8 +251,5 @@ void method_record_past(struct daemon *d, struct call *call)
 		job_fail(j, r);
 		return;
 	}
-	daemon_catch_up(d);
-	daemon_roll_kept(d);
-	if (keeper_settle(d->keeper, submit_recording, j) < 0)
-		submit_recording(j, false);
+	always_settle(d, submit, j);
 }

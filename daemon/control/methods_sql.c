@@ -3,7 +3,7 @@
  * Sql: the query worker runs the query on a connection of its own and writes the rows into pages,
  * which are then sent as fast as the caller reads. Nothing of the daemon's model is needed.
  */
-#include "control/keeper.h"
+#include "control/always.h"
 #include "control/methods.h"
 #include "control/view.h"
 
@@ -324,8 +324,9 @@ static int prepare(struct daemon *d, struct call *call, struct sql_job *job)
 	return job->path && job->text ? 0 : -ENOMEM;
 }
 
-static void submit(struct sql_job *job)
+static void submit(void *arg)
 {
+	struct sql_job *job = arg;
 	struct call *call = job->call;
 
 	if (worker_submit(job->daemon->asker, sql_run, sql_done, job) >= 0) {
@@ -335,12 +336,6 @@ static void submit(struct sql_job *job)
 	error_set(&job->error, ENOMEM, "Internal", "out of memory");
 	methods_fail(call, &job->error);
 	sql_job_free(job);
-}
-
-static void settled(void *arg, bool cancelled)
-{
-	(void)cancelled; /* then it is asked as far as it is written */
-	submit(arg);
 }
 
 void method_sql(struct daemon *d, struct call *call)
@@ -363,12 +358,5 @@ void method_sql(struct daemon *d, struct call *call)
 		sql_job_free(job);
 		return;
 	}
-	if (!d->recording) {
-		/* What happened until now is to be in the file. */
-		daemon_catch_up(d);
-		daemon_roll_kept(d);
-		if (keeper_settle(d->keeper, settled, job) >= 0)
-			return;
-	}
-	submit(job);
+	always_settle(d, submit, job);
 }

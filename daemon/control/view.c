@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/view.h"
 
+#include "control/always.h"
 #include "control/keeper.h"
 #include "control/methods.h"
 #include "sonde/base/format.h"
@@ -118,18 +119,14 @@ static void view_done(void *arg, bool cancelled)
 	v->then(v->daemon, call);
 }
 
-static void load(struct view *v)
+static void load(void *arg)
 {
+	struct view *v = arg;
+
 	if (worker_submit(v->daemon->asker, view_run, view_done, v) >= 0)
 		return;
 	error_set(&v->error, ENOMEM, "Internal", "out of memory");
 	view_done(v, false);
-}
-
-static void settled(void *arg, bool cancelled)
-{
-	(void)cancelled; /* then it is asked as far as it is written */
-	load(arg);
 }
 
 /* The same as the session that is asked, without what it holds. */
@@ -225,14 +222,9 @@ bool view_begin(struct daemon *d, struct call *call,
 		return true;
 	}
 	v->then = then;
-	if (d->recording || (asked.until_us && asked.until_us < now_epoch_us() - 60000000)) {
+	if (asked.until_us && asked.until_us < now_epoch_us() - 60000000)
 		load(v);
-		return true;
-	}
-	/* What happened until now is to be in the file. */
-	daemon_catch_up(d);
-	daemon_roll_kept(d);
-	if (keeper_settle(d->keeper, settled, v) < 0)
-		load(v);
+	else
+		always_settle(d, load, v);
 	return true;
 }
