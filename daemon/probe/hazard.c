@@ -76,50 +76,65 @@ unsigned int hazard_of_image(const struct file_image *file)
 	return hazards;
 }
 
-int hazard_of_file(struct reader *reader, int fd, const char *path, unsigned int *ret_hazards)
-{
-	struct file_image *file _cleanup_(file_image_freep) = NULL;
-	int r = hazard_read_file(reader, fd, path, NULL, &file);
-
-	if (r >= 0)
-		*ret_hazards = hazard_of_image(file);
-	return r;
-}
-
 /* What is known of files, which many processes share. */
-static struct {
+struct known_file {
 	dev_t dev;
 	ino_t ino;
 	struct timespec mtime;
 	unsigned int hazards;
 	bool is_known;
-} cache[CACHE];
+};
+
+static struct known_file cache[CACHE];
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static unsigned int hazards_of_fd(struct reader *reader, int fd, const char *path)
+static struct known_file *slot_of(const struct stat *st)
 {
-	unsigned int hazards = 0;
+	return &cache[(st->st_ino ^ st->st_dev) % CACHE];
+}
+
+static bool find_known(const struct stat *st, unsigned int *ret_hazards)
+{
+	const struct known_file *known = slot_of(st);
+	bool found;
+
+	pthread_mutex_lock(&cache_lock);
+	found = known->is_known && known->dev == st->st_dev && known->ino == st->st_ino &&
+		known->mtime.tv_sec == st->st_mtim.tv_sec &&
+		known->mtime.tv_nsec == st->st_mtim.tv_nsec;
+	if (found)
+		*ret_hazards = known->hazards;
+	pthread_mutex_unlock(&cache_lock);
+	return found;
+}
+
+static void keep_known(const struct stat *st, unsigned int hazards)
+{
+	pthread_mutex_lock(&cache_lock);
+	*slot_of(st) = (struct known_file){st->st_dev, st->st_ino, st->st_mtim, hazards, true};
+	pthread_mutex_unlock(&cache_lock);
+}
+
+/*
+ * The lock is not held while another process is asked, which may take seconds. A failure is not
+ * kept: it may be the reader's and not the file's.
+ */
+int hazard_of_file(struct reader *reader, int fd, const char *path, unsigned int *ret_hazards)
+{
+	struct file_image *file _cleanup_(file_image_freep) = NULL;
 	struct stat st;
-	size_t i;
+	int r;
 
 	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (find_known(&st, ret_hazards))
 		return 0;
-	i = (st.st_ino ^ st.st_dev) % CACHE;
-	pthread_mutex_lock(&cache_lock);
-	if (!cache[i].is_known || cache[i].dev != st.st_dev || cache[i].ino != st.st_ino ||
-	    cache[i].mtime.tv_sec != st.st_mtim.tv_sec ||
-	    cache[i].mtime.tv_nsec != st.st_mtim.tv_nsec) {
-		if (hazard_of_file(reader, fd, path, &hazards) < 0)
-			hazards = 0;
-		cache[i].dev = st.st_dev;
-		cache[i].ino = st.st_ino;
-		cache[i].mtime = st.st_mtim;
-		cache[i].hazards = hazards;
-		cache[i].is_known = true;
-	}
-	hazards = cache[i].hazards;
-	pthread_mutex_unlock(&cache_lock);
-	return hazards;
+	r = hazard_read_file(reader, fd, path, NULL, &file);
+	if (r < 0)
+		return r;
+	*ret_hazards = hazard_of_image(file);
+	keep_known(&st, *ret_hazards);
+	return 0;
 }
 
 static unsigned int by_library(const char *name)
@@ -158,10 +173,11 @@ int hazard_of_process(struct reader *reader, pid_t pid, unsigned int *ret_hazard
 		return r;
 	for (size_t i = 0; i < files.n; i++) {
 		_cleanup_(closep) int fd = target_open(&files.items[i], NULL);
+		unsigned int found;
 
 		hazards |= by_library(files.items[i].name);
-		if (fd >= 0)
-			hazards |= hazards_of_fd(reader, fd, files.items[i].path);
+		if (fd >= 0 && hazard_of_file(reader, fd, files.items[i].path, &found) >= 0)
+			hazards |= found;
 	}
 	target_files_release(&files);
 	*ret_hazards = hazards | by_status(pid);

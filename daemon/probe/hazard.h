@@ -25,7 +25,7 @@ enum hazard {
  * cannot be read is no hazard.
  */
 int hazard_of_process(struct reader *reader, pid_t pid, unsigned int *ret_hazards);
-/* Of one file, by what it imports, defines and needs. */
+/* Of one file, by what it imports, defines and needs; remembered until the file changes. */
 int hazard_of_file(struct reader *reader, int fd, const char *path, unsigned int *ret_hazards);
 /* reader_file() with the symbols that tell hazards, and what they tell. */
 int hazard_read_file(struct reader *reader, int fd, const char *path, struct error *e,
