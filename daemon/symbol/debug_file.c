@@ -15,26 +15,6 @@
 #define CHECKSUM_SIZE_MAX (1ULL << 30)
 enum { CHUNK_SIZE = 65536 };
 
-bool debug_file_fits(const struct elf_image *a, const struct elf_image *b)
-{
-	return elf_image_has_build_id(a) && elf_image_has_build_id(b) &&
-	       memcmp(elf_image_build_id(a), elf_image_build_id(b), BUILD_ID_SIZE) == 0;
-}
-
-static int open_by_build_id(const struct elf_image *image, const char *debug_dir,
-			    struct elf_image **ret)
-{
-	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
-	int fd _cleanup_(closep) = -EBADF;
-
-	if (debug_dirs_open(debug_dir, elf_image_build_id(image), elf_image_build_id_len(image),
-			    &fd) < 0 ||
-	    elf_image_open(fd, NULL, &debug) < 0 || !debug_file_fits(image, debug))
-		return -ENOENT;
-	*ret = TAKE_PTR(debug);
-	return 0;
-}
-
 static int file_checksum(int fd, uint32_t *ret)
 {
 	uint8_t *chunk _cleanup_(freep) = malloc(CHUNK_SIZE);
@@ -56,6 +36,12 @@ static int file_checksum(int fd, uint32_t *ret)
 	return 0;
 }
 
+/* Whether it is the name of something in a directory, and not of another one. */
+static bool is_bare(const char *name)
+{
+	return *name && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..");
+}
+
 /* .gnu_debuglink: a file name, zeros up to a multiple of four, the CRC-32 of that file. */
 int debug_file_link(struct elf_image *image, char *ret_name, size_t size, uint32_t *ret_checksum)
 {
@@ -68,27 +54,47 @@ int debug_file_link(struct elf_image *image, char *ret_name, size_t size, uint32
 	len = strnlen((const char *)data, data_size);
 	at = (len + 1 + 3) & ~(size_t)3;
 	if (len > NAME_MAX || len >= size || at > data_size ||
-	    data_size - at < sizeof(*ret_checksum) || !debug_file_is_bare((const char *)data))
+	    data_size - at < sizeof(*ret_checksum) || !is_bare((const char *)data))
 		return -ENOENT;
 	memcpy(ret_name, data, len + 1);
 	memcpy(ret_checksum, data + at, sizeof(*ret_checksum));
 	return 0;
 }
 
-bool debug_file_is_bare(const char *name)
-{
-	return *name && !strchr(name, '/') && !streq(name, ".") && !streq(name, "..");
-}
-
-bool debug_file_belongs(struct elf_image *image, const struct elf_image *debug)
+static bool belongs(struct elf_image *image, const struct elf_image *debug)
 {
 	uint32_t checksum = 0, actual = 0;
 	char name[NAME_MAX + 1];
 
 	if (elf_image_has_build_id(image))
-		return debug_file_fits(image, debug);
+		return elf_image_has_build_id(debug) &&
+		       memcmp(elf_image_build_id(image), elf_image_build_id(debug),
+			      BUILD_ID_SIZE) == 0;
 	return debug_file_link(image, name, sizeof(name), &checksum) == 0 &&
 	       file_checksum(elf_image_fd(debug), &actual) == 0 && actual == checksum;
+}
+
+int debug_file_use(struct elf_image *image, int fd, struct error *error, struct elf_image **ret)
+{
+	struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
+	int r = elf_image_open(fd, error, &debug);
+
+	if (r < 0)
+		return r;
+	if (!belongs(image, debug))
+		return -ENODATA;
+	*ret = TAKE_PTR(debug);
+	return 0;
+}
+
+static int open_by_build_id(struct elf_image *image, const char *debug_dir, struct elf_image **ret)
+{
+	int fd _cleanup_(closep) = -EBADF;
+
+	if (debug_dirs_open(debug_dir, elf_image_build_id(image), elf_image_build_id_len(image),
+			    &fd) < 0)
+		return -ENOENT;
+	return debug_file_use(image, fd, NULL, ret);
 }
 
 /* Regular files alone, without a link to elsewhere; opening other things has side effects. */
@@ -114,7 +120,7 @@ int debug_file_open_link(const char *name, const char *path, const char *debug_d
 	char place[PATH_MAX], root[PATH_MAX] = "";
 	int len;
 
-	if (!slash || path[0] != '/' || !debug_file_is_bare(name))
+	if (!slash || path[0] != '/' || !is_bare(name))
 		return -ENOENT;
 	if (where == 2 && debug_dirs_first(debug_dir, root, sizeof(root)) < 0)
 		return -ENOENT;
@@ -145,14 +151,10 @@ static int open_by_link(struct elf_image *image, const char *path, const char *d
 	if (debug_file_link(image, name, sizeof(name), &checksum) < 0)
 		return -ENOENT;
 	for (unsigned i = 0; i < DEBUG_LINK_PLACES; i++) {
-		struct elf_image *debug _cleanup_(elf_image_freep) = NULL;
 		int fd _cleanup_(closep) = debug_file_open_link(name, path, debug_dir, i);
 
-		if (fd < 0 || elf_image_open(fd, NULL, &debug) < 0 ||
-		    !debug_file_belongs(image, debug))
-			continue;
-		*ret = TAKE_PTR(debug);
-		return 0;
+		if (fd >= 0 && debug_file_use(image, fd, NULL, ret) >= 0)
+			return 0;
 	}
 	return -ENOENT;
 }

@@ -16,20 +16,16 @@
  */
 int debug_file_open(struct elf_image *image, const char *path, const char *debug_dir,
 		    struct elf_image **ret);
-/* True when both have a build-id, and the same. */
-bool debug_file_fits(const struct elf_image *image, const struct elf_image *debug);
 /*
  * The bare file name in .gnu_debuglink, which ends within size, and the checksum of that file.
  * -ENOENT when there is none or it is no bare name.
  */
 int debug_file_link(struct elf_image *image, char *ret_name, size_t size, uint32_t *ret_checksum);
-/* Whether it is the name of something in a directory, and not of another one. */
-bool debug_file_is_bare(const char *name);
 /*
- * Whether debug is a debug file of the image: it has the same build-id or, where the image has
- * none, the checksum of its .gnu_debuglink.
+ * Opens a debug file that was found. -ENODATA when it is not the image's: it must have the same
+ * build-id or, where the image has none, the checksum of its .gnu_debuglink.
  */
-bool debug_file_belongs(struct elf_image *image, const struct elf_image *debug);
+int debug_file_use(struct elf_image *image, int fd, struct error *error, struct elf_image **ret);
 /*
  * Opens the file that a .gnu_debuglink of the file at path names, to be handed to who knows whether
  * it belongs to that one: where, from 0 on, is one of DEBUG_LINK_PLACES, in the order in which they

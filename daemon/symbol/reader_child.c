@@ -81,9 +81,8 @@ static int write_symbols(struct elf_image *image, int debug_fd, int fd, struct e
 	struct symtab *st _cleanup_(symtab_freep) = NULL;
 	int r;
 
-	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
-	    !debug_file_belongs(image, debug))
-		debug = elf_image_free(debug);
+	if (debug_fd >= 0)
+		(void)debug_file_use(image, debug_fd, NULL, &debug);
 	r = symtab_load_with(image, debug, error, &st);
 	return r < 0 ? r : symbol_image_write(st, image, fd);
 }
@@ -100,11 +99,9 @@ static int write_lines(struct elf_image *image, const int fds[static READER_FDS]
 	r = reader_take_question(fds[READER_FD_ANSWER], LINE_ADDRESSES_MAX * sizeof(uint64_t),
 				 &offsets, &size);
 	if (r >= 0 && fds[READER_FD_DEBUG] >= 0)
-		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
+		r = debug_file_use(image, fds[READER_FD_DEBUG], error, &debug);
 	if (r < 0)
 		return r;
-	if (debug && !debug_file_belongs(image, debug))
-		return -ENODATA;
 	r = dwarf_file_open_confined(debug ? debug : image, fds[READER_FD_SUPPLEMENT], error,
 				     &dwarf);
 	return r < 0 ? r
@@ -131,8 +128,7 @@ static void identify(struct elf_image *image, int debug_fd, struct reader_answer
 	debug_file_supplement(image, a->identity.supplement);
 	if (debug_file_link(image, a->link, sizeof(a->link), &checksum) < 0)
 		a->link[0] = '\0';
-	if (debug_fd >= 0 && elf_image_open(debug_fd, NULL, &debug) >= 0 &&
-	    debug_file_belongs(image, debug))
+	if (debug_fd >= 0 && debug_file_use(image, debug_fd, NULL, &debug) >= 0)
 		a->identity.flags |= READER_FILE_HAS_DEBUG;
 }
 

@@ -97,11 +97,9 @@ static int open_types(const int fds[static READER_FDS], struct error *error,
 
 	r = elf_image_open(fds[READER_FD_FILE], error, &image);
 	if (r >= 0 && fds[READER_FD_DEBUG] >= 0)
-		r = elf_image_open(fds[READER_FD_DEBUG], error, &debug);
+		r = debug_file_use(image, fds[READER_FD_DEBUG], error, &debug);
 	if (r < 0)
 		return r;
-	if (debug && !debug_file_belongs(image, debug))
-		return -ENODATA;
 	return function_types_open_confined(image, debug, fds[READER_FD_SUPPLEMENT], error, ret);
 }
 

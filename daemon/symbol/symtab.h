@@ -37,7 +37,7 @@ int symtab_load(struct elf_image *image, const char *path, const char *debug_dir
 		struct error *error, struct symtab **ret);
 /*
  * The same with a separate debug file that was found already (NULL: none), which is used when the
- * image is stripped. It must fit: see debug_file_fits().
+ * image is stripped. It must be the image's: see debug_file_use().
  */
 int symtab_load_with(struct elf_image *image, struct elf_image *debug, struct error *error,
 		     struct symtab **ret);
