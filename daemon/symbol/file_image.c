@@ -139,9 +139,9 @@ static int use(struct file_image *f, struct error *error)
 				    h->n_sections * sizeof(*f->sections) + h->n_symbols +
 				    h->strings_size)
 		return flat_bad(error, "it has another size than it says");
-	r = flat_segments_load(segments, h->n_segments, &f->segments);
+	r = flat_segments_load(segments, h->n_segments, error, &f->segments);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "its segments are impossible") : r;
+		return r;
 	f->n_segments = h->n_segments;
 	f->sections = (const void *)(segments + h->n_segments);
 	f->n_sections = h->n_sections;
@@ -161,10 +161,9 @@ int file_image_open(int fd, struct error *error, struct file_image **ret)
 
 	if (!f)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct file_image_header), FLAT_SIZE_MAX, &f->flat);
-	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
-	r = use(f, error);
+	r = flat_map(fd, sizeof(struct file_image_header), error, &f->flat);
+	if (r >= 0)
+		r = use(f, error);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(f);

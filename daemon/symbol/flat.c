@@ -4,15 +4,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-int flat_map(int fd, size_t min, size_t max, struct flat *ret)
+int flat_map(int fd, size_t min, struct error *error, struct flat *ret)
 {
 	struct stat st;
 	void *data;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_size <= 0 || (uint64_t)st.st_size < min || (uint64_t)st.st_size > max)
-		return -EBADMSG;
+	if (st.st_size <= 0 || (uint64_t)st.st_size < min || (uint64_t)st.st_size > FLAT_SIZE_MAX)
+		return flat_bad(error, "it has an impossible size");
 	/* Private: before 6.7, the kernel takes a shared mapping of a sealed file for writable. */
 	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (data == MAP_FAILED)
@@ -39,7 +39,8 @@ void flat_segment_from(const struct elf_segment *s, struct flat_segment *ret)
 	};
 }
 
-int flat_segments_load(const struct flat_segment *segments, size_t n, struct elf_segment **ret)
+int flat_segments_load(const struct flat_segment *segments, size_t n, struct error *error,
+		       struct elf_segment **ret)
 {
 	struct elf_segment *made _cleanup_(freep) = calloc(n + 1, sizeof(*made));
 
@@ -50,7 +51,7 @@ int flat_segments_load(const struct flat_segment *segments, size_t n, struct elf
 
 		if (s->offset > INT64_MAX || s->file_size > INT64_MAX ||
 		    s->vaddr + s->file_size < s->vaddr || s->executable > 1)
-			return -EBADMSG;
+			return flat_bad(error, "its segments are impossible");
 		made[i] = (struct elf_segment){
 			.vaddr = s->vaddr,
 			.offset = s->offset,

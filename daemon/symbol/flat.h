@@ -24,13 +24,14 @@ struct flat_segment {
 	uint64_t executable; /* 0 or 1 */
 };
 
-/* Maps all of a file that can no longer change. -EBADMSG when its size is not min to max. */
-int flat_map(int fd, size_t min, size_t max, struct flat *ret);
+/* Maps all of a file that can no longer change. -EBADMSG: its size is not min to FLAT_SIZE_MAX. */
+int flat_map(int fd, size_t min, struct error *error, struct flat *ret);
 void flat_unmap(struct flat *flat);
 
 void flat_segment_from(const struct elf_segment *s, struct flat_segment *ret);
 /* Checks and converts n segments; -EBADMSG when one says what no ELF file may, -ENOMEM. */
-int flat_segments_load(const struct flat_segment *segments, size_t n, struct elf_segment **ret);
+int flat_segments_load(const struct flat_segment *segments, size_t n, struct error *error,
+		       struct elf_segment **ret);
 
 /* Says that a block is not valid: -EBADMSG, with what is wrong of it. */
 int flat_bad(struct error *error, const char *what);

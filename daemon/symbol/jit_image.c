@@ -117,9 +117,9 @@ int jit_image_open(int fd, size_t max, struct error *error, struct jit_image *re
 	struct jit_image image _cleanup_(jit_image_release) = {};
 	int r;
 
-	r = flat_map(fd, sizeof(struct jit_image_header), FLAT_SIZE_MAX, &image.flat);
+	r = flat_map(fd, sizeof(struct jit_image_header), error, &image.flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(&image, max, error);
 	if (r < 0)
 		return r;

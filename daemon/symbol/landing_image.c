@@ -85,9 +85,9 @@ static int use(struct landing_table *t, struct error *error)
 				    h->n_parts * sizeof(*t->parts) +
 				    h->n_landings * sizeof(*t->landings))
 		return flat_bad(error, "it has another size than it says");
-	r = flat_segments_load(flat, h->n_segments, &segments);
+	r = flat_segments_load(flat, h->n_segments, error, &segments);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "its segments are impossible") : r;
+		return r;
 	t->parts = (struct landing_range *)(flat + h->n_segments);
 	t->n = h->n_parts;
 	t->landings = (uint64_t *)(t->parts + t->n);
@@ -102,9 +102,9 @@ int landing_image_open(int fd, struct error *error, struct landing_table **ret)
 
 	if (!t)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct landing_image_header), FLAT_SIZE_MAX, &t->flat);
+	r = flat_map(fd, sizeof(struct landing_image_header), error, &t->flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(t, error);
 	if (r < 0)
 		return r;

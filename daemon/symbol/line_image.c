@@ -79,9 +79,9 @@ int line_image_open(int fd, struct error *error, struct line_image **ret)
 
 	if (!image)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct line_image_header), FLAT_SIZE_MAX, &image->flat);
+	r = flat_map(fd, sizeof(struct line_image_header), error, &image->flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(image, error);
 	if (r < 0)
 		return r;

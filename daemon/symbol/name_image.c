@@ -181,10 +181,9 @@ int name_image_open(int fd, size_t n, struct error *error, struct name_image *re
 	struct name_image image _cleanup_(name_image_release) = {};
 	int r;
 
-	r = flat_map(fd, sizeof(struct name_image_header), FLAT_SIZE_MAX, &image.flat);
-	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
-	r = use(&image, n, error);
+	r = flat_map(fd, sizeof(struct name_image_header), error, &image.flat);
+	if (r >= 0)
+		r = use(&image, n, error);
 	if (r < 0)
 		return r;
 	*ret = image;

@@ -119,9 +119,9 @@ static int use(struct symtab *st, struct error *error)
 	st->stripped = h->flags & SYMBOL_IMAGE_STRIPPED;
 	if (h->checksum != symbol_image_checksum(h))
 		return flat_bad(error, "its checksum is wrong");
-	r = flat_segments_load(segments, h->n_segments, &st->segments);
+	r = flat_segments_load(segments, h->n_segments, error, &st->segments);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "its segments are impossible") : r;
+		return r;
 	st->n_segments = h->n_segments;
 	return check_entries(st, error);
 }
@@ -133,9 +133,9 @@ int symbol_image_open(int fd, struct error *error, struct symtab **ret)
 
 	if (!st)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct symbol_image_header), FLAT_SIZE_MAX, &st->flat);
+	r = flat_map(fd, sizeof(struct symbol_image_header), error, &st->flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(st, error);
 	if (r < 0)
 		return r;

@@ -218,10 +218,9 @@ int type_image_open(int fd, size_t n_functions, size_t n_structs, struct error *
 
 	if (!t)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct type_image_header), FLAT_SIZE_MAX, &t->flat);
-	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
-	r = use(t, n_functions, n_structs, error);
+	r = flat_map(fd, sizeof(struct type_image_header), error, &t->flat);
+	if (r >= 0)
+		r = use(t, n_functions, n_structs, error);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);

@@ -65,9 +65,9 @@ static int use(struct unwind_image *u, struct error *error)
 	    u->flat.size != sizeof(*h) + h->n_segments * sizeof(*segments) +
 				    h->n_rows * sizeof(struct unwind_row))
 		return flat_bad(error, "it has another size than it says");
-	r = flat_segments_load(segments, h->n_segments, &u->segments);
+	r = flat_segments_load(segments, h->n_segments, error, &u->segments);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "its segments are impossible") : r;
+		return r;
 	u->n_segments = h->n_segments;
 	u->table = (struct unwind_table){
 		.base = h->base,
@@ -92,9 +92,9 @@ int unwind_image_open(int fd, struct error *error, struct unwind_image **ret)
 
 	if (!u)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct unwind_image_header), FLAT_SIZE_MAX, &u->flat);
+	r = flat_map(fd, sizeof(struct unwind_image_header), error, &u->flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(u, error);
 	if (r < 0)
 		return r;

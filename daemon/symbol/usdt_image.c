@@ -99,9 +99,9 @@ int usdt_image_open(int fd, struct error *error, struct usdt_notes **ret)
 
 	if (!n)
 		return -ENOMEM;
-	r = flat_map(fd, sizeof(struct usdt_image_header), FLAT_SIZE_MAX, &n->flat);
+	r = flat_map(fd, sizeof(struct usdt_image_header), error, &n->flat);
 	if (r < 0)
-		return r == -EBADMSG ? flat_bad(error, "it has an impossible size") : r;
+		return r;
 	r = use(n, error);
 	if (r < 0)
 		return r;
