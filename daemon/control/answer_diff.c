@@ -22,12 +22,6 @@ static void put_change(struct json_writer *w, const char *key, const struct chan
 	json_object_end(w);
 }
 
-/* Of the other kind of data there is nothing to be said. */
-static bool applies(const struct comparison *c, enum compare_metric m)
-{
-	return query_is_about_samples(c->kind) ? m > COMPARE_MAX : m != COMPARE_SAMPLES;
-}
-
 static void put_row(struct json_writer *w, const struct comparison *c,
 		    const struct compare_row *row)
 {
@@ -46,7 +40,7 @@ static void put_row(struct json_writer *w, const struct comparison *c,
 	put_int(w, "total_after_ns", after->total_ns);
 	json_object_begin(w, "values");
 	for (int m = 0; m < COMPARE_METRICS; m++)
-		if (applies(c, m))
+		if (compare_applies(c->kind, m))
 			put_change(w, compare_metric_name(m), &row->changes[m]);
 	json_object_end(w);
 	json_object_end(w);

@@ -26,9 +26,9 @@ const char *compare_metric_name(enum compare_metric m)
 	return names[m];
 }
 
-static bool is_of_spans(enum compare_metric m)
+bool compare_applies(enum query_kind kind, enum compare_metric m)
 {
-	return m <= COMPARE_MAX;
+	return query_is_about_samples(kind) ? m > COMPARE_MAX : m != COMPARE_SAMPLES;
 }
 
 static double quantile_of(enum compare_metric m)
@@ -160,7 +160,6 @@ static const char *path_text(struct compare_blocks *b, size_t node)
 static int make_row(struct comparison *c, size_t key, struct compare_row *row)
 {
 	struct compare_blocks *b = c->data;
-	bool samples = query_is_about_samples(b->kind);
 	const struct group *group =
 		&b->groups.items[b->by == COMPARE_FUNC ? key : b->nodes[key].group];
 	const struct change *total = &row->changes[COMPARE_TOTAL];
@@ -171,10 +170,10 @@ static int make_row(struct comparison *c, size_t key, struct compare_row *row)
 	if (!row->key)
 		return -ENOMEM;
 	for (int m = 0; m < COMPARE_METRICS; m++) {
-		if (samples ? is_of_spans(m) : m == COMPARE_SAMPLES)
-			row->changes[m] = (struct change){NAN, NAN, NAN, NAN, NAN, false, false};
-		else
+		if (compare_applies(b->kind, m))
 			row->changes[m] = compare_change(c, row, m, c->confidence);
+		else
+			row->changes[m] = (struct change){NAN, NAN, NAN, NAN, NAN, false, false};
 	}
 	row->significant = total->significant || row->changes[COMPARE_MEAN].significant;
 	row->weight = isnan(total->before) || isnan(total->after)

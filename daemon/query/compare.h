@@ -31,6 +31,8 @@ enum compare_metric {
 	COMPARE_METRICS,
 };
 const char *compare_metric_name(enum compare_metric m);
+/* Whether a comparison of that kind of data has this figure: samples are no calls. */
+bool compare_applies(enum query_kind kind, enum compare_metric m);
 
 enum { COMPARE_BEFORE, COMPARE_AFTER, COMPARE_SIDES };
 

@@ -10,16 +10,6 @@ void gate_result_release(struct gate_result *r)
 	*r = (struct gate_result){};
 }
 
-static bool is_about_samples(enum compare_metric m)
-{
-	return m == COMPARE_SAMPLES;
-}
-
-static bool is_about_calls(enum compare_metric m)
-{
-	return m <= COMPARE_MAX;
-}
-
 /* A figure that says something of single calls: it needs many of them to be worth anything. */
 static bool is_of_calls(enum compare_metric m)
 {
@@ -33,9 +23,7 @@ static int check_kind(const struct gate *g, const struct comparison *c, struct e
 	int r;
 
 	for (size_t i = 0; i < g->n_comparisons; i++) {
-		enum compare_metric m = g->comparisons[i].metric;
-
-		if (samples ? !is_about_calls(m) : !is_about_samples(m))
+		if (compare_applies(c->kind, g->comparisons[i].metric))
 			continue;
 		r = error_set(e, EINVAL, "BadArgument", "`%s` is about %s, and %s are compared",
 			      g->comparisons[i].text, samples ? "spans" : "samples",
