@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/answer_diff.h"
 
-#include <math.h>
-
 #include "varlink/params.h"
 
 static void put_int(struct json_writer *w, const char *key, uint64_t value)
@@ -64,43 +62,6 @@ void answer_diff_side(struct json_writer *w, const struct comparison *c, size_t 
 	put_int(w, "total_ns", c->sums[side].total_ns);
 }
 
-/* What a number or a duration is compared with is the whole of a side, not what there is a second.
- */
-static struct change shown(const struct gate_finding *f)
-{
-	const struct compare_sum *before = &f->row->sums[COMPARE_BEFORE];
-	const struct compare_sum *after = &f->row->sums[COMPARE_AFTER];
-	struct change c = f->change;
-
-	if (f->comparison->kind == GATE_CHANGE)
-		return c;
-	switch (f->comparison->metric) {
-	case COMPARE_CALLS:
-		c.before = (double)before->calls;
-		c.after = (double)after->calls;
-		break;
-	case COMPARE_ERRORS:
-		c.before = (double)before->errors;
-		c.after = (double)after->errors;
-		break;
-	case COMPARE_SAMPLES:
-		c.before = (double)before->samples;
-		c.after = (double)after->samples;
-		break;
-	case COMPARE_TOTAL:
-		c.before = (double)before->total_ns;
-		c.after = (double)after->total_ns;
-		break;
-	case COMPARE_SELF:
-		c.before = (double)before->self_ns;
-		c.after = (double)after->self_ns;
-		break;
-	default:
-		break;
-	}
-	return c;
-}
-
 static void put_finding(struct json_writer *w, const struct gate_finding *f)
 {
 	static const char *const verdicts[] = {[GATE_HOLDS] = "holds",
@@ -109,7 +70,6 @@ static void put_finding(struct json_writer *w, const struct gate_finding *f)
 	static const char *const reasons[] = {[GATE_NO_FUNCTION] = "no_function",
 					      [GATE_FEW_CALLS] = "few_calls",
 					      [GATE_FEW_WINDOWS] = "few_windows"};
-	struct change change;
 
 	json_object_begin(w, NULL);
 	json_string(w, "comparison", f->comparison->text);
@@ -122,8 +82,7 @@ static void put_finding(struct json_writer *w, const struct gate_finding *f)
 	if (f->row) {
 		json_string(w, "function", f->row->key);
 		json_string(w, "binary", f->row->binary);
-		change = shown(f);
-		put_change(w, "value", &change);
+		put_change(w, "value", &f->change);
 	}
 	json_object_end(w);
 }

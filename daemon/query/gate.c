@@ -51,8 +51,8 @@ static bool holds(enum gate_op op, double got, double wanted)
 	return false;
 }
 
-/* What a value without % is compared with: of rates, the whole of the side. */
-static double whole(const struct gate_finding *f, size_t side)
+/* What a value that is no change is compared with: of rates, the whole of the side. */
+static double whole(const struct gate_finding *f, size_t side, double otherwise)
 {
 	const struct compare_sum *sum = &f->row->sums[side];
 
@@ -68,7 +68,7 @@ static double whole(const struct gate_finding *f, size_t side)
 	case COMPARE_SELF:
 		return (double)sum->self_ns;
 	default:
-		return side == COMPARE_BEFORE ? f->change.before : f->change.after;
+		return otherwise;
 	}
 }
 
@@ -92,8 +92,9 @@ static void decide(struct gate_finding *f)
 	double got = f->change.change;
 
 	if (g->kind != GATE_CHANGE) {
-		f->verdict = holds(g->op, whole(f, COMPARE_AFTER), g->value) ? GATE_HOLDS
-									     : GATE_HOLDS_NOT;
+		f->change.before = whole(f, COMPARE_BEFORE, f->change.before);
+		f->change.after = whole(f, COMPARE_AFTER, f->change.after);
+		f->verdict = holds(g->op, f->change.after, g->value) ? GATE_HOLDS : GATE_HOLDS_NOT;
 		return;
 	}
 	if (!f->change.known) {

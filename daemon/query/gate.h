@@ -56,7 +56,7 @@ enum gate_reason {
 struct gate_finding {
 	const struct gate_comparison *comparison;
 	const struct compare_row *row; /* NULL: GATE_NO_FUNCTION */
-	struct change change;	       /* totals, calls, errors, samples: of the whole sides */
+	struct change change;	       /* of a value: totals, calls, … of the whole sides */
 	enum gate_verdict verdict;
 	enum gate_reason reason;
 	uint64_t have, need;

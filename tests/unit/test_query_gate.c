@@ -168,6 +168,8 @@ Test(query_gate, changes_must_be_significant_and_large_enough)
 Test(query_gate, values_are_those_after)
 {
 	_cleanup_(two_release) struct two t;
+	_cleanup_(gate_freep) struct gate *g = NULL;
+	_cleanup_(gate_result_release) struct gate_result r = {};
 
 	plant(&t);
 	expect(&t, "mean(f) > 1050us", GATE_HOLDS);
@@ -182,6 +184,10 @@ Test(query_gate, values_are_those_after)
 	expect(&t, "share(f) > 51% && share(f) < 54%", GATE_HOLDS);
 	expect(&t, "calls(o) < 1", GATE_HOLDS);
 	expect(&t, "calls(r) < 11", GATE_HOLDS);
+	/* What is shown of a finding is what was compared. */
+	verdict(&t, "calls(n) > 1", &g, &r);
+	cr_expect_float_eq(r.findings[0].change.before, 0, 0.1);
+	cr_expect_float_eq(r.findings[0].change.after, 120, 0.1);
 }
 
 Test(query_gate, what_cannot_be_judged)
