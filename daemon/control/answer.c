@@ -4,7 +4,7 @@
 #include "query/group.h"
 #include "varlink/params.h"
 
-static void put_int(struct json_writer *w, const char *key, uint64_t value)
+void answer_int(struct json_writer *w, const char *key, uint64_t value)
 {
 	json_u64(w, key, MIN(value, (uint64_t)PARAM_INT_MAX));
 }
@@ -35,20 +35,20 @@ static const char *kind_name(enum frame_kind kind)
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c)
 {
 	json_object_begin(w, key);
-	put_int(w, "spans_seen", c->spans_seen);
-	put_int(w, "spans_lost", c->spans_lost);
-	put_int(w, "samples_seen", c->samples_seen);
-	put_int(w, "samples_lost", c->samples_lost);
+	answer_int(w, "spans_seen", c->spans_seen);
+	answer_int(w, "spans_lost", c->spans_lost);
+	answer_int(w, "samples_seen", c->samples_seen);
+	answer_int(w, "samples_lost", c->samples_lost);
 	if (c->has_stacks) {
-		put_int(w, "samples_partial", c->samples_partial);
-		put_int(w, "samples_pointers", c->samples_pointers);
+		answer_int(w, "samples_partial", c->samples_partial);
+		answer_int(w, "samples_pointers", c->samples_pointers);
 	}
-	put_int(w, "throttled", c->throttled);
-	put_int(w, "windows", c->windows);
-	put_int(w, "windows_missing", c->windows_missing);
+	answer_int(w, "throttled", c->throttled);
+	answer_int(w, "windows", c->windows);
+	answer_int(w, "windows_missing", c->windows_missing);
 	if (c->has_raw) {
-		put_int(w, "raw_spans", c->raw_spans);
-		put_int(w, "raw_dropped", c->raw_dropped);
+		answer_int(w, "raw_spans", c->raw_spans);
+		answer_int(w, "raw_dropped", c->raw_dropped);
 	}
 	json_object_end(w);
 }
@@ -61,7 +61,7 @@ void answer_losses(struct json_writer *w, const char *key, const uint64_t losses
 			continue;
 		json_object_begin(w, NULL);
 		json_string(w, "kind", loss_name(i));
-		put_int(w, "count", losses[i]);
+		answer_int(w, "count", losses[i]);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -76,18 +76,18 @@ void answer_report_rows(struct json_writer *w, const char *key, const struct rep
 		json_object_begin(w, NULL);
 		json_string(w, "key", row->key ? row->key : "");
 		json_string(w, "binary", base_name(row->binary));
-		put_int(w, "calls", row->calls);
-		put_int(w, "errors", row->errors);
-		put_int(w, "total_ns", row->total_ns);
-		put_int(w, "self_ns", row->self_ns);
-		put_int(w, "avg_ns", row->avg_ns);
-		put_int(w, "p50_ns", row->p50_ns);
-		put_int(w, "p99_ns", row->p99_ns);
-		put_int(w, "max_ns", row->max_ns);
-		put_int(w, "samples", row->samples);
-		put_int(w, "self_samples", row->self_samples);
+		answer_int(w, "calls", row->calls);
+		answer_int(w, "errors", row->errors);
+		answer_int(w, "total_ns", row->total_ns);
+		answer_int(w, "self_ns", row->self_ns);
+		answer_int(w, "avg_ns", row->avg_ns);
+		answer_int(w, "p50_ns", row->p50_ns);
+		answer_int(w, "p99_ns", row->p99_ns);
+		answer_int(w, "max_ns", row->max_ns);
+		answer_int(w, "samples", row->samples);
+		answer_int(w, "self_samples", row->self_samples);
 		if (row->inlined_samples)
-			put_int(w, "inlined_samples", row->inlined_samples);
+			answer_int(w, "inlined_samples", row->inlined_samples);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -100,24 +100,24 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 		const struct graph_row *row = &g->rows[i];
 
 		json_object_begin(w, NULL);
-		put_int(w, "id", row->id);
-		put_int(w, "parent", row->parent);
-		put_int(w, "depth", row->depth);
+		answer_int(w, "id", row->id);
+		answer_int(w, "parent", row->parent);
+		answer_int(w, "depth", row->depth);
 		json_string(w, "func", row->func ? row->func : "");
 		json_string(w, "binary", base_name(row->binary));
 		json_string(w, "kind", kind_name(row->kind));
 		if (row->inlined)
 			json_bool(w, "inlined", true);
-		put_int(w, "calls", row->calls);
-		put_int(w, "errors", row->errors);
-		put_int(w, "total_ns", row->total_ns);
-		put_int(w, "self_ns", row->self_ns);
-		put_int(w, "avg_ns", row->avg_ns);
-		put_int(w, "p50_ns", row->p50_ns);
-		put_int(w, "p99_ns", row->p99_ns);
-		put_int(w, "max_ns", row->max_ns);
-		put_int(w, "samples", row->samples);
-		put_int(w, "self_samples", row->self_samples);
+		answer_int(w, "calls", row->calls);
+		answer_int(w, "errors", row->errors);
+		answer_int(w, "total_ns", row->total_ns);
+		answer_int(w, "self_ns", row->self_ns);
+		answer_int(w, "avg_ns", row->avg_ns);
+		answer_int(w, "p50_ns", row->p50_ns);
+		answer_int(w, "p99_ns", row->p99_ns);
+		answer_int(w, "max_ns", row->max_ns);
+		answer_int(w, "samples", row->samples);
+		answer_int(w, "self_samples", row->self_samples);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -127,7 +127,7 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 static void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container)
 {
 	if (ns_pid)
-		put_int(w, "ns_pid", ns_pid);
+		answer_int(w, "ns_pid", ns_pid);
 	if (container && *container)
 		json_string(w, "container", container);
 }
@@ -138,7 +138,7 @@ static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
 	const struct snapshot_process *process = &snapshot->processes[row->process];
 
 	json_object_begin(w, NULL);
-	put_int(w, "pid", process->pid);
+	answer_int(w, "pid", process->pid);
 	json_string(w, "comm", process->comm ? process->comm : "");
 	answer_place(w, process->ns_pid, process->container);
 	json_string(w, "thread", row->thread ? row->thread : "");
@@ -146,7 +146,7 @@ static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
 	for (size_t i = 0; i < row->n_frames; i++)
 		json_u64(w, NULL, row->frames[i]);
 	json_array_end(w);
-	put_int(w, "value", row->value);
+	answer_int(w, "value", row->value);
 	json_object_end(w);
 }
 
@@ -165,7 +165,7 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 		if (f->source)
 			json_string(w, "file", f->source);
 		if (f->line)
-			put_int(w, "line", f->line);
+			answer_int(w, "line", f->line);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -203,7 +203,7 @@ void answer_missing(struct json_writer *w, const char *key, const struct missing
 		json_object_begin(w, NULL);
 		json_string(w, "build_id", hex);
 		json_string(w, "path", row->path);
-		put_int(w, "samples", row->samples);
+		answer_int(w, "samples", row->samples);
 		json_string(w, "missing", missing_name(row->what));
 		json_object_end(w);
 	}
@@ -233,16 +233,16 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	const struct raw_span *span = &row->span;
 
 	json_object_begin(w, NULL);
-	put_int(w, "time_us", epoch_us(span->start_ns, options->monotonic_to_epoch_ns));
-	put_int(w, "duration_ns", span->duration_ns);
-	put_int(w, "self_ns", span->self_ns);
-	put_int(w, "pid", row->pid);
-	put_int(w, "tid", span->tid);
+	answer_int(w, "time_us", epoch_us(span->start_ns, options->monotonic_to_epoch_ns));
+	answer_int(w, "duration_ns", span->duration_ns);
+	answer_int(w, "self_ns", span->self_ns);
+	answer_int(w, "pid", row->pid);
+	answer_int(w, "tid", span->tid);
 	json_string(w, "comm", row->comm ? row->comm : "");
 	answer_place(w, row->ns_pid, row->container);
 	json_string(w, "name", row->name ? row->name : "");
 	json_string(w, "binary", base_name(row->binary));
-	put_int(w, "depth", span->depth);
+	answer_int(w, "depth", span->depth);
 	json_hex(w, "ret", span->ret);
 	json_object_begin(w, "args");
 	if (options->args && options->texts)

@@ -43,6 +43,8 @@ struct answer_span_options {
 	struct span_texts *texts;      /* writes calls, results, exceptions, stacks; NULL: not */
 };
 
+/* One number, or an element with key NULL. */
+void answer_int(struct json_writer *w, const char *key, uint64_t value);
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c);
 /* The kinds that were lost at all. Calls that filters left out are no loss. */
 void answer_losses(struct json_writer *w, const char *key, const uint64_t losses[LOSS_COUNTERS]);

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/answer_diff.h"
 
-#include "varlink/params.h"
-
-static void put_int(struct json_writer *w, const char *key, uint64_t value)
-{
-	json_u64(w, key, MIN(value, (uint64_t)PARAM_INT_MAX));
-}
+#include "control/answer.h"
 
 static void put_change(struct json_writer *w, const char *key, const struct change *c)
 {
@@ -30,12 +25,12 @@ static void put_row(struct json_writer *w, const struct comparison *c,
 	json_string(w, "key", row->key);
 	json_string(w, "binary", row->binary);
 	json_bool(w, "significant", row->significant);
-	put_int(w, "calls_before", before->calls);
-	put_int(w, "calls_after", after->calls);
-	put_int(w, "samples_before", before->samples);
-	put_int(w, "samples_after", after->samples);
-	put_int(w, "total_before_ns", before->total_ns);
-	put_int(w, "total_after_ns", after->total_ns);
+	answer_int(w, "calls_before", before->calls);
+	answer_int(w, "calls_after", after->calls);
+	answer_int(w, "samples_before", before->samples);
+	answer_int(w, "samples_after", after->samples);
+	answer_int(w, "total_before_ns", before->total_ns);
+	answer_int(w, "total_after_ns", after->total_ns);
 	json_object_begin(w, "values");
 	for (int m = 0; m < COMPARE_METRICS; m++)
 		if (compare_applies(c->kind, m))
@@ -50,16 +45,16 @@ void answer_diff_rows(struct json_writer *w, const struct comparison *c, size_t 
 	for (size_t i = 0; i < c->n_rows && (!limit || i < limit); i++)
 		put_row(w, c, &c->rows[i]);
 	json_array_end(w);
-	put_int(w, "total_rows", c->n_rows);
+	answer_int(w, "total_rows", c->n_rows);
 }
 
 void answer_diff_side(struct json_writer *w, const struct comparison *c, size_t side)
 {
 	json_double(w, "seconds", c->seconds[side]);
-	put_int(w, "blocks", c->blocks[side]);
-	put_int(w, "calls", c->sums[side].calls);
-	put_int(w, "samples", c->sums[side].samples);
-	put_int(w, "total_ns", c->sums[side].total_ns);
+	answer_int(w, "blocks", c->blocks[side]);
+	answer_int(w, "calls", c->sums[side].calls);
+	answer_int(w, "samples", c->sums[side].samples);
+	answer_int(w, "total_ns", c->sums[side].total_ns);
 }
 
 static void put_finding(struct json_writer *w, const struct gate_finding *f)
@@ -77,8 +72,8 @@ static void put_finding(struct json_writer *w, const struct gate_finding *f)
 	json_string(w, "verdict", verdicts[f->verdict]);
 	if (f->reason != GATE_DECIDED)
 		json_string(w, "reason", reasons[f->reason]);
-	put_int(w, "have", f->have);
-	put_int(w, "need", f->need);
+	answer_int(w, "have", f->have);
+	answer_int(w, "need", f->need);
 	if (f->row) {
 		json_string(w, "function", f->row->key);
 		json_string(w, "binary", f->row->binary);

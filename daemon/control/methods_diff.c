@@ -33,6 +33,8 @@ struct diff {
 	struct error error;
 };
 
+static const char *const side_names[COMPARE_SIDES] = {"before", "after"};
+
 static struct diff *diff_free(struct diff *d)
 {
 	if (!d)
@@ -71,7 +73,6 @@ static double covered(const struct diff *d, size_t side)
 /* True when what was lost might be what the gates are about. */
 static bool refuse(struct diff *d, struct json_writer *w)
 {
-	static const char *const names[] = {"before", "after"};
 	char text[160];
 
 	for (size_t i = 0; i < COMPARE_SIDES; i++) {
@@ -82,7 +83,7 @@ static bool refuse(struct diff *d, struct json_writer *w)
 		snprintf(text, sizeof(text),
 			 "only %.1f %% of what happened %s was seen, less than the %.4g %% of "
 			 "--min-coverage",
-			 100 * have, names[i], 100 * d->min_coverage);
+			 100 * have, side_names[i], 100 * d->min_coverage);
 		json_string(w, "refused", text);
 		return true;
 	}
@@ -116,7 +117,6 @@ static int answer_gates(struct diff *d, const struct comparison *c, struct json_
 
 static int answer(struct diff *d, struct json_writer *w)
 {
-	static const char *const names[] = {"before", "after"};
 	_cleanup_(comparison_freep) struct comparison *c = NULL;
 	int r = compare(d, d->by, &c);
 
@@ -124,15 +124,12 @@ static int answer(struct diff *d, struct json_writer *w)
 		return r;
 	answer_diff_rows(w, c, d->limit);
 	for (size_t i = 0; i < COMPARE_SIDES; i++) {
-		json_object_begin(w, names[i]);
+		json_object_begin(w, side_names[i]);
 		json_members(w, &d->sessions[i]);
 		answer_diff_side(w, c, i);
 		json_object_end(w);
 	}
-	json_string(w, "kind",
-		    d->kind == QUERY_SPAN  ? "span"
-		    : d->kind == QUERY_CPU ? "cpu"
-					   : "offcpu");
+	json_string(w, "kind", query_kind_text(d->kind));
 	json_double(w, "confidence", d->confidence);
 	json_double(w, "drift", d->drift);
 	json_string(w, "method", method_text);

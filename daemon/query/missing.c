@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "missing.h"
 
+#include "model/source_lines.h"
+
 enum { NO_ROW = UINT32_MAX };
 
 struct work {
@@ -23,11 +25,8 @@ static void work_release(struct work *w)
 /* Frames of ELF files that somebody else may know by the same build-id. */
 static bool is_of_file(const struct snapshot_frame *f)
 {
-	static const uint8_t unknown[BUILD_ID_LEN];
-
 	return f->kind == FRAME_USER && f->mapped && !f->inlined && f->file.flags == 0 &&
-	       f->file_path[0] == '/' && f->file_path[1] != '/' &&
-	       memcmp(f->file.build_id, unknown, BUILD_ID_LEN) != 0;
+	       source_lines_may_know(&f->file, f->file_path);
 }
 
 static int compare_files(const void *pa, const void *pb, void *arg)
