@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 
+#include "sonde/base/strbuf.h"
+
 /* A message is one line wherever it is shown, whatever the names in it contain. */
 static void flatten(char *s)
 {
@@ -35,6 +37,30 @@ void error_fix(struct error *e, const char *fmt, ...)
 	vsnprintf(e->fix, sizeof(e->fix), fmt, ap);
 	va_end(ap);
 	flatten(e->fix);
+}
+
+uint32_t error_column(const char *text, size_t at)
+{
+	uint32_t column = 1;
+
+	for (size_t i = 0; i < at && text[i]; i++)
+		if (((unsigned char)text[i + 1] & 0xc0) != 0x80)
+			column++;
+	return column;
+}
+
+int error_complain(struct error *e, const char *text, size_t at, const char *fmt, ...)
+{
+	_cleanup_(strbuf_release) struct strbuf b = {};
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	if (strbuf_error(&b) < 0)
+		return -ENOMEM;
+	return error_set(e, EINVAL, "BadCondition", "column %u: %s", error_column(text, at),
+			 b.data);
 }
 
 int error_exit_status(const char *name)

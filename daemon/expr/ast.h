@@ -86,13 +86,6 @@ struct expr {
 const char *field_name(enum field f);
 const char *op_text(enum op op);
 
-/* The column of a byte of the text: characters, from 1. */
-uint32_t expr_column(const char *text, uint32_t at);
-
-/* Sets a BadCondition that begins with the column of the byte `at` and returns -EINVAL. */
-int expr_complain(struct error *e, const char *text, uint32_t at, const char *fmt, ...)
-	_printf_(4, 5);
-
 /* The name nearest to a misspelt one, or NULL when none is near. */
 struct nearest {
 	const char *name;

@@ -16,7 +16,7 @@ int bind_complain(struct binder *b, const struct node *at, const char *fmt, ...)
 		message = NULL;
 		return -ENOMEM;
 	}
-	return expr_complain(b->e, b->x->text, at->begin, "%s", message);
+	return error_complain(b->e, b->x->text, at->begin, "%s", message);
 }
 
 const char *bind_slice(struct binder *b, const struct node *n)

@@ -1,32 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What messages about a condition have in common. */
-#include <stdarg.h>
-
 #include "expr/ast.h"
-#include "sonde/base/strbuf.h"
-
-uint32_t expr_column(const char *text, uint32_t at)
-{
-	uint32_t column = 1;
-
-	for (uint32_t i = 0; i < at && text[i]; i++)
-		if (((unsigned char)text[i + 1] & 0xc0) != 0x80)
-			column++;
-	return column;
-}
-
-int expr_complain(struct error *e, const char *text, uint32_t at, const char *fmt, ...)
-{
-	_cleanup_(strbuf_release) struct strbuf b = {};
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	if (strbuf_error(&b) < 0)
-		return -ENOMEM;
-	return error_set(e, EINVAL, "BadCondition", "column %u: %s", expr_column(text, at), b.data);
-}
 
 const char *field_name(enum field f)
 {

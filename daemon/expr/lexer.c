@@ -22,21 +22,21 @@ static int bad_number(struct lexer *lx, const struct token *t, const char *slice
 	int r;
 
 	if (slice[0] == '0' && (slice[1] == 'x' || slice[1] == 'X')) {
-		r = expr_complain(lx->e, lx->text, t->begin,
-				  "expected hexadecimal digits behind `0x`, found `%s`", slice);
+		r = error_complain(lx->e, lx->text, t->begin,
+				   "expected hexadecimal digits behind `0x`, found `%s`", slice);
 		error_fix(lx->e, "write for example `0x1f`");
 		return r;
 	}
 	if (unit[0] == '.' && !unit[1 + strspn(unit + 1, "0123456789")]) {
-		r = expr_complain(lx->e, lx->text, t->begin, "expected a whole number, found `%s`",
-				  slice);
+		r = error_complain(lx->e, lx->text, t->begin, "expected a whole number, found `%s`",
+				   slice);
 		error_fix(lx->e, "write `%.*s`, or a unit behind it, as in `%sms`", (int)digits,
 			  slice, slice);
 		return r;
 	}
 	if (unit[0] == '.')
 		unit += 1 + strspn(unit + 1, "0123456789");
-	r = expr_complain(
+	r = error_complain(
 		lx->e, lx->text, t->begin + (unit - slice),
 		"expected a unit, one of ns us ms s m h, or B KiB MiB GiB kB MB GB, found "
 		"`%s`",
@@ -60,8 +60,9 @@ static int bad_number(struct lexer *lx, const struct token *t, const char *slice
 static int too_large(struct lexer *lx, const struct token *t, const char *slice, const char *what,
 		     const char *limit)
 {
-	int r = expr_complain(lx->e, lx->text, t->begin,
-			      "expected %s that 64 bits can hold exactly, found `%s`", what, slice);
+	int r = error_complain(lx->e, lx->text, t->begin,
+			       "expected %s that 64 bits can hold exactly, found `%s`", what,
+			       slice);
 
 	error_fix(lx->e, "write at most `%s`", limit);
 	return r;
@@ -75,7 +76,7 @@ static int lex_plain_number(struct lexer *lx, struct token *t, const char *slice
 	    !slice[strspn(slice, "0123456789")]) {
 		size_t zeros = strspn(slice, "0");
 
-		r = expr_complain(
+		r = error_complain(
 			lx->e, lx->text, t->begin,
 			"expected a decimal or hexadecimal number, found `%s`, which begins "
 			"with 0",
@@ -106,8 +107,8 @@ static int lex_number(struct lexer *lx, struct token *t)
 	lx->at += len;
 	t->end = lx->at;
 	if (len >= sizeof(slice)) {
-		r = expr_complain(lx->e, lx->text, t->begin,
-				  "expected a number, found %zu characters", len);
+		r = error_complain(lx->e, lx->text, t->begin,
+				   "expected a number, found %zu characters", len);
 		error_fix(lx->e, "write a number of at most 64 bits");
 		return r;
 	}
@@ -133,8 +134,8 @@ static int lex_number(struct lexer *lx, struct token *t)
 
 static int unfinished(struct lexer *lx, uint32_t at, const char *what, char quote)
 {
-	int r = expr_complain(lx->e, lx->text, at,
-			      "expected %c at the end of the %s that begins here", quote, what);
+	int r = error_complain(lx->e, lx->text, at,
+			       "expected %c at the end of the %s that begins here", quote, what);
 
 	error_fix(lx->e, "write `%c` where it ends", quote);
 	return r;
@@ -202,8 +203,9 @@ static int lex_regex(struct lexer *lx, struct token *t)
 	lx->at = p - lx->text;
 	t->end = lx->at;
 	if (is_word(*p)) {
-		int r = expr_complain(lx->e, lx->text, lx->at,
-				      "expected the end of the regular expression, found `%c`", *p);
+		int r = error_complain(lx->e, lx->text, lx->at,
+				       "expected the end of the regular expression, found `%c`",
+				       *p);
 
 		error_fix(lx->e, "write `/…/`, or `/…/i` to match letters of either case");
 		return r;
@@ -274,7 +276,8 @@ static int lex_operator(struct lexer *lx, struct token *t)
 
 		if (!startswith(at, w) || (w[1] == '\0' && (at[1] == '=' || at[1] == '~')))
 			continue;
-		r = expr_complain(lx->e, lx->text, t->begin, "expected an operator, found `%s`", w);
+		r = error_complain(lx->e, lx->text, t->begin, "expected an operator, found `%s`",
+				   w);
 		error_fix(lx->e, "write `%s`", foreign[i].right);
 		return r;
 	}
@@ -294,10 +297,10 @@ static int lex_operator(struct lexer *lx, struct token *t)
 		t->end = lx->at += strlen(operators[i].text);
 		return 0;
 	}
-	r = expr_complain(lx->e, lx->text, t->begin,
-			  "expected a field, a value or an operator, found "
-			  "`%.*s`",
-			  (unsigned char)*at < 0x80 ? 1 : (int)strcspn(at, " \t\n"), at);
+	r = error_complain(lx->e, lx->text, t->begin,
+			   "expected a field, a value or an operator, found "
+			   "`%.*s`",
+			   (unsigned char)*at < 0x80 ? 1 : (int)strcspn(at, " \t\n"), at);
 	error_fix(lx->e, *at == '$' || *at == '@' ? "write the name alone"
 			 : *at == ';'		  ? "write `&&` between two conditions"
 			 : *at == '`'		  ? "write texts as `\"text\"`"

@@ -31,9 +31,9 @@ static int parse_parentheses(struct parser *p, struct node **ret)
 	if (r < 0)
 		return r;
 	if (p->token.kind != TOKEN_CLOSE) {
-		r = expr_complain(p->e, p->x->text, p->token.begin,
-				  "expected `)` for the `(` of column %u, found %s",
-				  expr_column(p->x->text, begin), parser_found(p));
+		r = error_complain(p->e, p->x->text, p->token.begin,
+				   "expected `)` for the `(` of column %u, found %s",
+				   error_column(p->x->text, begin), parser_found(p));
 		error_fix(p->e, p->token.kind == TOKEN_COMMA
 					? "write `in` before a list: `pid in (1, 2)`"
 					: "write `)` where the parentheses end");

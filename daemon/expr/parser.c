@@ -20,8 +20,8 @@ const char *parser_found(struct parser *p)
 
 int parser_expected(struct parser *p, const char *what)
 {
-	return expr_complain(p->e, p->x->text, p->token.begin, "expected %s, found %s", what,
-			     parser_found(p));
+	return error_complain(p->e, p->x->text, p->token.begin, "expected %s, found %s", what,
+			      parser_found(p));
 }
 
 bool parser_at_word(const struct parser *p, const char *word)
@@ -37,8 +37,8 @@ struct node *parser_node(struct parser *p, enum node_kind kind)
 	struct node *n;
 
 	if (++p->x->n_nodes > EXPR_MAX_NODES) {
-		expr_complain(p->e, p->x->text, p->token.begin,
-			      "expected at most %d fields, values and operators", EXPR_MAX_NODES);
+		error_complain(p->e, p->x->text, p->token.begin,
+			       "expected at most %d fields, values and operators", EXPR_MAX_NODES);
 		error_fix(p->e,
 			  "write a shorter condition; `in (a, b)` and globs say much in little");
 		return NULL;
@@ -65,9 +65,9 @@ int parser_enter(struct parser *p)
 		p->depth++;
 		return 0;
 	}
-	r = expr_complain(p->e, p->x->text, p->token.begin,
-			  "expected at most %d parentheses and signs inside each other",
-			  EXPR_MAX_DEPTH);
+	r = error_complain(p->e, p->x->text, p->token.begin,
+			   "expected at most %d parentheses and signs inside each other",
+			   EXPR_MAX_DEPTH);
 	error_fix(p->e, "leave out parentheses that change nothing");
 	return r;
 }
@@ -227,9 +227,9 @@ int expr_parse(const char *text, struct expr **ret, struct error *e)
 	if (!x)
 		return -ENOMEM;
 	if (strlen(text) > EXPR_MAX_LEN) {
-		r = expr_complain(e, text, EXPR_MAX_LEN,
-				  "expected at most %d characters, found %zu", EXPR_MAX_LEN,
-				  strlen(text));
+		r = error_complain(e, text, EXPR_MAX_LEN,
+				   "expected at most %d characters, found %zu", EXPR_MAX_LEN,
+				   strlen(text));
 		error_fix(e, "write a shorter condition");
 		return r;
 	}

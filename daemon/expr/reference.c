@@ -15,8 +15,8 @@ struct path {
 static int add_step(struct parser *p, struct path *path, const char *member, uint64_t index)
 {
 	if (path->n == MAX_STEPS) {
-		int r = expr_complain(p->e, p->x->text, p->token.begin,
-				      "expected at most %d names in a path", MAX_STEPS);
+		int r = error_complain(p->e, p->x->text, p->token.begin,
+				       "expected at most %d names in a path", MAX_STEPS);
 
 		error_fix(p->e, "leave `%s` out", parser_found(p));
 		return r;
@@ -31,8 +31,9 @@ static int parse_member(struct parser *p, struct path *path, const char *below)
 	int r;
 
 	if (p->token.kind != TOKEN_WORD && p->token.kind != TOKEN_IN) {
-		r = expr_complain(p->e, p->x->text, p->token.begin,
-				  "expected a name behind `%s.`, found %s", below, parser_found(p));
+		r = error_complain(p->e, p->x->text, p->token.begin,
+				   "expected a name behind `%s.`, found %s", below,
+				   parser_found(p));
 		if (p->token.kind == TOKEN_NUMBER && path->n)
 			error_fix(p->e, "write `[%llu]` without the `.` for an element",
 				  (unsigned long long)p->token.value);
@@ -161,7 +162,7 @@ static int parse_plain(struct parser *p, bool str, struct expr_ref **ret)
 {
 	const char *word = p->x->text + p->token.begin;
 	size_t len = p->token.end - p->token.begin;
-	struct expr_ref ref = {.str = str, .column = expr_column(p->x->text, p->token.begin)};
+	struct expr_ref ref = {.str = str, .column = error_column(p->x->text, p->token.begin)};
 	struct path path = {};
 	int r;
 
@@ -174,9 +175,9 @@ static int parse_plain(struct parser *p, bool str, struct expr_ref **ret)
 			ref.index = ref.index * 10 + (uint32_t)(word[i] - '0') % 10;
 		/* Functions have fewer of them than static probes: see who explains them. */
 		if (digits > 2 || (digits == 2 && word[3] == '0') || ref.index >= EXPR_MAX_ARGS) {
-			r = expr_complain(p->e, p->x->text, p->token.begin,
-					  "expected an argument register, found `%.*s`", (int)len,
-					  word);
+			r = error_complain(p->e, p->x->text, p->token.begin,
+					   "expected an argument register, found `%.*s`", (int)len,
+					   word);
 			error_fix(p->e,
 				  "write one of `arg0` to `arg%d`, or the argument's name as in "
 				  "`args.len`",
@@ -226,7 +227,7 @@ static int parse_str(struct parser *p, struct expr_ref **ret)
 	}
 	if (r < 0)
 		return r;
-	(*ret)->column = expr_column(p->x->text, begin);
+	(*ret)->column = error_column(p->x->text, begin);
 	if (p->token.kind != TOKEN_CLOSE) {
 		r = parser_expected(p, "`)` behind the argument of `str`");
 		error_fix(p->e, "write `%s`", (*ret)->text);
@@ -265,9 +266,9 @@ static int parse_length(struct parser *p, struct expr_ref *ref)
 	if (r < 0)
 		return r;
 	if (length->kind == EXPR_REF_RET || length->n_steps > (length->kind == EXPR_REF_ARG)) {
-		r = expr_complain(p->e, p->x->text, length->column - 1,
-				  "expected an argument that is the length, found `%s`",
-				  length->text);
+		r = error_complain(p->e, p->x->text, length->column - 1,
+				   "expected an argument that is the length, found `%s`",
+				   length->text);
 		error_fix(p->e, "write a number, or an argument itself, as in "
 				"`buf(args.data, args.len)`");
 		return r;
@@ -296,7 +297,7 @@ static int parse_buf(struct parser *p, struct expr_ref **ret)
 		return r;
 	ref = *plain;
 	ref.str = ref.buf = true;
-	ref.column = expr_column(p->x->text, begin);
+	ref.column = error_column(p->x->text, begin);
 	if (p->token.kind != TOKEN_COMMA)
 		return buf_expected(p, "`,` and a length");
 	r = parser_advance(p);
@@ -387,7 +388,7 @@ int expr_ref_parse(const char *text, struct expr_ref **ret, struct error *e)
 	if (!x)
 		return -ENOMEM;
 	if (strlen(text) > EXPR_MAX_LEN) {
-		r = expr_complain(e, "", 0, "expected at most %d characters", EXPR_MAX_LEN);
+		r = error_complain(e, "", 0, "expected at most %d characters", EXPR_MAX_LEN);
 		error_fix(e, "write one argument, as in `args.len`");
 		return r;
 	}

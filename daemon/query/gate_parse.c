@@ -3,10 +3,8 @@
 
 #include <ctype.h>
 #include <math.h>
-#include <stdarg.h>
 
 #include "sonde/base/format.h"
-#include "sonde/base/strbuf.h"
 
 enum { MAX_DEPTH = 64, MAX_TEXT = 4096 };
 
@@ -19,32 +17,6 @@ struct parser {
 	struct gate *gate;
 	struct error *e;
 };
-
-/* In characters, from 1 on. */
-static unsigned int column_of(const char *text, size_t at)
-{
-	unsigned int column = 1;
-
-	for (size_t i = 0; i < at && text[i]; i++)
-		if (((unsigned char)text[i + 1] & 0xc0) != 0x80)
-			column++;
-	return column;
-}
-
-static int complain(struct parser *p, size_t at, const char *fmt, ...) _printf_(3, 4);
-static int complain(struct parser *p, size_t at, const char *fmt, ...)
-{
-	_cleanup_(strbuf_release) struct strbuf b = {};
-	va_list ap;
-
-	va_start(ap, fmt);
-	strbuf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	if (strbuf_error(&b) < 0)
-		return -ENOMEM;
-	return error_set(p->e, EINVAL, "BadCondition", "column %u: %s", column_of(p->text, at),
-			 b.data);
-}
 
 static void skip_space(struct parser *p)
 {
@@ -101,7 +73,7 @@ static int unknown_metric(struct parser *p, const char *word, size_t len)
 		{"count", "calls"}, {"time", "total"},	 {"maximum", "max"},
 	};
 	char buf[72];
-	int r = complain(p, p->at, "expected a metric, found %s", found(p, buf));
+	int r = error_complain(p->e, p->text, p->at, "expected a metric, found %s", found(p, buf));
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (len == strlen(others[i][0]) && !strncasecmp(word, others[i][0], len)) {
@@ -139,7 +111,8 @@ static int parse_glob(struct parser *p, const char *metric, char **ret)
 	int r;
 
 	if (!take(p, "(")) {
-		r = complain(p, p->at, "expected `(` behind `%s`, found %s", metric, found(p, buf));
+		r = error_complain(p->e, p->text, p->at, "expected `(` behind `%s`, found %s",
+				   metric, found(p, buf));
 		error_fix(p->e, "write `%s(FUNCTION)`", metric);
 		return r;
 	}
@@ -152,7 +125,8 @@ static int parse_glob(struct parser *p, const char *metric, char **ret)
 			break;
 	}
 	if (!p->text[end]) {
-		r = complain(p, open, "expected `)` at the end of the function's name");
+		r = error_complain(p->e, p->text, open,
+				   "expected `)` at the end of the function's name");
 		error_fix(p->e, "write `%s(FUNCTION)`", metric);
 		return r;
 	}
@@ -160,7 +134,8 @@ static int parse_glob(struct parser *p, const char *metric, char **ret)
 	while (end > begin && isspace((unsigned char)p->text[end - 1]))
 		end--;
 	if (end == begin) {
-		r = complain(p, begin, "expected the name of a function, found `)`");
+		r = error_complain(p->e, p->text, begin,
+				   "expected the name of a function, found `)`");
 		error_fix(p->e, "write `%s(*)` for all functions", metric);
 		return r;
 	}
@@ -185,7 +160,8 @@ static int parse_op(struct parser *p, enum gate_op *ret)
 			*ret = order[i];
 			return 0;
 		}
-	r = complain(p, p->at, "expected one of > >= < <=, found %s", found(p, buf));
+	r = error_complain(p->e, p->text, p->at, "expected one of > >= < <=, found %s",
+			   found(p, buf));
 	error_fix(p->e, p->text[p->at] == '=' || p->text[p->at] == '!'
 				? "write `>=` or `<=`: measured values are hardly ever equal"
 				: "write for example `> +5%%`");
@@ -207,11 +183,12 @@ static int wrong_value(struct parser *p, size_t at, enum compare_metric m, const
 		       const char *slice, const char *number)
 {
 	const char *name = compare_metric_name(m);
-	int r = complain(p, at, "expected %s or a change to compare with `%s`, found %s`%s`",
-			 is_duration(m) ? "a duration"
-			 : is_share(m)	? "a percentage"
-					: "a number",
-			 name, what, slice);
+	int r = error_complain(p->e, p->text, at,
+			       "expected %s or a change to compare with `%s`, found %s`%s`",
+			       is_duration(m) ? "a duration"
+			       : is_share(m)  ? "a percentage"
+					      : "a number",
+			       name, what, slice);
 
 	if (is_duration(m))
 		error_fix(p->e, "write `%sms`, or `+%s%%`", number, number);
@@ -284,7 +261,7 @@ static int parse_value(struct parser *p, struct gate_comparison *c)
 	p->at += sign != 0;
 	len = strcspn(p->text + p->at, " \t\n\r\v\f()|&<>!=");
 	if (!len || len >= sizeof(slice)) {
-		r = complain(p, at, "expected a value, found %s", found(p, buf));
+		r = error_complain(p->e, p->text, at, "expected a value, found %s", found(p, buf));
 		error_fix(p->e, is_duration(c->metric) ? "write for example `+5%%` or `20ms`"
 						       : "write for example `+5%%`");
 		return r;
@@ -354,8 +331,9 @@ static int parse_brackets(struct parser *p, uint32_t *ret)
 
 	if (r < 0 || take(p, ")"))
 		return r;
-	r = complain(p, p->at, "expected `)`, found %s", found(p, buf));
-	error_fix(p->e, "write `)` where the bracket of column %u ends", column_of(p->text, begin));
+	r = error_complain(p->e, p->text, p->at, "expected `)`, found %s", found(p, buf));
+	error_fix(p->e, "write `)` where the bracket of column %u ends",
+		  error_column(p->text, begin));
 	return r;
 }
 
@@ -366,8 +344,9 @@ static int parse_unary(struct parser *p, uint32_t *ret)
 
 	skip_space(p);
 	if (p->depth >= MAX_DEPTH) {
-		r = complain(p, p->at, "expected at most %d brackets and `!` in one another",
-			     MAX_DEPTH);
+		r = error_complain(p->e, p->text, p->at,
+				   "expected at most %d brackets and `!` in one another",
+				   MAX_DEPTH);
 		error_fix(p->e, "leave out what is not needed, or give several conditions");
 		return r;
 	}
@@ -420,7 +399,7 @@ static int parse_all(struct parser *p)
 	int r;
 
 	if (strlen(p->text) > MAX_TEXT) {
-		r = complain(p, MAX_TEXT, "expected at most %d bytes", MAX_TEXT);
+		r = error_complain(p->e, p->text, MAX_TEXT, "expected at most %d bytes", MAX_TEXT);
 		error_fix(p->e, "give several conditions");
 		return r;
 	}
@@ -430,7 +409,8 @@ static int parse_all(struct parser *p)
 	skip_space(p);
 	if (!p->text[p->at])
 		return 0;
-	r = complain(p, p->at, "expected `||`, `&&` or the end, found %s", found(p, buf));
+	r = error_complain(p->e, p->text, p->at, "expected `||`, `&&` or the end, found %s",
+			   found(p, buf));
 	error_fix(p->e, p->text[p->at] == '|'	? "write `||`"
 			: p->text[p->at] == '&' ? "write `&&`"
 			: p->text[p->at] == ')' ? "leave it out"

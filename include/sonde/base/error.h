@@ -40,6 +40,13 @@ int error_set(struct error *e, int code, const char *name, const char *fmt, ...)
 	})
 void error_fix(struct error *e, const char *fmt, ...) _printf_(2, 3);
 
+/* The column of a byte of the text: characters, from 1. */
+uint32_t error_column(const char *text, size_t at);
+/* Sets a BadCondition that begins with the column of the byte `at`. -EINVAL, or -ENOMEM with
+ * nothing set. */
+int error_complain(struct error *e, const char *text, size_t at, const char *fmt, ...)
+	_printf_(4, 5);
+
 /* The exit status that belongs to an error name, from error.def; EXIT_FAILED when unknown. */
 int error_exit_status(const char *name);
 
