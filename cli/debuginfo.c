@@ -19,7 +19,6 @@ struct fetching {
 	struct cli *cli;
 	struct fetch_store *store;
 	struct fetch_client *client;
-	struct strbuf fetched; /* build-ids, each with a comma behind it */
 	struct debuginfo_result *result;
 	const struct debuginfo_limits *limits;
 	uint64_t deadline_ns;
@@ -31,7 +30,6 @@ static void fetching_release(struct fetching *f)
 {
 	fetch_client_free(f->client);
 	fetch_store_free(f->store);
-	strbuf_release(&f->fetched);
 }
 
 static void on_progress(void *arg, uint64_t bytes, uint64_t total)
@@ -120,7 +118,6 @@ static const char *note_result(struct fetching *f, int r, uint64_t size, const s
 		output_note(o, "sonde: %s: fetched %s", f->label, format_size(text, size));
 		return "fetched";
 	case -ENOENT:
-		f->result->not_found++;
 		output_note(o, "sonde: %s: no server has debug information for it", f->label);
 		return "not_found";
 	case -EFBIG:
@@ -161,10 +158,8 @@ static int fetch_file(struct fetching *f, struct cJSON *file)
 	result = note_result(f, r, size, &e);
 	if (!cJSON_AddStringToObject(file, "result", result))
 		return -ENOMEM;
-	if (r == 0) {
-		strbuf_printf(&f->fetched, "%s,", build_id);
+	if (r == 0)
 		fetch_supplement(f, supplement);
-	}
 	if (r == -EINTR) {
 		f->cli->exit_status = EXIT_INTERRUPTED;
 		return error_set(&f->cli->error, EINTR, "Interrupted",
@@ -175,21 +170,21 @@ static int fetch_file(struct fetching *f, struct cJSON *file)
 	return r == -EHOSTUNREACH || r == -ENOSPC ? r : 0;
 }
 
-static int tell_daemon(struct fetching *f, struct connection *c, struct error *e)
+/* Of all that is missing, what note_result() says was fetched. */
+static int tell_daemon(struct connection *c, reply_t *missing, struct error *e)
 {
 	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	struct json_writer w;
-	char *rest = f->fetched.data, *word;
 	int r;
 
-	if (!f->fetched.len)
-		return 0;
 	request_begin(&w, &params);
 	json_array_begin(&w, "build_ids");
-	while ((word = strsep(&rest, ",")))
-		if (*word)
-			json_string(&w, NULL, word);
+	reply_foreach(file, missing, "files")
+	{
+		if (streq(reply_str(file, "result"), "fetched"))
+			json_string(&w, NULL, reply_str(file, "build_id"));
+	}
 	json_array_end(&w);
 	r = request_end(&w, e);
 	return r < 0 ? r : connection_call(c, "ForgetSymbols", params.data, &reply, e);
@@ -227,7 +222,7 @@ int debuginfo_fetch(struct cli *cli, struct connection *c, struct cJSON *missing
 	struct error told = {0};
 	struct cJSON *file;
 	size_t removed = 0;
-	int r = 0, x;
+	int r = 0, x = 0;
 
 	*ret = (struct debuginfo_result){0};
 	cJSON_ArrayForEach(file, cJSON_GetObjectItemCaseSensitive(missing, "files"))
@@ -245,7 +240,8 @@ int debuginfo_fetch(struct cli *cli, struct connection *c, struct cJSON *missing
 	if (f.store && ret->fetched > 0 &&
 	    fetch_store_trim(f.store, limits->cache_bytes, &removed) >= 0 && removed > 0)
 		output_note(cli->output, "sonde: %zu of the oldest fetched files removed", removed);
-	x = tell_daemon(&f, c, &told);
+	if (ret->fetched > 0)
+		x = tell_daemon(c, missing, &told);
 	if (x < 0 && r >= 0)
 		cli->error = told;
 	return r < 0 ? r : x;

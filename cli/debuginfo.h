@@ -22,7 +22,7 @@ struct debuginfo_limits {
 
 struct debuginfo_result {
 	size_t wanted, fetched;
-	size_t not_found, too_large, refused, failed; /* the rest was not tried */
+	size_t too_large, refused, failed; /* the rest no server has, or it was not tried */
 	uint64_t bytes;
 };
 
