@@ -71,28 +71,16 @@ static void notes(struct cli *cli, reply_t *reply)
 	coverage_note(o, reply);
 }
 
-static int ask_about(struct cli *cli, struct connection *c, const char *kind, struct cJSON **ret)
-{
-	_cleanup_(strbuf_release) struct strbuf params = {0};
-	struct json_writer w;
-	int r;
-
-	request_begin(&w, &params);
-	request_query_of(&w, cli->options, kind);
-	r = request_end(&w, &cli->error);
-	return r < 0 ? r : connection_call(c, "MissingDebugInfo", params.data, ret, &cli->error);
-}
-
 static int ask(struct cli *cli, struct connection *c, struct cJSON **ret)
 {
 	const struct options *o = cli->options;
 	struct cJSON *files;
-	int r = ask_about(cli, c, o->kind ? o->kind : "cpu", ret);
+	int r = debuginfo_missing(cli, c, o->kind ? o->kind : "cpu", ret);
 
 	if (r >= 0 && !o->kind && !reply_u64(*ret, "total_samples")) {
 		message_free_json(*ret);
 		*ret = NULL;
-		r = ask_about(cli, c, "offcpu", ret);
+		r = debuginfo_missing(cli, c, "offcpu", ret);
 	}
 	if (r < 0 || !o->count.set)
 		return r;

@@ -15,6 +15,18 @@
 
 enum { EXIT_INTERRUPTED = 130 };
 
+int debuginfo_missing(struct cli *cli, struct connection *c, const char *kind, struct cJSON **ret)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_query_of(&w, cli->options, kind);
+	r = request_end(&w, &cli->error);
+	return r < 0 ? r : connection_call(c, "MissingDebugInfo", params.data, ret, &cli->error);
+}
+
 struct fetching {
 	struct cli *cli;
 	struct fetch_store *store;
@@ -258,18 +270,6 @@ static bool is_switched_on(const struct options *o)
 	return o->debuginfod;
 }
 
-static int ask_what_is_missing(struct cli *cli, struct connection *c, struct cJSON **ret)
-{
-	_cleanup_(strbuf_release) struct strbuf params = {0};
-	struct json_writer w;
-	int r;
-
-	request_begin(&w, &params);
-	request_query(&w, cli->options);
-	r = request_end(&w, &cli->error);
-	return r < 0 ? r : connection_call(c, "MissingDebugInfo", params.data, ret, &cli->error);
-}
-
 int debuginfo_prepare(struct cli *cli, struct connection *c)
 {
 	static const struct debuginfo_limits limits = DEBUGINFO_LIMITS;
@@ -286,7 +286,7 @@ int debuginfo_prepare(struct cli *cli, struct connection *c)
 				    "sonde: $DEBUGINFOD_URLS is not set: nothing is fetched");
 		return 0;
 	}
-	r = ask_what_is_missing(cli, c, &missing);
+	r = debuginfo_missing(cli, c, cli->options->kind, &missing);
 	if (r >= 0)
 		r = debuginfo_fetch(cli, c, missing, urls, &limits, false, &result);
 	if (r >= 0 || r == -EINTR || r == -EPIPE)

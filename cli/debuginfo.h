@@ -26,6 +26,9 @@ struct debuginfo_result {
 	uint64_t bytes;
 };
 
+/* What is missing for the samples of a kind, NULL for that of the query: MissingDebugInfo. */
+int debuginfo_missing(struct cli *cli, struct connection *c, const char *kind, struct cJSON **ret);
+
 /*
  * Downloads what a reply of MissingDebugInfo says is missing from urls, and has the daemon use it.
  * Each file of the reply gets a member "result". again: ask for what no server had lately, too,
