@@ -130,13 +130,7 @@ static void write_params(struct json_writer *w, const struct options *o)
 
 	if (o->follow && !limit && !o->since.set)
 		limit = DEFAULT_BEFORE;
-	request_query(w, o);
-	if (o->min_duration.set)
-		json_u64(w, "min_duration_ns", o->min_duration.value);
-	if (o->name)
-		json_string(w, "name", o->name);
-	if (o->errors)
-		json_bool(w, "errors_only", true);
+	request_spans(w, o);
 	if (o->sort)
 		json_string(w, "sort", o->sort);
 	if (limit)

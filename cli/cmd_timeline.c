@@ -28,13 +28,7 @@ static int ask(struct timeline *t, const struct options *o, uint64_t from_us, ui
 	int r;
 
 	request_begin(&w, &params);
-	request_query(&w, o);
-	if (o->min_duration.set)
-		json_u64(&w, "min_duration_ns", o->min_duration.value);
-	if (o->name)
-		json_string(&w, "name", o->name);
-	if (o->errors)
-		json_bool(&w, "errors_only", true);
+	request_spans(&w, o);
 	json_string(&w, "sort", "oldest");
 	json_u64(&w, "limit", limit);
 	if (from_us)

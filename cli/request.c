@@ -184,3 +184,12 @@ void request_query(struct json_writer *w, const struct options *o)
 {
 	request_query_of(w, o, o->kind);
 }
+
+void request_spans(struct json_writer *w, const struct options *o)
+{
+	request_query(w, o);
+	write_number(w, "min_duration_ns", &o->min_duration);
+	if (o->name)
+		json_string(w, "name", o->name);
+	write_flag(w, "errors_only", o->errors);
+}

@@ -17,11 +17,13 @@ int request_end(struct json_writer *w, struct error *e); /* 0, -ENOMEM */
 /* "options": SessionOptions. command may be NULL. */
 void request_session_options(struct json_writer *w, const struct options *o,
 			     const struct command *command);
-/* "query": Query. */
 /* The members where, begin and stack_if: those that were given. */
 void request_conditions(struct json_writer *w, const struct options *o);
+/* "query": Query. */
 void request_query(struct json_writer *w, const struct options *o);
 /* The same of that kind, whatever the options say. */
 void request_query_of(struct json_writer *w, const struct options *o, const char *kind);
+/* The query, and which raw spans of it: members of Spans. */
+void request_spans(struct json_writer *w, const struct options *o);
 
 #endif
