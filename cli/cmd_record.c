@@ -125,8 +125,8 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 /* Of what has been: nothing is collected, the daemon writes what its history has. */
 static int check_past(const struct options *o, struct error *e)
 {
-	if (o->n_operands || o->command || o->n_pids || o->comm || o->uid.set || o->all ||
-	    o->cgroup || o->container || o->frequency.set || o->off_cpu || o->duration.set)
+	if (o->n_operands || request_names_whom(o) || o->frequency.set || o->off_cpu ||
+	    o->duration.set)
 		return usage_error(o, e,
 				   "with --since and --until the recording is a part of the "
 				   "history: of the session that --session names, or of the "

@@ -8,7 +8,7 @@ static bool selects(const struct options *o)
 	return o->n_pids || o->comm || o->uid.set || o->cgroup || o->container;
 }
 
-static bool names_whom(const struct options *o)
+bool request_names_whom(const struct options *o)
 {
 	return selects(o) || o->all || o->command;
 }
@@ -41,7 +41,7 @@ int request_check(const struct options *o, struct error *e)
 		return usage_error(o, e, "say what to probe: a SPEC such as 'parse_*'%s",
 				   samples ? ", -F HZ for CPU samples, or --off-cpu" : "");
 	}
-	if ((frequency(o) || o->off_cpu) && !names_whom(o))
+	if ((frequency(o) || o->off_cpu) && !request_names_whom(o))
 		return usage_error(
 			o, e,
 			"say whom to sample: -p PID, -c NAME, --uid USER, --cgroup GLOB, "

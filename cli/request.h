@@ -10,6 +10,9 @@
 /* Do the selectors and specifications say something that can be asked? 0, or a usage error. */
 int request_check(const struct options *o, struct error *e);
 
+/* Do the options say which processes: all, some of them, or those of a command? */
+bool request_names_whom(const struct options *o);
+
 /* Begins the parameters: the caller adds its own and calls request_end(). */
 void request_begin(struct json_writer *w, struct strbuf *out);
 int request_end(struct json_writer *w, struct error *e); /* 0, -ENOMEM */
