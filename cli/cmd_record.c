@@ -74,18 +74,25 @@ static int stop(struct cli *cli, struct connection *c, struct watch *w, reply_t 
 	return r;
 }
 
+/* As JSON, where that is asked for. */
+static void write_document(struct output *o, reply_t *reply, const char *path)
+{
+	struct json_writer *w = output_document(o);
+
+	if (!w)
+		return;
+	json_string(w, "path", path);
+	reply_write_members(w, reply, NULL, NULL);
+	output_document_end(o);
+}
+
 static void show(struct cli *cli, reply_t *reply, const char *path, const char *shown)
 {
 	_cleanup_(strbuf_release) struct strbuf line = {0};
 	reply_t *session = reply_get(reply, "session");
-	struct json_writer *w = output_document(cli->output);
 	char buf[FORMAT_MAX];
 
-	if (w) {
-		json_string(w, "path", path);
-		reply_write_members(w, reply, NULL, NULL);
-		output_document_end(cli->output);
-	}
+	write_document(cli->output, reply, path);
 	text_counted(&line, reply_u64(session, "spans"), "span");
 	strbuf_puts(&line, ", ");
 	text_counted(&line, reply_u64(session, "samples"), "sample");
@@ -141,7 +148,7 @@ static int record_past(struct cli *cli, const char *path)
 	const struct options *o = cli->options;
 	const char *shown = o->output ? o->output : DEFAULT_FILE;
 	char buf[FORMAT_MAX];
-	struct json_writer w, *document;
+	struct json_writer w;
 	int r;
 
 	request_begin(&w, &params);
@@ -152,12 +159,7 @@ static int record_past(struct cli *cli, const char *path)
 		r = query_call(cli, "RecordPast", params.data, &reply);
 	if (r < 0)
 		return r;
-	document = output_document(cli->output);
-	if (document) {
-		json_string(document, "path", path);
-		reply_write_members(document, reply, NULL, NULL);
-		output_document_end(cli->output);
-	}
+	write_document(cli->output, reply, path);
 	text_counted(&line, reply_u64(reply, "windows"), "window");
 	strbuf_puts(&line, ", ");
 	text_counted(&line, reply_u64(reply, "samples"), "sample");
