@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* JUnit XML as build servers read it: a test case a gate. */
-#include <math.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -13,24 +12,7 @@ static void put_xml(struct strbuf *out, const char *text)
 	_cleanup_(strbuf_release) struct strbuf clean = {0};
 
 	flame_clean(&clean, text ? text : "");
-	for (const char *s = clean.data; s && *s; s++) {
-		switch (*s) {
-		case '<':
-			strbuf_puts(out, "&lt;");
-			break;
-		case '>':
-			strbuf_puts(out, "&gt;");
-			break;
-		case '&':
-			strbuf_puts(out, "&amp;");
-			break;
-		case '"':
-			strbuf_puts(out, "&quot;");
-			break;
-		default:
-			strbuf_putc(out, *s);
-		}
-	}
+	flame_escape(out, clean.data, clean.len);
 }
 
 static void put_attribute(struct strbuf *out, const char *name, const char *value)

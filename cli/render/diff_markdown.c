@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Markdown (with the tables of GitHub): summary, gates with their evidence, table, how it was done.
  */
-#include <math.h>
-
 #include "diff_report.h"
 #include "flame_tree.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "diff_report.h"
 
-#include <math.h>
 #include <sys/utsname.h>
 #include <time.h>
 

@@ -36,28 +36,6 @@ static const char style[] =
 	".process{fill:#454c55}.user{fill:#2f5583}.kernel{fill:#8a4f26}.python{fill:#2f6a3d}"
 	".span{fill:#5b4690}}";
 
-static void append_escaped(struct strbuf *out, const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		switch (s[i]) {
-		case '<':
-			strbuf_puts(out, "&lt;");
-			break;
-		case '>':
-			strbuf_puts(out, "&gt;");
-			break;
-		case '&':
-			strbuf_puts(out, "&amp;");
-			break;
-		case '"':
-			strbuf_puts(out, "&quot;");
-			break;
-		default:
-			strbuf_putc(out, s[i]);
-		}
-	}
-}
-
 /* How many bytes the first `chars` characters of valid UTF-8 take; *ret_all: nothing was cut. */
 static size_t cut(const char *s, size_t chars, bool *ret_all)
 {
@@ -81,7 +59,7 @@ static void append_label(struct strbuf *out, const char *name, double x, double 
 	if (!all)
 		len = cut(name, chars - 1, &all);
 	strbuf_printf(out, "<text x=\"%.2f\" y=\"%.0f\" xml:space=\"preserve\">", x + 3, y);
-	append_escaped(out, name, len);
+	flame_escape(out, name, len);
 	if (!all)
 		strbuf_puts(out, "\u2026");
 	strbuf_puts(out, "</text>");
@@ -98,10 +76,10 @@ static void append_tooltip(struct picture *p, const struct flame_node *node,
 	uint64_t whole = flame_tree_total(p->tree);
 
 	strbuf_puts(p->out, "<title>");
-	append_escaped(p->out, frame->name, strlen(frame->name));
+	flame_escape(p->out, frame->name, strlen(frame->name));
 	if (*frame->binary) {
 		strbuf_puts(p->out, "\n");
-		append_escaped(p->out, frame->binary, strlen(frame->binary));
+		flame_escape(p->out, frame->binary, strlen(frame->binary));
 	}
 	strbuf_printf(p->out, " (%s%s)\ntotal ", flame_kind_name(frame->kind),
 		      frame->inlined ? ", inlined" : "");
@@ -176,11 +154,11 @@ static void append_header(struct picture *p)
 		      WIDTH, height, WIDTH, height, style, MARGIN);
 	flame_clean(&title, p->info->title ? p->info->title : "Flame graph");
 	if (title.data)
-		append_escaped(p->out, title.data, cut(title.data, 130, &all));
+		flame_escape(p->out, title.data, cut(title.data, 130, &all));
 	strbuf_printf(p->out, "</text>\n<text class=\"s\" x=\"%d\" y=\"46\">", MARGIN);
 	flame_info_subtitle(p->info, &subtitle);
 	if (subtitle.data)
-		append_escaped(p->out, subtitle.data, cut(subtitle.data, 190, &all));
+		flame_escape(p->out, subtitle.data, cut(subtitle.data, 190, &all));
 	strbuf_puts(p->out, "</text>\n");
 }
 

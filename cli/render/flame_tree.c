@@ -103,6 +103,28 @@ void flame_clean(struct strbuf *out, const char *text)
 	}
 }
 
+void flame_escape(struct strbuf *out, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		switch (text[i]) {
+		case '<':
+			strbuf_puts(out, "&lt;");
+			break;
+		case '>':
+			strbuf_puts(out, "&gt;");
+			break;
+		case '&':
+			strbuf_puts(out, "&amp;");
+			break;
+		case '"':
+			strbuf_puts(out, "&quot;");
+			break;
+		default:
+			strbuf_putc(out, text[i]);
+		}
+	}
+}
+
 static int intern_name(struct flame_tree *t, const char *text, uint32_t *ret_id)
 {
 	uint32_t *slot;

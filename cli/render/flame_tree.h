@@ -97,6 +97,8 @@ void flame_info_subtitle(const struct flame_info *info, struct strbuf *out);
 
 /* Appends text with what cannot be shown replaced, as flame_tree_add() does. */
 void flame_clean(struct strbuf *out, const char *text);
+/* Appends len bytes of such text quoted for attributes and text of XML alike. */
+void flame_escape(struct strbuf *out, const char *text, size_t len);
 
 /* "1,234 samples" or "1.23 ms". */
 void flame_value(enum flame_unit unit, uint64_t value, struct strbuf *out);
