@@ -7,9 +7,19 @@
 #include "sonde/base/format.h"
 #include "text.h"
 
-static bool is_spans(reply_t *reply)
+bool diff_is_spans(reply_t *reply)
 {
 	return streq(reply_str(reply, "kind"), "span");
+}
+
+void diff_coverage(reply_t *reply, const char *side, uint64_t *ret_seen, uint64_t *ret_lost)
+{
+	reply_t *session = reply_get(reply_get(reply, side), "session");
+	reply_t *coverage = reply_get(session, "coverage");
+	bool spans = diff_is_spans(reply);
+
+	*ret_seen = reply_u64(coverage, spans ? "spans_seen" : "samples_seen");
+	*ret_lost = reply_u64(coverage, spans ? "spans_lost" : "samples_lost");
 }
 
 static void put_percent(struct strbuf *out, double change)
@@ -73,6 +83,18 @@ void diff_figure(struct strbuf *out, const char *metric, double figure)
 		strbuf_puts(out, format_count(buf, (uint64_t)(figure + 0.5)));
 	else
 		strbuf_printf(out, "%.3g", figure);
+}
+
+void diff_evidence(struct strbuf *out, const char *metric, reply_t *value)
+{
+	diff_figure(out, metric, reply_double(value, "before"));
+	strbuf_puts(out, " → ");
+	diff_figure(out, metric, reply_double(value, "after"));
+	strbuf_puts(out, ", ");
+	diff_change(out, value);
+	strbuf_puts(out, " (");
+	diff_interval(out, value);
+	strbuf_putc(out, ')');
 }
 
 void diff_verdict(struct strbuf *out, reply_t *finding)
@@ -183,19 +205,12 @@ static void gates_text(struct output *o, reply_t *reply)
 		{
 			_cleanup_(strbuf_release) struct strbuf line = {0};
 			reply_t *value = reply_get(finding, "value");
-			const char *metric = reply_str(finding, "metric");
 
 			strbuf_printf(&line, "  %s: ", reply_str(finding, "comparison"));
 			if (value) {
 				strbuf_printf(&line, "%s: ", reply_str(finding, "function"));
-				diff_figure(&line, metric, reply_double(value, "before"));
-				strbuf_puts(&line, " → ");
-				diff_figure(&line, metric, reply_double(value, "after"));
-				strbuf_puts(&line, ", ");
-				diff_change(&line, value);
-				strbuf_puts(&line, " (");
-				diff_interval(&line, value);
-				strbuf_puts(&line, "): ");
+				diff_evidence(&line, reply_str(finding, "metric"), value);
+				strbuf_puts(&line, ": ");
 			}
 			diff_verdict(&line, finding);
 			text_append_safe(out, line.data);
@@ -218,7 +233,7 @@ void diff_text(struct output *o, reply_t *reply, const void *arg)
 		{"INTERVAL", true}, {"TIME/s", true}, {"AFTER", true},
 		{"CHANGE", true},   {"SELF/s", true}, {view->key_title},
 	};
-	bool is_span = is_spans(reply);
+	bool is_span = diff_is_spans(reply);
 	_cleanup_(grid_freep) struct grid *g = is_span ? grid_new(spans, ARRAY_SIZE(spans))
 						       : grid_new(samples, ARRAY_SIZE(samples));
 
@@ -250,13 +265,12 @@ bool diff_passed(reply_t *reply)
 
 static void side_note(struct output *o, reply_t *reply, const char *side, const char *name)
 {
-	reply_t *s = reply_get(reply, side), *session = reply_get(s, "session");
-	bool span = is_spans(reply);
-	reply_t *coverage = reply_get(session, "coverage");
-	uint64_t seen = reply_u64(coverage, span ? "spans_seen" : "samples_seen");
-	uint64_t lost = reply_u64(coverage, span ? "spans_lost" : "samples_lost");
+	reply_t *s = reply_get(reply, side);
+	bool span = diff_is_spans(reply);
 	char n[FORMAT_MAX];
+	uint64_t seen, lost;
 
+	diff_coverage(reply, side, &seen, &lost);
 	output_note(o, "sonde: %s: %s, %.1f s, %s %s in %llu blocks, coverage %.1f %%", side, name,
 		    reply_double(s, "seconds"),
 		    format_count(n, reply_u64(s, span ? "calls" : "samples")),

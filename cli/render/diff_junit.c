@@ -26,20 +26,12 @@ static void put_finding(struct strbuf *out, reply_t *finding)
 {
 	_cleanup_(strbuf_release) struct strbuf line = {0};
 	reply_t *value = reply_get(finding, "value");
-	const char *metric = reply_str(finding, "metric");
 
 	strbuf_puts(&line, reply_str(finding, "comparison"));
 	if (value) {
 		strbuf_printf(&line, ": %s [%s]: ", reply_str(finding, "function"),
 			      reply_str(finding, "binary"));
-		diff_figure(&line, metric, reply_double(value, "before"));
-		strbuf_puts(&line, " → ");
-		diff_figure(&line, metric, reply_double(value, "after"));
-		strbuf_puts(&line, ", ");
-		diff_change(&line, value);
-		strbuf_puts(&line, " (");
-		diff_interval(&line, value);
-		strbuf_putc(&line, ')');
+		diff_evidence(&line, reply_str(finding, "metric"), value);
 	}
 	strbuf_puts(&line, ": ");
 	diff_verdict(&line, finding);

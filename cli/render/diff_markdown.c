@@ -114,8 +114,7 @@ static void put_gates(struct strbuf *out, reply_t *reply)
 
 static void put_evidence(struct strbuf *out, reply_t *reply, const struct diff_view *view)
 {
-	bool span = streq(reply_str(reply, "kind"), "span");
-	const char *first = span ? "mean" : "share";
+	const char *first = diff_is_spans(reply) ? "mean" : "share";
 	size_t n = 0;
 
 	strbuf_printf(out,

@@ -22,7 +22,7 @@ enum report_format diff_report_format(const char *path)
 static void side_fact(struct strbuf *out, reply_t *reply, const char *side, const char *name)
 {
 	reply_t *s = reply_get(reply, side), *session = reply_get(s, "session");
-	bool span = streq(reply_str(reply, "kind"), "span");
+	bool span = diff_is_spans(reply);
 	time_t started = (time_t)(reply_u64(session, "started_us") / 1000000);
 	char clock[FORMAT_MAX] = "";
 	struct tm tm;
@@ -37,11 +37,9 @@ static void side_fact(struct strbuf *out, reply_t *reply, const char *side, cons
 
 static void coverage_fact(struct strbuf *out, reply_t *reply, const char *side)
 {
-	reply_t *coverage = reply_get(reply_get(reply_get(reply, side), "session"), "coverage");
-	bool span = streq(reply_str(reply, "kind"), "span");
-	uint64_t seen = reply_u64(coverage, span ? "spans_seen" : "samples_seen");
-	uint64_t lost = reply_u64(coverage, span ? "spans_lost" : "samples_lost");
+	uint64_t seen, lost;
 
+	diff_coverage(reply, side, &seen, &lost);
 	strbuf_printf(out, "%.2f %%: %llu of %llu lost", 100 - text_percent(lost, seen),
 		      (unsigned long long)lost, (unsigned long long)seen);
 }
