@@ -9,6 +9,7 @@
 struct column {
 	char *name; /* unique, as a member of an object must be */
 	char *title;
+	bool has_number, has_text;
 };
 
 struct rows {
@@ -20,7 +21,6 @@ struct rows {
 	/* A table: rows come before it is known which columns are numbers. */
 	struct grid_column *grid_columns;
 	struct grid *grid;
-	bool *has_number, *has_text;
 	uint64_t n;
 };
 
@@ -46,8 +46,6 @@ struct rows *rows_free(struct rows *r)
 	grid_free(r->grid);
 	free(r->grid_columns);
 	free(r->columns);
-	free(r->has_number);
-	free(r->has_text);
 	free(r);
 	return NULL;
 }
@@ -79,9 +77,7 @@ static int add_columns(struct rows *r, reply_t *reply)
 
 	r->columns = calloc(n + 1, sizeof(*r->columns));
 	r->grid_columns = calloc(n + 1, sizeof(*r->grid_columns));
-	r->has_number = calloc(n + 1, sizeof(bool));
-	r->has_text = calloc(n + 1, sizeof(bool));
-	if (!r->columns || !r->grid_columns || !r->has_number || !r->has_text)
+	if (!r->columns || !r->grid_columns)
 		return -ENOMEM;
 	reply_foreach(c, reply, "columns")
 	{
@@ -89,16 +85,15 @@ static int add_columns(struct rows *r, reply_t *reply)
 		char *name = unique_name(r, reply_text(c));
 
 		text_append_safe(&title, reply_text(c));
-		strbuf_append(&title, "", 0);
+		strbuf_append(&title, "", 0); /* so that there is one, if an empty one */
 		if (!name || strbuf_error(&title) < 0) {
 			free(name);
 			return -ENOMEM;
 		}
 		r->columns[r->n_columns].name = name;
-		r->columns[r->n_columns].title = title.data ? TAKE_PTR(title.data) : strdup("");
+		r->columns[r->n_columns].title = TAKE_PTR(title.data);
 		r->grid_columns[r->n_columns].title = r->columns[r->n_columns].title;
-		if (!r->columns[r->n_columns++].title)
-			return -ENOMEM;
+		r->n_columns++;
 	}
 	return 0;
 }
@@ -201,9 +196,9 @@ static void table_cell(struct rows *r, size_t i, const cJSON *cell)
 	cell_text(cell, &text);
 	grid_text(r->grid, text.data ? text.data : "");
 	if (cJSON_IsNumber(cell) || wrapped(cell, "int"))
-		r->has_number[i] = true;
+		r->columns[i].has_number = true;
 	else if (!cJSON_IsNull(cell))
-		r->has_text[i] = true;
+		r->columns[i].has_text = true;
 }
 
 static void csv_cell(struct rows *r, size_t i, const cJSON *cell)
@@ -259,7 +254,7 @@ int rows_add(struct rows *r, reply_t *reply)
 	return 0;
 }
 
-int rows_end(struct rows *r, const char *truncated)
+void rows_end(struct rows *r, const char *truncated)
 {
 	if (r->json) {
 		json_array_end(r->json);
@@ -268,10 +263,10 @@ int rows_end(struct rows *r, const char *truncated)
 		output_document_end(r->output);
 	} else if (r->grid) {
 		for (size_t i = 0; i < r->n_columns; i++)
-			r->grid_columns[i].right = r->has_number[i] && !r->has_text[i];
+			r->grid_columns[i].right =
+				r->columns[i].has_number && !r->columns[i].has_text;
 		grid_print(r->grid, r->output);
 	}
-	return 0;
 }
 
 uint64_t rows_count(const struct rows *r)

@@ -24,7 +24,7 @@ DEFINE_CLEANUP(struct rows *, rows_free)
 /* Appends to the output what a reply has: its "columns", of the first one, and its "rows". */
 int rows_add(struct rows *r, reply_t *reply);
 /* Whatever can be shown only now. truncated: "", or what the daemon says. */
-int rows_end(struct rows *r, const char *truncated);
+void rows_end(struct rows *r, const char *truncated);
 uint64_t rows_count(const struct rows *r);
 
 #endif
