@@ -105,7 +105,6 @@ static int show_spans(struct timeline *t, reply_t *reply, bool last)
 			.from_us = t->from_us ? t->from_us : t->zero_us,
 			.until_us = t->until_us,
 			.limit = cli->options->count.set ? cli->options->count.value : 0,
-			.args = true,
 		};
 
 		t->lanes = lanes_new(cli->output, &options);

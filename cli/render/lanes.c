@@ -113,7 +113,7 @@ static void add_line(struct lanes *l, struct lane *lane, reply_t *span, int64_t 
 	strbuf_printf(out, "%*.3f  %*s  ", START_WIDTH, (double)offset_us / 1000, DURATION_WIDTH,
 		      format_duration(buf, reply_u64(span, "duration_ns")));
 	text_spaces(&call, indent);
-	span_call(l->output, &call, span, l->options.args);
+	span_call(l->output, &call, span, true);
 	if (strbuf_error(&call) < 0)
 		out->failed = true;
 	/* On a very narrow terminal wrapping is better than nothing at all. */

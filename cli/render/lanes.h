@@ -14,7 +14,6 @@ struct lanes_options {
 	uint64_t zero_us;	    /* what the starts of spans are relative to */
 	uint64_t from_us, until_us; /* of the bars; until_us 0: to the end of the last span */
 	uint64_t limit;		    /* lines a lane; 0: all */
-	bool args;
 };
 
 struct lanes *lanes_new(struct output *o,
