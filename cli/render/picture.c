@@ -87,19 +87,18 @@ static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack, 
 static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *reply,
 			 enum picture_format format, const char *title)
 {
+	static const char *const titles[][2] = {
+		[ANSWER_SPANS] = {"Spans by self time", "Spans by self time, compared"},
+		[ANSWER_CPU] = {"CPU samples", "CPU samples, compared"},
+		[ANSWER_WAITS] = {"Waits (off the CPU)", "Waits (off the CPU), compared"},
+	};
 	reply_t *session = reply_get(reply, "session"), *coverage = reply_get(reply, "coverage");
 	bool ns = streq(reply_str(reply, "unit"), "ns");
 	enum answer_kind kind = answer_kind(reply);
 	bool compared = flame_tree_before(tree) > 0;
 	char period[96], clock[FORMAT_MAX];
 	struct flame_info info = {
-		.title = title			? title
-			 : kind == ANSWER_WAITS ? compared ? "Waits (off the CPU), compared"
-							   : "Waits (off the CPU)"
-			 : kind == ANSWER_SPANS
-				 ? compared ? "Spans by self time, compared" : "Spans by self time"
-			 : compared ? "CPU samples, compared"
-				    : "CPU samples",
+		.title = title ? title : titles[kind][compared],
 		.target = reply_str(session, "targets"),
 		.period = period,
 		.unit = ns ? FLAME_NANOSECONDS : FLAME_SAMPLES,
