@@ -196,32 +196,41 @@ static void remove_folder_of(const char *path)
 	(void)rmdir(folder);
 }
 
+/* Is it what was asked for? -EBADMSG with an error when not. */
+static int check_file(const char *build_id, int fd, char supplement[static ELF_ID_HEX],
+		      struct error *e)
+{
+	char found[ELF_ID_HEX];
+	int r = is_build_id(build_id) ? elf_id_read(fd, found, supplement) : -EINVAL;
+
+	if (r < 0)
+		return error_set(e, EBADMSG, "BadFile", "the server sent %s: refused",
+				 r == -ENODATA ? "a file without a build-id"
+					       : "what is no ELF file");
+	if (!streq(found, build_id))
+		return error_set(e, EBADMSG, "BadFile",
+				 "the server sent a file of another build-id, %s: refused", found);
+	return 0;
+}
+
 int fetch_store_put(struct fetch_store *s, const char *build_id, int fd, const char *path,
 		    char *ret_supplement, struct error *e)
 {
-	char found[ELF_ID_HEX], supplement[ELF_ID_HEX];
-	int r = is_build_id(build_id) ? elf_id_read(fd, found, supplement) : -EINVAL;
+	char supplement[ELF_ID_HEX];
+	int r = check_file(build_id, fd, supplement, e);
 
-	if (r >= 0 && !streq(found, build_id))
-		error_set(e, EBADMSG, "BadFile",
-			  "the server sent a file of another build-id, %s: refused", found);
-	else if (r < 0)
-		error_set(e, EBADMSG, "BadFile", "the server sent %s: refused",
-			  r == -ENODATA ? "a file without a build-id" : "what is no ELF file");
-	if (r < 0 || !streq(found, build_id)) {
-		(void)unlink(path);
-		remove_folder_of(path);
-		return -EBADMSG;
+	if (r >= 0) {
+		r = move_into_place(s, build_id, fd, path);
+		if (r < 0)
+			error_set(e, -r, "WriteFailed", "cannot write to %s: %s", s->path,
+				  strerror(-r));
 	}
-	r = move_into_place(s, build_id, fd, path);
 	if (r < 0)
 		(void)unlink(path);
+	else
+		memcpy(ret_supplement, supplement, sizeof(supplement));
 	remove_folder_of(path);
-	if (r < 0)
-		return error_set(e, -r, "WriteFailed", "cannot write to %s: %s", s->path,
-				 strerror(-r));
-	memcpy(ret_supplement, supplement, sizeof(supplement));
-	return 0;
+	return r;
 }
 
 struct entry {
