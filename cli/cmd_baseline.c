@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "baseline.h"
 #include "connect.h"
@@ -140,10 +139,8 @@ static void list_one(struct cli *cli, struct json_writer *w, struct grid *g, con
 	struct error error = {0};
 	bool good = look_into(cli, path, &reply, &error) >= 0;
 	reply_t *session = good ? reply_first(reply, "sessions") : NULL;
-	char clock[FORMAT_MAX], size[FORMAT_MAX];
-	time_t recorded = (time_t)(reply_u64(session, "started_us") / 1000000);
+	char date[FORMAT_MAX], size[FORMAT_MAX];
 	struct stat st = {0};
-	struct tm tm;
 
 	(void)stat(path, &st);
 	if (w) {
@@ -159,11 +156,7 @@ static void list_one(struct cli *cli, struct json_writer *w, struct grid *g, con
 	}
 	grid_text(g, name);
 	grid_text(g, format_size(size, (uint64_t)st.st_size));
-	if (session && localtime_r(&recorded, &tm) &&
-	    strftime(clock, sizeof(clock), "%Y-%m-%d %H:%M:%S", &tm))
-		grid_text(g, clock);
-	else
-		grid_text(g, "-");
+	grid_text(g, session ? format_date(date, reply_u64(session, "started_us")) : "-");
 	grid_count(g, reply_u64(session, "spans"));
 	grid_count(g, reply_u64(session, "samples"));
 	grid_text(g, session ? reply_str(session, "targets") : error.message);

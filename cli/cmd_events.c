@@ -6,18 +6,14 @@
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 /* "2026-11-30 14:03:07.123", local time. */
 static void put_time(struct strbuf *out, uint64_t time_us)
 {
-	time_t seconds = (time_t)(time_us / 1000000);
-	struct tm tm;
-	char text[32];
+	char date[FORMAT_MAX];
 
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%F %T", &tm);
-	strbuf_printf(out, "%s.%03llu", text, (unsigned long long)(time_us / 1000 % 1000));
+	strbuf_printf(out, "%s.%03llu", format_date(date, time_us),
+		      (unsigned long long)(time_us / 1000 % 1000));
 }
 
 static int64_t detail_of(reply_t *event)

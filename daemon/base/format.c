@@ -96,6 +96,16 @@ char *format_clock(char buf[static FORMAT_MAX], uint64_t epoch_us)
 	return buf;
 }
 
+char *format_date(char buf[static FORMAT_MAX], uint64_t epoch_us)
+{
+	time_t seconds = epoch_us / 1000000;
+	struct tm tm;
+
+	if (!localtime_r(&seconds, &tm) || !strftime(buf, FORMAT_MAX, "%F %T", &tm))
+		snprintf(buf, FORMAT_MAX, "%llu us", (unsigned long long)epoch_us);
+	return buf;
+}
+
 /*
  * Digits, perhaps a fraction, a unit: in integers, so that 1.1s is exactly 1,100,000,000 ns.
  * A fraction finer than the base unit (0.5ns) is -ERANGE, as an overflow is.
