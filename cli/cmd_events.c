@@ -16,18 +16,12 @@ static void put_time(struct strbuf *out, uint64_t time_us)
 		      (unsigned long long)(time_us / 1000 % 1000));
 }
 
-static int64_t detail_of(reply_t *event)
-{
-	uint64_t n = reply_u64(event, "detail");
-
-	return (int64_t)n;
-}
-
 /* What the kind and its number mean, in words. */
 static void put_what(struct strbuf *out, reply_t *event)
 {
 	const char *kind = reply_str(event, "kind"), *text = reply_str(event, "text");
-	int status = (int)detail_of(event);
+	uint64_t detail = reply_u64(event, "detail");
+	int status = (int)detail;
 	char count[FORMAT_MAX];
 
 	if (streq(kind, "exit") && WIFSIGNALED(status))
@@ -38,12 +32,11 @@ static void put_what(struct strbuf *out, reply_t *event)
 		strbuf_printf(out, "status %d", WEXITSTATUS(status));
 	else if (streq(kind, "more"))
 		strbuf_printf(out, "%s more starts and ends of processes",
-			      format_count(count, reply_u64(event, "detail")));
+			      format_count(count, detail));
 	else if (streq(kind, "lost"))
-		strbuf_printf(out, "%s windows in all: ",
-			      format_count(count, reply_u64(event, "detail")));
+		strbuf_printf(out, "%s windows in all: ", format_count(count, detail));
 	else if (streq(kind, "start") || streq(kind, "stop"))
-		strbuf_printf(out, "PID %llu ", (unsigned long long)reply_u64(event, "detail"));
+		strbuf_printf(out, "PID %llu ", (unsigned long long)detail);
 	text_append_safe(out, text);
 }
 
