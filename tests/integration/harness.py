@@ -49,11 +49,11 @@ class Daemon:
         config.setdefault("cache", self.dir / "cache")
         # Most tests want a daemon that does nothing by itself.
         history = config.pop("history", {"keep": "no"})
-        self.conf = {"daemon": config, "history": history,
-                     "retention": config.pop("retention", {})}
+        conf = {"daemon": config, "history": history,
+                "retention": config.pop("retention", {})}
         (self.dir / "conf").write_text("".join(
             f"[{section}]\n" + "".join(f"{k} = {v}\n" for k, v in keys.items())
-            for section, keys in self.conf.items() if keys))
+            for section, keys in conf.items() if keys))
         with open(self.log, "w") as log:
             self.process = spawn(SONDED, "--foreground", "--socket", self.socket, "--config",
                                  self.dir / "conf", stdout=log, stderr=log)
