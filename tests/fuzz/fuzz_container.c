@@ -19,14 +19,12 @@ static void check_container(const char *container)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = strndup((const char *)data, size);
 	char container[CONTAINER_ID_SIZE];
 	struct cgroup_place place;
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	if (ns_pid_parse(text) > INT32_MAX)
 		abort();
 	if (container_of_path(text, container)) {

@@ -9,30 +9,9 @@
 #include "probe/signature.h"
 #include "symbol/function_type.h"
 #include "symbol/symtab.h"
+#include "type_walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static size_t budget; /* of types walked, as their number grows with each level */
-
-static size_t walk(const struct ctype *t, int depth)
-{
-	size_t n = strlen(t->name);
-
-	if (depth == 0 || budget == 0)
-		return n;
-	budget--;
-	ctype_complete(t);
-	if (t->target)
-		n += walk(t->target, depth - 1);
-	for (size_t i = 0; i < t->n_members; i++) {
-		if (t->members[i].bits > 64 || t->members[i].shift > 63)
-			abort();
-		n += strlen(t->members[i].name) + walk(t->members[i].type, depth - 1);
-	}
-	for (size_t i = 0; i < t->n_values; i++)
-		n += strlen(t->values[i].name);
-	return n;
-}
 
 /* Each member of the parameter, and what is behind it, as a number and as text. */
 static void capture(struct signature *s, const struct function_param *p)

@@ -27,15 +27,13 @@ static void check(const struct gate *g)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(gate_freep) struct gate *g = NULL;
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = strndup((const char *)data, size);
 	struct error e = {};
 	unsigned int column;
 	int r;
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	r = gate_parse(text, &e, &g);
 	if (r >= 0)
 		check(g);

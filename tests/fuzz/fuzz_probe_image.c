@@ -14,6 +14,7 @@
 #include "symbol/reader_types.h"
 #include "symbol/type_image.h"
 #include "symbol/usdt_image.h"
+#include "type_walk.h"
 
 enum what { A_FILE_IMAGE, A_LANDING_IMAGE, A_NOTE_IMAGE, A_TYPE_IMAGE, A_FILE, WHATS };
 
@@ -60,30 +61,6 @@ static void use_notes(const struct usdt_notes *notes)
 		if (type.type.n_params > USDT_MAX_ARGS || !all[i].provider[0] || !all[i].name[0])
 			abort();
 	}
-}
-
-static size_t budget; /* of types walked, as their number grows with each level */
-
-static size_t walk(const struct ctype *t, int depth)
-{
-	size_t n = strlen(t->name);
-
-	if (depth == 0 || budget == 0)
-		return n;
-	budget--;
-	ctype_complete(t);
-	if (t->target)
-		n += walk(t->target, depth - 1);
-	for (size_t i = 0; i < t->n_members; i++) {
-		const struct ctype_member *m = &t->members[i];
-
-		if (m->bits > 64 || m->shift > 63)
-			abort();
-		n += strlen(m->name) + walk(m->type, depth - 1);
-	}
-	for (size_t i = 0; i < t->n_values; i++)
-		n += strlen(t->values[i].name);
-	return n;
 }
 
 static void use_function(const struct function_type *f)

@@ -4,24 +4,11 @@
  * is made at the start, so that the fuzzer begins behind SQLite's header; an input that begins with
  * "SQLite format 3" is taken as the whole file.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
-
+#include "recording_file.h"
 #include "store/history_load.h"
-#include "store/store.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char path[64], dir[64];
-static char *good;
-static size_t good_size;
-
-static void remove_dir(void)
-{
-	unlink(path);
-	rmdir(dir);
-}
 
 static void fill(struct model *m, struct window *w)
 {
@@ -77,41 +64,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const struct source_lines lines = {.prepare = prepare, .get = get};
 	const struct store_names names = {.resolve = name_of, .symbol = name_of, .lines = &lines};
-	struct store_session session = {.name = "s", .targets = "t"};
-	struct store_marks marks = {};
-	struct store_writer *writer;
-	struct store_batch *batch;
-	struct window w = {};
-	struct model *m;
+	const struct store_session session = {.name = "s", .targets = "t"};
 
 	(void)argc;
 	(void)argv;
-	strcpy(dir, "/tmp/sonde-fuzz-XXXXXX");
-	if (!mkdtemp(dir))
-		abort();
-	snprintf(path, sizeof(path), "%s/r", dir);
-	if (model_new(&m) < 0)
-		abort();
-	fill(m, &w);
-	if (store_create(path, &session, NULL, &writer) < 0 ||
-	    store_batch_new(m, &w, &marks, &batch) < 0 ||
-	    store_write(writer, batch, &names, NULL) < 0 ||
-	    store_close(writer, 1, NULL, NULL) < 0 ||
-	    read_file(path, 1 << 20, &good, &good_size) < 0)
-		abort();
-	store_batch_free(batch);
-	model_free(m);
-	atexit(remove_dir);
+	make_good(&session, &names, fill);
 	return 0;
-}
-
-static void save(const uint8_t *data, size_t size)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-		abort();
-	close(fd);
 }
 
 static int unpack(void *arg, const struct span_chunk *chunk)
@@ -167,9 +125,10 @@ static void read_parts(void)
 
 		if (model_new(&m) < 0)
 			return;
-		code = i == 0	? history_load(path, &range, m, &e, &part)
-		       : i == 1 ? history_each_window(path, &range, m, each_window, &sum, &e, &part)
-				: history_each_event(path, 0, 0, 0, each_event, &sum, &e);
+		code = i == 0	? history_load(bad_path, &range, m, &e, &part)
+		       : i == 1 ? history_each_window(bad_path, &range, m, each_window, &sum, &e,
+						      &part)
+				: history_each_event(bad_path, 0, 0, 0, each_event, &sum, &e);
 		if (code < 0 && code != -ENOMEM && !e.name[0])
 			abort();
 		history_part_release(&part);
@@ -186,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int code;
 
 	if (size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0) {
-		save(data, size);
+		write_bad(data, size);
 	} else {
 		uint8_t *copy = malloc(good_size);
 
@@ -198,13 +157,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 			copy[at % good_size] = data[3];
 		}
-		save(copy, good_size);
+		write_bad(copy, good_size);
 		free(copy);
 	}
 	if (model_new(&m) < 0)
 		return 0;
 	/* As store_open(), and windows besides. */
-	code = store_open_apart(path, m, &e, &r);
+	code = store_open_apart(bad_path, m, &e, &r);
 	if (code < 0 && (!e.name[0] || !e.message[0]))
 		abort();
 	if (code == 0) {

@@ -3,24 +3,11 @@
  * SQL of a recording. The input is a query and, behind a NUL, a series of changes (position, byte)
  * to a small good file: neither what is asked nor what is asked of is trusted.
  */
-#include <fcntl.h>
-
 #include "query/sql.h"
-#include "store/store.h"
+#include "recording_file.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static char dir[64], good_path[80], bad_path[80];
-static char *good;
-static size_t good_size;
-
-static void remove_dir(void)
-{
-	unlink(good_path);
-	unlink(bad_path);
-	rmdir(dir);
-}
 
 static void fill(struct model *m, struct window *w)
 {
@@ -51,51 +38,26 @@ static void fill(struct model *m, struct window *w)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	const struct store_session session = {.name = "s", .targets = "t", .frequency = 99};
 	const struct store_names names = {};
-	struct store_session session = {.name = "s", .targets = "t", .frequency = 99};
-	struct store_marks marks = {};
-	struct store_writer *writer;
-	struct store_batch *batch;
-	struct window w = {};
-	struct model *m;
 
 	(void)argc;
 	(void)argv;
-	strcpy(dir, "/tmp/sonde-fuzz-XXXXXX");
-	if (!mkdtemp(dir))
-		abort();
-	snprintf(good_path, sizeof(good_path), "%s/r", dir);
-	snprintf(bad_path, sizeof(bad_path), "%s/b", dir);
-	if (model_new(&m) < 0)
-		abort();
-	fill(m, &w);
-	if (store_create(good_path, &session, NULL, &writer) < 0 ||
-	    store_batch_new(m, &w, &marks, &batch) < 0 ||
-	    store_write(writer, batch, &names, NULL) < 0 ||
-	    store_close(writer, 1, NULL, NULL) < 0 ||
-	    read_file(good_path, 1 << 20, &good, &good_size) < 0)
-		abort();
-	store_batch_free(batch);
-	window_release(&w);
-	model_free(m);
-	atexit(remove_dir);
+	make_good(&session, &names, fill);
 	return 0;
 }
 
 /* Of three bytes each: where and what. */
-static void write_bad(const uint8_t *changes, size_t size)
+static void change(const uint8_t *changes, size_t size)
 {
 	_cleanup_(freep) char *file = malloc(good_size);
-	int fd = open(bad_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	if (!file || fd < 0)
+	if (!file)
 		abort();
 	memcpy(file, good, good_size);
 	for (size_t i = 0; i + 2 < size; i += 3)
 		file[(changes[i] << 8 | changes[i + 1]) % good_size] = (char)changes[i + 2];
-	if (write_fully(fd, file, good_size) < 0)
-		abort();
-	close(fd);
+	write_bad(file, good_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -109,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	if (size > len + 1)
-		write_bad(data + len + 1, size - len - 1);
+		change(data + len + 1, size - len - 1);
 	if (!text || sql_open(size > len + 1 ? bad_path : good_path, &options, &e, &q) < 0)
 		return 0;
 	r = sql_prepare(q, text, &e);

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = strndup((const char *)data, size);
 	const uint64_t now_us = 1796040497250000;
 	struct range range = {};
 	const char *why = NULL;
@@ -15,9 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		return 0;
-	if (size > 0)
-		memcpy(text, data, size);
-	text[size] = '\0';
 	r = timespec_parse(text, now_us, &us, &why);
 	if (r < 0 ? us != UINT64_MAX || !why || !*why : us >= 1ULL << 53)
 		abort();

@@ -3,10 +3,9 @@
 #ifndef SONDE_TEST_SYMBOL_HELP_H
 #define SONDE_TEST_SYMBOL_HELP_H
 
-#include <criterion/criterion.h>
 #include <fcntl.h>
-#include <stdarg.h>
 
+#include "dir_help.h"
 #include "symbol/symtab.h"
 
 static const char program[] =
@@ -26,38 +25,9 @@ static const char program[] =
 	"int main(int c, char **v) { puts(v[0]); return visible(c) + chosen() + (int)strlen(v[0]); "
 	"}\n";
 
-static char dir[64];
-
 static inline void setup(void)
 {
-	snprintf(dir, sizeof(dir), "/tmp/sonde-symbol-XXXXXX");
-	cr_assert_not_null(mkdtemp(dir));
-}
-
-_printf_(1, 2) static inline void run(const char *fmt, ...)
-{
-	char command[2048];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	cr_assert_eq(system(command), 0, "%s", command);
-}
-
-static inline void teardown(void)
-{
-	run("rm -rf %s", dir);
-}
-
-static inline char *path_of(const char *name)
-{
-	static char paths[8][128];
-	static int next;
-	char *path = paths[next++ % 8];
-
-	snprintf(path, 128, "%s/%s", dir, name);
-	return path;
+	make_dir("symbol");
 }
 
 static inline void write_file(const char *path, const void *data, size_t size)

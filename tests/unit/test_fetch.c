@@ -1,52 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the command does with a file that a server sent: looks at it, and puts it in its place. */
-#include <criterion/criterion.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "dir_help.h"
 #include "elf_id.h"
 #include "store.h"
-
-static char dir[64];
-
-_printf_(1, 2) static void run(const char *fmt, ...)
-{
-	char command[1024];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(command, sizeof(command), fmt, ap);
-	va_end(ap);
-	cr_assert_eq(system(command), 0, "%s", command);
-}
-
-static char *path_of(const char *name)
-{
-	static char paths[8][160];
-	static int next;
-	char *path = paths[next++ % 8];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
-	return path;
-}
 
 /* DIR/p is a program with the build-id abcdef01, DIR/p.debug its debug file. */
 static void setup(void)
 {
 	umask(022);
-	snprintf(dir, sizeof(dir), "/tmp/sonde-fetch-XXXXXX");
-	cr_assert(mkdtemp(dir));
+	make_dir("fetch");
 	run("cd %s && echo 'int main(void) { return 0; }' >p.c && "
 	    "gcc -g -o p p.c -Wl,--build-id=0xabcdef01 && objcopy --only-keep-debug p p.debug",
 	    dir);
-}
-
-static void teardown(void)
-{
-	run("rm -rf %s", dir);
 }
 
 TestSuite(fetch, .init = setup, .fini = teardown, .timeout = 60);
