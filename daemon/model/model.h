@@ -57,6 +57,8 @@ struct model_process {
 	/* Strings: the path below the root of its hierarchy, the id (model/container.h); 0: not
 	 * known, in no container. As they were at the last exec, or when it was first heard of. */
 	uint32_t cgroup, container;
+	/* Strings: of the machine and of its run, where these are not the model's own; else 0. */
+	uint32_t host, boot;
 	struct model_mapping *mappings; /* sorted by start, not overlapping */
 	size_t n_mappings, mappings_cap;
 };
@@ -102,6 +104,12 @@ uint32_t model_string(struct model *m, const char *s);
 uint32_t model_stringn(struct model *m, const char *s, size_t len);
 const char *model_string_get(const struct model *m, uint32_t id); /* "" for 0 or an unknown id */
 
+/* The name of the machine that all of this is of, and the id of its run: "" when not known. */
+int model_set_host(struct model *m, const char *host, const char *boot);
+/* Strings of a process: its own, else the model's; 0: not known. */
+uint32_t model_process_host(const struct model *m, const struct model_process *p);
+uint32_t model_process_boot(const struct model *m, const struct model_process *p);
+
 /* Finds or adds the file of that build-id and path; build_id NULL means none is known. Source
  * files (FILE_PYTHON) and mapped files are never the same. */
 uint32_t model_file(struct model *m, const uint8_t *build_id, const char *path, uint32_t flags);
@@ -117,6 +125,11 @@ uint32_t model_process_find(const struct model *m, uint32_t pid);
 uint32_t model_process(struct model *m, uint32_t pid, uint64_t start_ns);
 /* Adds a process without looking for it, as the live one of its pid: for loading a recording. */
 uint32_t model_process_append(struct model *m, uint32_t pid, uint64_t start_ns);
+/*
+ * The process of that host, boot, pid and start, added if there is none: for putting models
+ * together. What p says of one that is there already counts if it knows the later program or end.
+ */
+uint32_t model_process_same(struct model *m, const struct model_process *p);
 struct model_process *model_process_get(struct model *m,
 					uint32_t id); /* fields may be set by the caller */
 const struct model_process *model_process_peek(const struct model *m, uint32_t id);

@@ -27,7 +27,8 @@ struct model {
 	uint32_t n_late;
 	size_t files_cap, processes_cap, frames_cap, stacks_cap, probes_cap, paths_cap, lines_cap;
 	uint32_t n_files, n_processes, n_frames, n_stacks, n_probes, n_paths, n_lines;
-	uint32_t lined; /* the frame of the last line */
+	uint32_t lined;	     /* the frame of the last line */
+	uint32_t host, boot; /* strings */
 
 	/* Files and frames are found by a hash that is compared; stacks and paths by exact keys. */
 	struct table file_index, frame_index, stack_index, path_index;

@@ -78,6 +78,61 @@ uint32_t model_process(struct model *m, uint32_t pid, uint64_t start_ns)
 	return model_process_append(m, pid, start_ns);
 }
 
+int model_set_host(struct model *m, const char *host, const char *boot)
+{
+	uint32_t host_id = model_string(m, host), boot_id = model_string(m, boot);
+
+	if (!host_id || !boot_id)
+		return -ENOMEM;
+	m->host = host_id;
+	m->boot = boot_id;
+	return 0;
+}
+
+uint32_t model_process_host(const struct model *m, const struct model_process *p)
+{
+	return p->host ? p->host : m->host;
+}
+
+uint32_t model_process_boot(const struct model *m, const struct model_process *p)
+{
+	return p->boot ? p->boot : m->boot;
+}
+
+static bool is_same(const struct model *m, const struct model_process *a,
+		    const struct model_process *b)
+{
+	return a->start_ns && same_start(a->start_ns, b->start_ns) &&
+	       model_process_host(m, a) == model_process_host(m, b) &&
+	       model_process_boot(m, a) == model_process_boot(m, b);
+}
+
+static uint64_t last_heard_of(const struct model_process *p)
+{
+	return MAX(p->exec_ns, p->exit_ns);
+}
+
+uint32_t model_process_same(struct model *m, const struct model_process *p)
+{
+	uint32_t id = model_process_find(m, p->pid);
+
+	for (int i = 0; id && i < MAX_REUSE_WALK; i++, id = m->processes[id].older) {
+		struct model_process *have = &m->processes[id].process;
+		uint64_t start_ns = MAX(have->start_ns, p->start_ns);
+
+		if (!is_same(m, p, have))
+			continue;
+		if (last_heard_of(p) > last_heard_of(have))
+			*have = *p;
+		have->start_ns = start_ns;
+		return id;
+	}
+	id = model_process_append(m, p->pid, p->start_ns);
+	if (id)
+		m->processes[id].process = *p;
+	return id;
+}
+
 struct model_process *model_process_get(struct model *m, uint32_t id)
 {
 	struct process_slot *s = slot_get(m, id);

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "translate.h"
+
+/* By id of `from`: the other's id plus 1; 0: not asked for yet. */
+struct known {
+	uint32_t *ids;
+	uint32_t n;
+};
+
+struct translator {
+	const struct model *from;
+	struct model *to;
+	int64_t shift_ns;
+	struct known strings, files, processes, frames, stacks, probes, paths;
+};
+
+static bool known_new(struct known *k, uint32_t n)
+{
+	k->n = n;
+	k->ids = calloc((size_t)n + 1, sizeof(*k->ids));
+	return k->ids;
+}
+
+int translator_new(const struct model *from, struct model *to, struct translator **ret)
+{
+	_cleanup_(translator_freep) struct translator *t = calloc(1, sizeof(*t));
+	struct model_counts have;
+
+	if (!t)
+		return -ENOMEM;
+	t->from = from;
+	t->to = to;
+	model_counts(from, &have);
+	if (!known_new(&t->strings, have.strings) || !known_new(&t->files, have.files) ||
+	    !known_new(&t->processes, have.processes) || !known_new(&t->frames, have.frames) ||
+	    !known_new(&t->stacks, have.stacks) || !known_new(&t->probes, have.probes) ||
+	    !known_new(&t->paths, have.paths))
+		return -ENOMEM;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+struct translator *translator_free(struct translator *t)
+{
+	if (!t)
+		return NULL;
+	free(t->strings.ids);
+	free(t->files.ids);
+	free(t->processes.ids);
+	free(t->frames.ids);
+	free(t->stacks.ids);
+	free(t->probes.ids);
+	free(t->paths.ids);
+	free(t);
+	return NULL;
+}
+
+void translator_set_shift(struct translator *t, int64_t shift_ns)
+{
+	t->shift_ns = shift_ns;
+}
+
+/* 1 and *ret when it is known what the id becomes; 0: not yet. */
+static int look_up(const struct known *k, uint32_t id, uint32_t *ret)
+{
+	*ret = 0;
+	if (!id)
+		return 1;
+	if (id > k->n)
+		return -EINVAL;
+	if (!k->ids[id])
+		return 0;
+	*ret = k->ids[id] - 1;
+	return 1;
+}
+
+static int remember(struct known *k, uint32_t id, uint32_t becomes, uint32_t *ret)
+{
+	if (!becomes)
+		return -ENOMEM;
+	k->ids[id] = becomes + 1;
+	*ret = becomes;
+	return 0;
+}
+
+int translate_string(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	int r = look_up(&t->strings, id, ret);
+
+	return r ? MIN(r, 0)
+		 : remember(&t->strings, id, model_string(t->to, model_string_get(t->from, id)),
+			    ret);
+}
+
+int translate_file(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	static const uint8_t none[BUILD_ID_LEN];
+	const struct model_file *f;
+	int r = look_up(&t->files, id, ret);
+
+	if (r)
+		return MIN(r, 0);
+	f = model_file_get(t->from, id);
+	return remember(&t->files, id,
+			model_file(t->to,
+				   memcmp(f->build_id, none, sizeof(none)) ? f->build_id : NULL,
+				   model_string_get(t->from, f->path), f->flags),
+			ret);
+}
+
+static uint64_t shifted(const struct translator *t, uint64_t ns)
+{
+	return ns ? ns + (uint64_t)t->shift_ns : 0;
+}
+
+int translate_process(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	struct model_process p;
+	uint32_t *const strings[] = {&p.comm,	   &p.exe,  &p.cmdline, &p.cgroup,
+				     &p.container, &p.host, &p.boot};
+	int r = look_up(&t->processes, id, ret);
+
+	if (r)
+		return MIN(r, 0);
+	p = *model_process_peek(t->from, id);
+	p.host = model_process_host(t->from, &p);
+	p.boot = model_process_boot(t->from, &p);
+	p.mappings = NULL;
+	p.n_mappings = p.mappings_cap = 0;
+	p.flags &= PROCESS_EXITED;
+	p.exec_ns = shifted(t, p.exec_ns);
+	p.exit_ns = shifted(t, p.exit_ns);
+	for (size_t i = 0; i < ARRAY_SIZE(strings) && r >= 0; i++)
+		r = translate_string(t, *strings[i], strings[i]);
+	return r < 0 ? r : remember(&t->processes, id, model_process_same(t->to, &p), ret);
+}
+
+static int copy_lines(struct translator *t, uint32_t id, uint32_t to)
+{
+	size_t n = 0, have = 0;
+	const struct model_line *lines = model_lines_get(t->from, id, &n);
+	int r = 0;
+
+	if (!lines || model_lines_get(t->to, to, &have))
+		return 0;
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct model_line line = lines[i];
+
+		r = translate_string(t, line.function, &line.function);
+		if (r >= 0)
+			r = translate_string(t, line.source, &line.source);
+		if (r >= 0)
+			r = model_line_append(t->to, to, (uint32_t)i, &line);
+	}
+	return r;
+}
+
+int translate_frame(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	struct model_frame f;
+	int r = look_up(&t->frames, id, ret);
+
+	if (r)
+		return MIN(r, 0);
+	f = *model_frame_peek(t->from, id);
+	r = translate_file(t, f.file, &f.file);
+	if (r >= 0)
+		r = translate_string(t, f.function, &f.function);
+	if (r >= 0)
+		r = remember(&t->frames, id, model_named_frame(t->to, f.file, f.offset, f.function),
+			     ret);
+	return r < 0 ? r : copy_lines(t, id, *ret);
+}
+
+static int copy_probe(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	struct model_probe p = *model_probe_get(t->from, id);
+	uint32_t *const strings[] = {&p.spec, &p.symbol, &p.name, &p.strategy, &p.signature};
+	int r = translate_file(t, p.file, &p.file);
+
+	for (size_t i = 0; i < ARRAY_SIZE(strings) && r >= 0; i++)
+		r = translate_string(t, *strings[i], strings[i]);
+	return r < 0 ? r : remember(&t->probes, id, model_probe(t->to, &p), ret);
+}
+
+int translate_probe(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	int r = look_up(&t->probes, id, ret);
+
+	return r ? MIN(r, 0) : copy_probe(t, id, ret);
+}
+
+/* A node of a tree: its parent, which has a lower id, and what it is of. */
+struct node {
+	uint32_t parent, item;
+};
+
+static struct node stack_node(const struct model *m, uint32_t id)
+{
+	const struct model_stack *s = model_stack_get(m, id);
+
+	return (struct node){s->parent, s->frame};
+}
+
+static struct node path_node(const struct model *m, uint32_t id)
+{
+	const struct model_path *p = model_path_get(m, id);
+
+	return (struct node){p->parent, p->probe};
+}
+
+struct tree {
+	struct known *known;
+	struct node (*node)(const struct model *m, uint32_t id);
+	int (*item)(struct translator *t, uint32_t id, uint32_t *ret);
+	uint32_t (*add)(struct model *m, uint32_t parent, uint32_t item);
+};
+
+/* By climbing to what is known and coming back. */
+static int translate_node(struct translator *t, const struct tree *tree, uint32_t id, uint32_t *ret)
+{
+	uint32_t chain[MODEL_MAX_DEPTH], item;
+	size_t n = 0;
+	int r;
+
+	while ((r = look_up(tree->known, id, ret)) == 0) {
+		if (n == MODEL_MAX_DEPTH)
+			return -EINVAL;
+		chain[n++] = id;
+		id = tree->node(t->from, id).parent;
+	}
+	while (n > 0 && r >= 0) {
+		uint32_t parent = *ret;
+
+		r = tree->item(t, tree->node(t->from, chain[--n]).item, &item);
+		if (r >= 0)
+			r = remember(tree->known, chain[n], tree->add(t->to, parent, item), ret);
+	}
+	return MIN(r, 0);
+}
+
+int translate_stack(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	const struct tree tree = {&t->stacks, stack_node, translate_frame, model_stack};
+
+	return translate_node(t, &tree, id, ret);
+}
+
+int translate_path(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	const struct tree tree = {&t->paths, path_node, translate_probe, model_path};
+
+	return translate_node(t, &tree, id, ret);
+}
+
+int translate_more(struct translator *t, struct span_more *more)
+{
+	int r = translate_stack(t, more->stack, &more->stack);
+
+	if (r >= 0)
+		r = translate_string(t, more->exception_type, &more->exception_type);
+	return r < 0 ? r : translate_string(t, more->exception_message, &more->exception_message);
+}
+
+int translate_sample(struct translator *t, const struct sample_row *row, struct sample_row *ret)
+{
+	int r;
+
+	*ret = *row;
+	r = translate_process(t, row->process, &ret->process);
+	if (r >= 0)
+		r = translate_string(t, row->thread, &ret->thread);
+	return r < 0 ? r : translate_stack(t, row->stack, &ret->stack);
+}
+
+int translate_window(struct translator *t, const struct window *src, struct window *dst)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < src->n_samples && r >= 0; i++) {
+		struct sample_row row;
+
+		r = translate_sample(t, &src->samples[i], &row);
+		if (r >= 0)
+			r = window_add_row(dst, &row);
+	}
+	for (size_t i = 0; i < src->n_stats && r >= 0; i++) {
+		struct span_stat stat = src->stats[i]; /* the histogram is borrowed */
+
+		r = translate_process(t, stat.process, &stat.process);
+		if (r >= 0)
+			r = translate_path(t, stat.path, &stat.path);
+		if (r >= 0)
+			r = window_add_stat(dst, &stat);
+	}
+	for (size_t i = 0; i < LOSS_COUNTERS; i++)
+		dst->losses[i] += src->losses[i];
+	return r;
+}
