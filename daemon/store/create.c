@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "meta.h"
+#include "sonde/base/host.h"
 #include "writer.h"
 
 static const char *const inserts[STATEMENTS] = {
@@ -180,6 +182,16 @@ static int choose_name(struct store_writer *w, const char *path, struct error *e
 	return 0;
 }
 
+static bool put_host(sqlite3 *db, const struct store_session *session)
+{
+	char host[HOST_NAME_MAX_LEN + 1], boot[HOST_BOOT_LEN + 1];
+
+	host_name(host);
+	host_boot(boot);
+	return meta_put(db, META_HOST, session->host ? session->host : host) &&
+	       meta_put(db, META_BOOT, session->boot ? session->boot : boot);
+}
+
 /*
  * The tables are made before the write-ahead log is switched on, so that the file itself says what
  * it is from the first moment on, whatever becomes of the log.
@@ -196,7 +208,7 @@ static bool begin_file(struct store_writer *w, const struct store_session *sessi
 	if (sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->db, marks, NULL, NULL, NULL) != SQLITE_OK ||
 	    !schema_create(w->db, STORE_VERSION) ||
-	    sqlite3_exec(w->db, meta, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(w->db, meta, NULL, NULL, NULL) != SQLITE_OK || !put_host(w->db, session) ||
 	    !schema_insert_session(w->db, 1, session, &id) ||
 	    sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->db, log, NULL, NULL, NULL) != SQLITE_OK)

@@ -450,6 +450,8 @@ void store_session_release(struct store_session *s)
 	free(s->targets);
 	free(s->where);
 	free(s->begin);
+	free(s->host);
+	free(s->boot);
 	for (size_t i = 0; i < s->n_specs; i++)
 		free(s->specs[i]);
 	free(s->specs);

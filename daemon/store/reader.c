@@ -2,6 +2,8 @@
 #include <sys/stat.h>
 
 #include "load.h"
+#include "meta.h"
+#include "sonde/base/host.h"
 
 struct store_reader {
 	sqlite3 *db;
@@ -26,6 +28,21 @@ struct store_reader *store_reader_free(struct store_reader *r)
 	return NULL;
 }
 
+/* Last, as ids of the model are those of the file. */
+static int load_host(struct load *l)
+{
+	struct store_session *s = &l->session;
+	int r = meta_get(l->db, META_HOST, HOST_NAME_MAX_LEN, &s->host);
+
+	if (r >= 0)
+		r = meta_get(l->db, META_BOOT, HOST_BOOT_LEN, &s->boot);
+	if (r == -EBADMSG)
+		return load_bad_row(l->path, "meta", 0, l->error);
+	/* Files of before do not say. */
+	return r < 0 || !s->host ? MIN(r, 0)
+				 : model_set_host(l->model, s->host, s->boot ? s->boot : "");
+}
+
 /* One view of the file for all tables, though a writer may add to it meanwhile. */
 static int load_in_transaction(struct store_reader *r, struct model *m, struct error *error)
 {
@@ -42,6 +59,8 @@ static int load_in_transaction(struct store_reader *r, struct model *m, struct e
 		r->load.model = m;
 		r->load.error = error;
 		ret = load_all(&r->load);
+		if (ret >= 0)
+			ret = load_host(&r->load);
 		r->load.error = NULL; /* the caller's, and for this call only */
 	}
 	sqlite3_exec(r->db, "COMMIT", NULL, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sonde/base/host.h"
 #include "store_help.h"
 
 #include <sys/stat.h>
@@ -46,6 +47,54 @@ Test(store, comes_back_as_written)
 	cr_assert_eq(store_open(file, m, &e, &r), -EINVAL, "the model is in use");
 	model_free(m);
 	end(&rec);
+}
+
+/* Opens file and has a look at what it says of its machine; NULL: nothing. */
+static void check_host(const char *host, const char *boot)
+{
+	const struct model_process nobody = {};
+	const struct store_session *s;
+	struct store_reader *r = NULL;
+	struct model *m = NULL;
+	struct error e = {};
+
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
+	s = store_reader_session(r);
+	cr_assert_eq(!s->host, !host);
+	if (host)
+		cr_assert_str_eq(s->host, host);
+	if (boot)
+		cr_assert_str_eq(s->boot, boot);
+	cr_assert_str_eq(model_string_get(m, model_process_host(m, &nobody)), host ? host : "");
+	store_reader_free(r);
+	model_free(m);
+}
+
+Test(store, a_recording_says_which_host_it_is_of)
+{
+	char own[HOST_NAME_MAX_LEN + 1], boot[HOST_BOOT_LEN + 1];
+	struct store_session session = a_session();
+	struct store_writer *w = NULL;
+	struct recorded rec;
+	struct error e = {};
+
+	host_name(own);
+	host_boot(boot);
+	cr_assert(*own && strlen(boot) == HOST_BOOT_LEN, "%s, %s", own, boot);
+	record(&rec, 2);
+	check_host(own, boot);
+	check_recording(&rec);
+	end(&rec);
+	change("DELETE FROM meta WHERE key != 'sonde'"); /* as older ones */
+	check_host(NULL, NULL);
+	session.host = (char[]){"db-1"};
+	session.boot = (char[]){""};
+	cr_assert_eq(store_create(file, &session, &e, &w), 0, "%s", e.message);
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0);
+	check_host("db-1", "");
+	change("UPDATE meta SET value = printf('%.300c', 'x') WHERE key = 'host'");
+	check_error("BadFile", "'meta'", -EBADMSG);
 }
 
 Test(store, windows_one_by_one_add_up_to_the_total)
