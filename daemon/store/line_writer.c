@@ -12,7 +12,8 @@ enum frame_state {
 /* As much of a name as frames are named by. */
 enum { NAME_MAX_LEN = 4095 };
 
-static int learn(struct line_writer *l, const struct store_batch *b, const uint32_t *names)
+static int learn(struct line_writer *l, const struct store_batch *b, const uint32_t *names,
+		 bool named_too)
 {
 	uint32_t n = b->last.frames - b->first.frames;
 
@@ -30,7 +31,7 @@ static int learn(struct line_writer *l, const struct store_batch *b, const uint3
 
 		*f = b->frames[i];
 		f->function = names[i];
-		if (b->functions[i])
+		if (b->functions[i] && !named_too)
 			l->frame_states[b->first.frames + 1 + i] = FRAME_NAMED;
 	}
 	for (uint32_t i = 0; i < b->last.stacks - b->first.stacks; i++)
@@ -218,7 +219,7 @@ int line_writer_take(struct line_writer *l, const struct store_batch *b,
 		     const struct store_names *sources, struct strings *symbols)
 {
 	size_t before = l->n_pending;
-	int r = learn(l, b, names);
+	int r = learn(l, b, names, sources->named_too);
 
 	if (r >= 0)
 		r = use_window(l, &b->window, files);

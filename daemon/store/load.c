@@ -323,7 +323,8 @@ static bool row_chunk(struct load *l, sqlite3_stmt *s)
 	    !get_number(s, 4, CHUNK_MAX_SPANS, &count) ||
 	    array_reserve(&l->chunks, &l->chunks_cap, l->n_chunks + 1, sizeof(*l->chunks)) < 0)
 		return false;
-	l->chunks[l->n_chunks++] = (struct load_chunk){first_ns, sqlite3_column_int64(s, 0)};
+	l->chunks[l->n_chunks++] =
+		(struct load_chunk){first_ns, sqlite3_column_int64(s, 0), window, (uint32_t)count};
 	return true;
 }
 
@@ -338,6 +339,8 @@ static bool row_loss(struct load *l, sqlite3_stmt *s)
 	/* Kinds are append-only: one that a newer writer knew is passed over. */
 	if (kind < LOSS_COUNTERS)
 		l->total.losses[kind] += count;
+	if (kind < LOSS_COUNTERS && l->apart)
+		l->windows[window].losses[kind] += count;
 	return true;
 }
 

@@ -9,6 +9,7 @@
 struct load_chunk {
 	uint64_t first_ns;
 	int64_t id;
+	uint32_t window, count;
 };
 
 struct load {

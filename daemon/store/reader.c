@@ -134,33 +134,92 @@ int store_reader_version(const struct store_reader *r)
 	return r->load.version;
 }
 
+/* Calls back with the chunk of that id. */
+static int with_chunk(struct store_reader *r, int64_t id,
+		      int (*each)(void *arg, const struct span_chunk *chunk), void *arg,
+		      struct error *error)
+{
+	struct span_chunk chunk = {};
+	int ret, code;
+
+	sqlite3_bind_int64(r->chunk, 1, id);
+	code = sqlite3_step(r->chunk);
+	if (code == SQLITE_ROW && sqlite3_column_type(r->chunk, 3) == SQLITE_BLOB) {
+		chunk.first_ns = sqlite3_column_int64(r->chunk, 0);
+		chunk.last_ns = sqlite3_column_int64(r->chunk, 1);
+		chunk.count = sqlite3_column_int64(r->chunk, 2);
+		/* The callback only reads: chunk has no constant twin. */
+		chunk.data = (uint8_t *)sqlite3_column_blob(r->chunk, 3);
+		chunk.size = sqlite3_column_bytes(r->chunk, 3);
+		ret = each(arg, &chunk);
+	} else if (code == SQLITE_ROW || code == SQLITE_DONE) {
+		ret = load_bad_row(r->path, "span_chunk", id, error);
+	} else {
+		ret = schema_read_error(r->db, r->path, error);
+	}
+	sqlite3_reset(r->chunk);
+	return ret;
+}
+
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
 		     void *arg, struct error *error)
 {
 	int ret = 0;
 
-	for (size_t i = 0; i < r->load.n_chunks && ret == 0; i++) {
-		struct span_chunk chunk = {};
-		int code;
-
-		sqlite3_bind_int64(r->chunk, 1, r->load.chunks[i].id);
-		code = sqlite3_step(r->chunk);
-		if (code == SQLITE_ROW && sqlite3_column_type(r->chunk, 3) == SQLITE_BLOB) {
-			chunk.first_ns = sqlite3_column_int64(r->chunk, 0);
-			chunk.last_ns = sqlite3_column_int64(r->chunk, 1);
-			chunk.count = sqlite3_column_int64(r->chunk, 2);
-			/* The callback only reads: chunk has no constant twin. */
-			chunk.data = (uint8_t *)sqlite3_column_blob(r->chunk, 3);
-			chunk.size = sqlite3_column_bytes(r->chunk, 3);
-			ret = each(arg, &chunk);
-		} else if (code == SQLITE_ROW || code == SQLITE_DONE) {
-			ret = load_bad_row(r->path, "span_chunk", r->load.chunks[i].id, error);
-		} else {
-			ret = schema_read_error(r->db, r->path, error);
-		}
-		sqlite3_reset(r->chunk);
-	}
+	for (size_t i = 0; i < r->load.n_chunks && ret == 0; i++)
+		ret = with_chunk(r, r->load.chunks[i].id, each, arg, error);
 	return ret;
+}
+
+static int compare_places(const void *a, const void *b)
+{
+	const struct store_chunk_place *x = a, *y = b;
+
+	if (x->window != y->window)
+		return x->window < y->window ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+int store_reader_places(const struct store_reader *r, struct store_chunk_place **ret, size_t *ret_n)
+{
+	size_t n = r->load.n_chunks;
+	struct store_chunk_place *places = calloc(n + 1, sizeof(*places));
+
+	if (!places)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		places[i] = (struct store_chunk_place){.window = r->load.chunks[i].window - 1,
+						       .count = r->load.chunks[i].count,
+						       .id = r->load.chunks[i].id};
+	if (n)
+		qsort(places, n, sizeof(*places), compare_places);
+	*ret = places;
+	*ret_n = n;
+	return 0;
+}
+
+struct reading {
+	const struct store_reader *reader;
+	struct span_set set;
+	struct error *error;
+};
+
+static int unpack_read(void *arg, const struct span_chunk *chunk)
+{
+	struct reading *reading = arg;
+
+	return store_unpack_chunk(reading->reader, chunk, &reading->set, reading->error);
+}
+
+int store_read_place(struct store_reader *r, const struct store_chunk_place *place,
+		     struct span_set *ret, struct error *error)
+{
+	struct reading reading = {.reader = r, .error = error};
+	int code = with_chunk(r, place->id, unpack_read, &reading, error);
+
+	if (code >= 0)
+		*ret = reading.set;
+	return code;
 }
 
 /* Whether the model has all that span i of the set names. */

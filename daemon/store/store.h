@@ -66,6 +66,9 @@ struct store_names {
 	void *arg;
 	/* Names as their files have them. Its answers are asked for at once. */
 	const struct source_lines *lines;
+	/* Frames that have a name are asked about, too, but for their name: those of a recording,
+	 * which have all. Else they are code that is no file's. */
+	bool named_too;
 };
 
 struct store_writer;
@@ -111,8 +114,8 @@ int store_open(const char *path, struct model *m, struct error *error, struct st
 /* The same, with each window kept beside the total: twice the memory, for comparisons. */
 int store_open_apart(const char *path, struct model *m, struct error *error,
 		     struct store_reader **ret);
-/* Window i, from 0 on, without raw spans and losses; NULL behind the last one, and of a recording
- * that was opened by store_open(). */
+/* Window i, from 0 on, without raw spans; NULL behind the last one, and of a recording that was
+ * opened by store_open(). */
 const struct window *store_reader_window(const struct store_reader *r, size_t i);
 const struct store_session *store_reader_session(const struct store_reader *r);
 const struct window *store_reader_total(const struct store_reader *r);
@@ -128,6 +131,18 @@ int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *ch
  * that, or -errno. */
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
 		     void *arg, struct error *error);
+/* Where packed raw spans are. */
+struct store_chunk_place {
+	size_t window; /* from 0 on */
+	uint32_t count;
+	int64_t id;
+};
+/* Those of all windows, a window's in the order in which they were written; malloc'd. */
+int store_reader_places(const struct store_reader *r, struct store_chunk_place **ret,
+			size_t *ret_n);
+/* As store_unpack_chunk() what is at a place. */
+int store_read_place(struct store_reader *r, const struct store_chunk_place *place,
+		     struct span_set *ret, struct error *error);
 struct store_reader *store_reader_free(struct store_reader *r);
 DEFINE_CLEANUP(struct store_reader *, store_reader_free)
 
