@@ -127,6 +127,10 @@ static int bind_number_as_truth(struct binder *b, const struct node *n, struct i
 		r = bind_value(b, n, &hint, &t);
 	if (r < 0)
 		return r;
+	if (n->kind == NODE_ATTR) {
+		*ret = ir_nonzero(b->a, ir_attr(b->a, t.text.text, ATTR_EITHER));
+		return *ret ? 0 : -ENOMEM;
+	}
 	if (t.kind == EXPR_STRING || t.kind == EXPR_DURATION || t.kind == EXPR_TIME) {
 		r = bind_complain(b, n, "expected a condition, found %s", bind_describe(b, &t));
 		if (t.kind == EXPR_STRING)

@@ -48,6 +48,8 @@ int bind_ref(struct binder *b, const struct node *n, const struct expr_binding *
 int bind_reference(struct binder *b, const struct node *n, struct typed *ret);
 int bind_field(struct binder *b, const struct node *n, struct typed *ret);
 int bind_attr(struct binder *b, const struct node *n, struct typed *ret);
+/* What an attribute is used with decides what it is looked at as; other values stay. */
+int bind_attr_as(struct binder *b, struct typed *t, enum expr_kind kind);
 int bind_literal(struct binder *b, const struct node *n, struct typed *ret);
 
 int bind_arith(struct binder *b, const struct node *n, const struct hint *hint, struct typed *ret);

@@ -182,6 +182,10 @@ int bind_arith(struct binder *b, const struct node *n, const struct hint *hint, 
 
 	if (error == 0)
 		error = bind_operands(b, n, hint, &l, &r);
+	if (error == 0)
+		error = bind_attr_as(b, &l, EXPR_INT);
+	if (error == 0)
+		error = bind_attr_as(b, &r, EXPR_INT);
 	if (error < 0)
 		return error;
 	rule = find_rule(n->op, l.kind, r.kind);
@@ -209,6 +213,8 @@ int bind_sign(struct binder *b, const struct node *n, const struct hint *hint, s
 	struct typed t;
 	int r = bind_value(b, n->left, hint, &t);
 
+	if (r == 0)
+		r = bind_attr_as(b, &t, EXPR_INT);
 	if (r < 0)
 		return r;
 	if (!kind_is_number(t.kind) && !(t.kind == EXPR_DURATION && n->op == OP_NEG)) {

@@ -200,8 +200,12 @@ static struct ir *compare_bools(struct binder *b, enum op op, const struct typed
 /* Both operands are explained and go together, or there is an error. */
 static int make_alike(struct binder *b, const struct node *n, struct typed *l, struct typed *r)
 {
-	int result = 0;
+	int result = bind_attr_as(b, l, r->kind);
 
+	if (result == 0)
+		result = bind_attr_as(b, r, l->kind);
+	if (result < 0)
+		return result;
 	if (l->kind == EXPR_STRING)
 		result = explain_text(b, l, r);
 	else if (r->kind == EXPR_STRING)
@@ -218,6 +222,9 @@ int bind_comparison(struct binder *b, const struct node *n, struct ir **ret)
 	struct typed l, r;
 	int result = bind_operands(b, n, NULL, &l, &r);
 
+	/* Two attributes that are put in order are numbers. */
+	if (result == 0 && n->op != OP_EQ && n->op != OP_NE && r.node->kind == NODE_ATTR)
+		result = bind_attr_as(b, &l, EXPR_INT);
 	if (result == 0)
 		result = make_alike(b, n, &l, &r);
 	if (result < 0)

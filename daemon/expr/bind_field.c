@@ -124,7 +124,18 @@ int bind_attr(struct binder *b, const struct node *n, struct typed *ret)
 	ret->kind = EXPR_STRING;
 	ret->text = (struct text_source){.kind = TEXT_ATTR,
 					 .text = arena_strndup(b->a, n->text, strlen(n->text))};
-	return ret->text.text ? bind_use(b, n, "text") : -ENOMEM;
+	return ret->text.text ? bind_use(b, n, "of its own type") : -ENOMEM;
+}
+
+int bind_attr_as(struct binder *b, struct typed *t, enum expr_kind kind)
+{
+	if (t->node->kind != NODE_ATTR || t->kind != EXPR_STRING)
+		return 0;
+	if (kind == EXPR_STRING || kind == EXPR_TIME)
+		return 0;
+	t->kind = kind == EXPR_BOOL || kind == EXPR_DURATION ? kind : EXPR_INT;
+	t->ir = ir_attr(b->a, t->text.text, kind == EXPR_BOOL ? ATTR_BOOL : ATTR_NUMBER);
+	return t->ir ? 0 : -ENOMEM;
 }
 
 int bind_literal(struct binder *b, const struct node *n, struct typed *ret)

@@ -9,6 +9,48 @@ struct text {
 
 static bool eval_truth(const struct ir *n, const struct expr_facts *f);
 
+/* A number of any type: what attributes are compared as. */
+struct number {
+	bool is_real, is_signed;
+	uint64_t whole;
+	double real;
+};
+
+/* False: there is no such attribute, or it is something else. */
+static bool find_attr(const struct ir *n, const struct expr_facts *f, struct number *ret)
+{
+	struct expr_attr attr;
+
+	if (!f->attr || !f->attr(f->attr_arg, n->key, &attr) || attr.type == EXPR_ATTR_TEXT)
+		return false;
+	if (n->of != ATTR_EITHER && (attr.type == EXPR_ATTR_BOOL) != (n->of == ATTR_BOOL))
+		return false;
+	*ret = (struct number){.is_real = attr.type == EXPR_ATTR_REAL,
+			       .is_signed = attr.type != EXPR_ATTR_UINT,
+			       .whole = attr.number,
+			       .real = attr.real};
+	return true;
+}
+
+/* As a whole number, for arithmetic: a fraction is cut off. */
+static bool load_attr(const struct ir *n, const struct expr_facts *f, uint64_t *ret)
+{
+	struct number number;
+
+	if (!find_attr(n, f, &number))
+		return false;
+	if (number.is_real) {
+		/* Comparisons with NaN are false. */
+		if (!(number.real >= -0x1p63 && number.real < 0x1p63))
+			return false;
+		number.whole = (uint64_t)(int64_t)number.real;
+		/* As a condition by itself, a fraction is not zero. */
+		number.whole |= n->of == ATTR_EITHER && number.real != 0;
+	}
+	*ret = number.whole;
+	return true;
+}
+
 static bool load_number(const struct ir_load *load, const struct record_call *call, uint64_t *ret)
 {
 	uint64_t value = 0;
@@ -42,6 +84,8 @@ static bool eval_value(const struct ir *n, const struct expr_facts *f, uint64_t 
 		return true;
 	case IR_LOAD:
 		return load_number(&n->load, f->call, ret);
+	case IR_ATTR:
+		return load_attr(n, f, ret);
 	case IR_ARITH:
 		return eval_value(n->left, f, &a) && eval_value(n->right, f, &b) &&
 		       ir_arith(n->op, n->is_signed_op, a, b, ret);
@@ -79,6 +123,16 @@ static const char *caller_of(const struct expr_facts *f, const struct ir_callers
 	if (f->caller || !callers || !index || index > callers->total)
 		return f->caller;
 	return callers->names[index - 1];
+}
+
+static bool attr_text(const struct text_source *s, const struct expr_facts *f, struct text *ret)
+{
+	struct expr_attr attr;
+
+	if (!f->attr || !f->attr(f->attr_arg, s->text, &attr) || attr.type != EXPR_ATTR_TEXT)
+		return false;
+	*ret = (struct text){attr.text, attr.len};
+	return true;
 }
 
 /* False: undefined. */
@@ -119,9 +173,7 @@ static bool find_text(const struct text_source *s, const struct ir_callers *call
 		text = f->cgroup;
 		break;
 	case TEXT_ATTR:
-		if (!f->attr || !f->attr(f->attr_arg, s->text, &text))
-			return false;
-		break;
+		return attr_text(s, f, ret);
 	}
 	if (!text)
 		return false;
@@ -158,6 +210,71 @@ static bool eval_text(const struct ir *n, const struct expr_facts *f)
 	return pattern_matches(p, t.at, t.len) == !n->negated;
 }
 
+static bool eval_number(const struct ir *n, const struct expr_facts *f, struct number *ret)
+{
+	if (n->kind == IR_ATTR)
+		return find_attr(n, f, ret);
+	*ret = (struct number){.is_signed = n->is_signed};
+	return eval_value(n, f, &ret->whole);
+}
+
+static long double as_real(const struct number *n)
+{
+	/* 64 bits of mantissa: whole numbers stay what they are. */
+	return n->is_real     ? (long double)n->real
+	       : n->is_signed ? (long double)(int64_t)n->whole
+			      : (long double)n->whole;
+}
+
+static bool compare_numbers(enum op op, const struct number *a, const struct number *b)
+{
+	long double l = as_real(a), r = as_real(b);
+
+	switch (op) {
+	case OP_EQ:
+		return l == r;
+	case OP_NE:
+		return l != r;
+	case OP_LT:
+		return l < r;
+	case OP_LE:
+		return l <= r;
+	case OP_GT:
+		return l > r;
+	default:
+		return l >= r;
+	}
+}
+
+/* Attributes are compared as the numbers they are, fractions and all. */
+static bool eval_compare(const struct ir *n, const struct expr_facts *f)
+{
+	struct number left, right;
+	uint64_t a, b;
+
+	if (n->left->kind == IR_ATTR || n->right->kind == IR_ATTR)
+		return eval_number(n->left, f, &left) && eval_number(n->right, f, &right) &&
+		       compare_numbers(n->op, &left, &right);
+	return eval_value(n->left, f, &a) && eval_value(n->right, f, &b) &&
+	       ir_compare(n->op, n->mode, a, b);
+}
+
+static bool eval_attr_in(const struct ir *n, const struct expr_facts *f)
+{
+	struct number value, item;
+	bool found = false;
+
+	if (!find_attr(n->left, f, &value))
+		return false;
+	for (size_t i = 0; i < n->n_items && !found; i++) {
+		if (eval_number(n->items[i].value, f, &item))
+			found = compare_numbers(OP_EQ, &value, &item);
+		else if (n->negated)
+			return false;
+	}
+	return found != n->negated;
+}
+
 static bool eval_in(const struct ir *n, const struct expr_facts *f)
 {
 	bool found = false;
@@ -176,7 +293,7 @@ static bool eval_in(const struct ir *n, const struct expr_facts *f)
 
 static bool eval_truth(const struct ir *n, const struct expr_facts *f)
 {
-	uint64_t a, b;
+	uint64_t a;
 
 	switch (n->kind) {
 	case IR_BOOL:
@@ -192,10 +309,9 @@ static bool eval_truth(const struct ir *n, const struct expr_facts *f)
 	case IR_DEFINED:
 		return eval_value(n->left, f, &a);
 	case IR_COMPARE:
-		return eval_value(n->left, f, &a) && eval_value(n->right, f, &b) &&
-		       ir_compare(n->op, n->mode, a, b);
+		return eval_compare(n, f);
 	case IR_IN:
-		return eval_in(n, f);
+		return n->left->kind == IR_ATTR ? eval_attr_in(n, f) : eval_in(n, f);
 	case IR_TEXT:
 		return eval_text(n, f);
 	default:

@@ -6,7 +6,8 @@
  * to decide about, as `args.NAME`, `ret` and `name` mean something else in each.
  *
  * Undefined values (a division by zero, a capture that could not be read, an attr that is not
- * there) make the comparison they stand in false, in both back ends; `!` of such a comparison is
+ * there, or is of another type than what it is compared with) make the comparison they stand in
+ * false, in both back ends; `!` of such a comparison is
  * true. The result of a call that did not return (unwound, a tail call) is undefined, too.
  * Arithmetic wraps at 64 bits, signed and unsigned mix as in C, a unary minus makes a number
  * signed, shifts count modulo 64; comparisons of signed with unsigned numbers are mathematically
@@ -160,12 +161,21 @@ enum expr_needs {
 };
 uint32_t bound_needs(const struct bound *b, enum expr_part part);
 
+/* An attribute of a span: each span says itself of what type it is. */
+struct expr_attr {
+	enum { EXPR_ATTR_TEXT, EXPR_ATTR_INT, EXPR_ATTR_UINT, EXPR_ATTR_REAL, EXPR_ATTR_BOOL } type;
+	uint64_t number; /* of all but texts and reals; signed ones as they are */
+	double real;
+	const char *text;
+	size_t len;
+};
+
 /* What the evaluator reads. Strings may be NULL, then what compares them is undefined. */
 struct expr_facts {
 	const struct record_call *call;
 	const char *name, *binary, *cat, *comm, *caller, *cgroup; /* cgroup: its path */
 	/* attr.KEY: returns false when there is none. NULL: there are none at all. */
-	bool (*attr)(void *arg, const char *key, const char **ret_text);
+	bool (*attr)(void *arg, const char *key, struct expr_attr *ret);
 	void *attr_arg;
 };
 bool bound_eval(const struct bound *b, enum expr_part part, const struct expr_facts *facts);

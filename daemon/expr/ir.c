@@ -82,6 +82,19 @@ struct ir *ir_load(struct arena *a, const struct ir_load *load, bool is_signed, 
 	return n;
 }
 
+struct ir *ir_attr(struct arena *a, const char *key, enum ir_attr_type of)
+{
+	struct ir *n = new_ir(a, IR_ATTR);
+
+	if (n) {
+		n->key = key;
+		n->of = of;
+		n->is_signed = n->may_undef = true;
+		n->in_kernel = false;
+	}
+	return n;
+}
+
 struct ir *ir_binary(struct arena *a, enum op op, bool is_signed_op, bool is_signed,
 		     struct ir *left, struct ir *right)
 {
@@ -238,7 +251,8 @@ struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir
 						   : MODE_MIXED;
 	if (ir_is_const(left))
 		return ir_bool(a, ir_compare(op, mode, left->value, right->value));
-	if (ir_is_const(right) && mode == MODE_MIXED) {
+	/* Attributes are signed or not as each span has it. */
+	if (ir_is_const(right) && mode == MODE_MIXED && left->kind != IR_ATTR) {
 		if (left->is_signed && is_huge(right))
 			return if_defined(a, left, ir_compare(op, MODE_SIGNED, 0, 1));
 		if (!left->is_signed && is_negative(right))
@@ -257,7 +271,7 @@ struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir
 /* False: no value of `left` can be equal to the item. */
 static bool can_equal(const struct ir *left, const struct ir *item)
 {
-	if (!ir_is_const(item))
+	if (!ir_is_const(item) || left->kind == IR_ATTR)
 		return true;
 	return left->is_signed ? !is_huge(item) : !is_negative(item);
 }

@@ -17,6 +17,7 @@ enum ir_kind {
 	IR_CONST, /* values from here: value */
 	IR_UNDEF,
 	IR_LOAD,
+	IR_ATTR,   /* attr.KEY as a number or a bool: key, of */
 	IR_ARITH,  /* left op right; division, remainder and >> by is_signed_op */
 	IR_NEG,	   /* of left */
 	IR_INVERT, /* ~ of left */
@@ -45,6 +46,13 @@ struct ir_load {
 	bool is_signed, guess_int;
 	uint8_t bit;
 	enum ir_guard guard;
+};
+
+/* What an attribute must be, or it is undefined. */
+enum ir_attr_type {
+	ATTR_NUMBER,
+	ATTR_BOOL,
+	ATTR_EITHER, /* as a condition by itself */
 };
 
 enum ir_mode {
@@ -89,6 +97,8 @@ struct ir {
 	struct ir_item *items;
 	size_t n_items;
 	struct ir_text *text;
+	const char *key;
+	enum ir_attr_type of;
 };
 
 /* Both back ends' arithmetic. False: undefined. */
@@ -99,6 +109,7 @@ bool ir_compare(enum op op, enum ir_mode mode, uint64_t a, uint64_t b);
 struct ir *ir_const(struct arena *a, uint64_t value, bool is_signed);
 struct ir *ir_undef(struct arena *a);
 struct ir *ir_load(struct arena *a, const struct ir_load *load, bool is_signed, uint32_t needs);
+struct ir *ir_attr(struct arena *a, const char *key, enum ir_attr_type of);
 struct ir *ir_binary(struct arena *a, enum op op, bool is_signed_op, bool is_signed,
 		     struct ir *left, struct ir *right);
 struct ir *ir_unary(struct arena *a, enum ir_kind kind, struct ir *of);

@@ -42,10 +42,14 @@ static int explain(void *arg, const struct expr_ref *ref, struct expr_binding *r
 	return 0;
 }
 
-static bool has_key(void *arg, const char *key, const char **ret)
+static bool find_attr(void *arg, const char *key, struct expr_attr *ret)
 {
 	(void)arg;
-	*ret = key;
+	*ret = (struct expr_attr){.type = (uint8_t)key[0] % (EXPR_ATTR_BOOL + 1),
+				  .number = strlen(key) - 4,
+				  .real = (double)strlen(key) - 4.5,
+				  .text = key,
+				  .len = strlen(key)};
 	return key[0] != 'x';
 }
 
@@ -73,7 +77,7 @@ static void check_program(const struct bpf_insn *insns, size_t n)
 static void decide(const struct bound *b, const uint8_t *data, size_t size)
 {
 	struct expr_facts f = {
-		.name = "get", .binary = "/usr/bin/x", .comm = NULL, .attr = has_key};
+		.name = "get", .binary = "/usr/bin/x", .comm = NULL, .attr = find_attr};
 	struct record_call call = {};
 	struct bpf_insn *insns;
 	size_t n;

@@ -36,11 +36,29 @@ static struct record_call sample_call(void)
 	return c;
 }
 
-static bool has_key(void *arg, const char *key, const char **ret)
+static bool find_attr(void *arg, const char *key, struct expr_attr *ret)
 {
+	static const struct {
+		const char *key;
+		struct expr_attr attr;
+	} attrs[] = {
+		{"step.name", {.type = EXPR_ATTR_TEXT, .text = "train 7, cut", .len = 7}},
+		{"rows", {.type = EXPR_ATTR_INT, .number = 1001}},
+		{"below", {.type = EXPR_ATTR_INT, .number = (uint64_t)-5}},
+		{"huge", {.type = EXPR_ATTR_UINT, .number = UINT64_MAX}},
+		{"ratio", {.type = EXPR_ATTR_REAL, .real = 1.5}},
+		{"nan", {.type = EXPR_ATTR_REAL, .real = __builtin_nan("")}},
+		{"yes", {.type = EXPR_ATTR_BOOL, .number = 1}},
+		{"no", {.type = EXPR_ATTR_BOOL}},
+	};
+
 	(void)arg;
-	*ret = streq(key, "step.name") ? "train 7" : NULL;
-	return *ret;
+	for (size_t i = 0; i < ARRAY_SIZE(attrs); i++)
+		if (streq(attrs[i].key, key)) {
+			*ret = attrs[i].attr;
+			return true;
+		}
+	return false;
 }
 
 static void expect_all(const char *const *texts, size_t n, bool wanted)
@@ -49,7 +67,7 @@ static void expect_all(const char *const *texts, size_t n, bool wanted)
 	struct expr_facts f = {.call = &c,
 			       .name = "open_table",
 			       .cgroup = "/system.slice/nginx.service",
-			       .attr = has_key};
+			       .attr = find_attr};
 	struct expr_scope scope = help_scope();
 
 	for (size_t i = 0; i < n; i++) {
@@ -93,6 +111,16 @@ Test(expr, what_is_true)
 		"caller == 'handle_request' && caller =~ 'handle_*' && caller != 'main'",
 		"caller =~ /^handle_re[pq]/ && caller in ('x', 'handle_request')",
 		"attr.step.name == 'train 7' && attr.step.name =~ 'train *'",
+		"attr.rows > 1000 && 1000 < attr.rows && attr.rows == 1001 && attr.rows < 2KiB",
+		"attr.below < 0 && attr.below == -5 && -attr.below == 5 && attr.below < attr.rows",
+		"attr.huge > 0 && attr.huge == 0xffffffffffffffff && attr.huge > attr.rows",
+		"attr.ratio > 1 && attr.ratio < 2 && attr.ratio * 2 == 2 && attr.ratio != 1",
+		"attr.rows in (1, 1001) && attr.rows not in (1, 2) && attr.ratio not in (1, 2)",
+		"attr.step.name in ('x', 'train 7') && attr.rows > 1us && attr.rows % 10 == 1",
+		"attr.yes && attr.yes == true && !attr.no && attr.no == false && attr.rows",
+		"!(attr.none > 0) && !(attr.none <= 0) && !attr.none && !(attr.nan == 0)",
+		"!(attr.rows == '1001') && !(attr.step.name == 7) && !(attr.rows == true)",
+		"!(attr.yes == 1) && !(attr.step.name > 0) && !(attr.none in (1, 2))",
 		"args.flags & CREAT",
 		"args.flags == (CREAT | WRONLY) && (args.flags & ~CREAT) == WRONLY",
 		"args.flags & CREAT && !(args.flags & EXCL)",
