@@ -64,7 +64,7 @@ TOP_LEVEL = {"meson.build", "meson_options.txt", "README.md", "LICENSE",
 FILE_LINES = 600
 FUNCTION_LINES = 100
 EXIT_FILES = {"daemon/main.c", "cli/main.c"}
-MIT_FILES = {"include/sonde/span.h"}  # so that any program may include it
+MIT_FILES = ("include/sonde/span.h", "include/sonde/span/")  # so that any program may include it
 C_SUFFIXES = (".c", ".h", ".cpp")
 SIZED_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".in")
 
@@ -231,7 +231,7 @@ def check_licence(tree, path, text):
         return
     lines = text.splitlines()[:2] or [""]
     line = lines[1] if lines[0].startswith("#!") and len(lines) > 1 else lines[0]
-    wanted = "MIT" if path in MIT_FILES else "GPL-2.0-or-later"
+    wanted = "MIT" if path.startswith(MIT_FILES) else "GPL-2.0-or-later"
     if not re.fullmatch(rf"(/\* |// |# )SPDX-License-Identifier: {re.escape(wanted)}( \*/)?", line):
         tree.report(path, 1, f"the first line must be the licence: SPDX-License-Identifier: {wanted}")
 
