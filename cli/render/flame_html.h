@@ -2,8 +2,8 @@
 /*
  * An interactive flame graph as one HTML file that makes no network request: its
  * Content-Security-Policy allows only the script and style it carries, by their hashes, and the
- * data is JSON that is never executed. The page itself is flame.html.in, made a header by
- * flame_embed.py at build time.
+ * data is JSON that is never executed. The page itself is page/flame.html.in, made a header by
+ * page_embed.py at build time.
  */
 #ifndef SONDE_RENDER_FLAME_HTML_H
 #define SONDE_RENDER_FLAME_HTML_H

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "session.h"
 #include "picture.h"
+
+#include <inttypes.h>
 
 #include "flame_folded.h"
 #include "flame_html.h"
 #include "flame_svg.h"
+#include "session.h"
 #include "sonde/base/format.h"
 
 /* What the answer's stacks refer to, and room for the longest of them. */
 struct frames {
 	struct flame_frame *all, *stack;
 	size_t n, cap_stack;
+	bool by_process; /* processes of one name are told apart by their number */
 };
 
 static void frames_release(struct frames *f)
@@ -68,12 +71,17 @@ static int read_frames(struct frames *f, reply_t *reply)
 static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack, bool before)
 {
 	static const struct flame_frame unknown = {.kind = FLAME_USER};
+	char pid[FORMAT_MAX] = "";
 	size_t depth = 1;
+
+	if (f->by_process)
+		snprintf(pid, sizeof(pid), "pid %" PRIu64, reply_u64(stack, "pid"));
 
 	if (array_reserve(&f->stack, &f->cap_stack, reply_count(stack, "frames") + 1,
 			  sizeof(*f->stack)) < 0)
 		return -ENOMEM;
-	f->stack[0] = (struct flame_frame){.name = reply_str(stack, "comm"), .kind = FLAME_PROCESS};
+	f->stack[0] = (struct flame_frame){
+		.name = reply_str(stack, "comm"), .binary = pid, .kind = FLAME_PROCESS};
 	reply_foreach(index, stack, "frames")
 	{
 		uint64_t i = reply_value(index);
@@ -120,9 +128,9 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 				       : flame_folded_write(out, tree);
 }
 
-static int add_stacks(struct flame_tree *tree, reply_t *reply, bool before)
+static int add_stacks(struct flame_tree *tree, reply_t *reply, bool before, bool by_process)
 {
-	_cleanup_(frames_release) struct frames f = {0};
+	_cleanup_(frames_release) struct frames f = {.by_process = by_process};
 	int r = read_frames(&f, reply);
 
 	if (r < 0)
@@ -140,12 +148,14 @@ int picture_write(struct strbuf *out, reply_t *reply, reply_t *before, enum pict
 		  const char *title)
 {
 	_cleanup_(flame_tree_freep) struct flame_tree *tree = flame_tree_new();
+	/* The page can show each on its own; those of two recordings have different numbers. */
+	bool by_process = format == PICTURE_HTML && !before;
 	int r;
 
 	if (!tree)
 		return -ENOMEM;
-	r = add_stacks(tree, reply, false);
+	r = add_stacks(tree, reply, false, by_process);
 	if (r >= 0 && before)
-		r = add_stacks(tree, before, true);
+		r = add_stacks(tree, before, true, false);
 	return r < 0 ? r : write_picture(out, tree, reply, format, title);
 }

@@ -8,6 +8,7 @@ import shutil
 import sys
 import xml.etree.ElementTree
 
+import devtools
 import harness as h
 
 BROWSER = h.ROOT / "tests/integration/browser.py"
@@ -84,6 +85,40 @@ def html_in_a_browser(daemon):
     if result.status == 77:
         raise h.Skip(result.out.strip() or "no chromium")
     h.equal(result.status, 0, f"browser.py: {result.out[-1000:]} {result.err[-1000:]}")
+
+
+@h.test
+def processes_in_a_browser(daemon):
+    """Merged by name, each on its own, one alone: as the answer's stacks say."""
+    out = h.TMP / "processes.html"
+    daemon.sonde("flame", "-i", recording(daemon), "-o", out, "--kind", "cpu")
+    stacks = daemon.json("flame", "-i", recording(daemon), "--kind", "cpu")["stacks"]
+    of_process, of_name = collections.Counter(), collections.Counter()
+    for s in stacks:
+        of_process[s["comm"], s["pid"]] += s["value"]
+        of_name[s["comm"]] += s["value"]
+    names = max(of_name, key=of_name.get), "wl_hot"
+    (comm, pid), value = of_process.most_common(1)[0]
+    try:
+        page = devtools.Page(out)
+    except devtools.Missing as e:
+        raise h.Skip(str(e)) from None
+    with page:
+        whole = page.js("sonde.total")
+        h.equal(whole, sum(of_name.values()), "all")
+        for name in names:
+            h.between(page.js(f"sonde.box({name!r}).share") * whole / 100, of_name[name] - 0.01,
+                      of_name[name] + 0.01, f"all processes named {name}")
+        options = page.js("[...document.getElementById('process').options].map(o => [o.text, o.value])")
+        one = {text: value for text, value in options}[f"{comm} · pid {pid}"]
+        page.choose("#process", one)
+        h.equal(page.js("sonde.total"), value, f"{comm} {pid} alone")
+        h.equal(page.fragment(), f"process={one}", "fragment")
+        page.go("process=split&layout=flame")
+        h.equal(page.js("sonde.total"), whole, "each on its own")
+        h.between(page.js(f"sonde.box({comm!r}).share") * whole / 100, value - 0.01, value + 0.01,
+                  "the widest process of that name")
+        h.equal((page.complaints, page.requests), ([], []), "complaints and requests")
 
 
 @h.test
