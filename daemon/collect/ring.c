@@ -4,9 +4,15 @@
 #include <bpf/bpf.h>
 #include <sys/mman.h>
 
+/* More than the kernel side reserves for any record, the ring's own header included. */
+enum { MAX_RECORD = 65536 };
+
 struct ring {
-	uint64_t *consumer;	  /* a page of its own, ours to write */
-	const uint64_t *producer; /* a page of its own, then the data, mapped twice in a row */
+	uint64_t *consumer; /* a page of its own, ours to write */
+	/* A page of its own, then the data. The kernel has them a second time behind that, so that
+	 * a record at the end is in one piece: of this as much as a record takes is mapped, as all
+	 * of it would count as the daemon's memory once more. */
+	const uint64_t *producer;
 	const uint8_t *data;
 	size_t page, mask, produced_len;
 };
@@ -31,7 +37,7 @@ int ring_open(int map_fd, size_t bytes, struct ring **ret)
 	if (p == MAP_FAILED)
 		return -errno;
 	r->consumer = p;
-	r->produced_len = r->page + 2 * bytes;
+	r->produced_len = r->page + bytes + MIN(bytes, MAX_RECORD);
 	p = mmap(NULL, r->produced_len, PROT_READ, MAP_SHARED, map_fd, (off_t)r->page);
 	if (p == MAP_FAILED)
 		return -errno;
