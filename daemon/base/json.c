@@ -165,42 +165,36 @@ void json_stringn(struct json_writer *w, const char *key, const char *value, siz
 	write_quoted(w->out, value, len);
 }
 
-/* Long answers are mostly numbers: printf is several times slower than this. */
-static size_t put_decimal(char end[static 20], uint64_t value)
-{
-	size_t n = 0;
-
-	do {
-		end[19 - n++] = '0' + value % 10;
-		value /= 10;
-	} while (value);
-	return n;
-}
-
 void json_u64(struct json_writer *w, const char *key, uint64_t value)
 {
-	char digits[20];
-	size_t n = put_decimal(digits, value);
-
 	begin_value(w, key);
-	strbuf_append(w->out, digits + 20 - n, n);
+	strbuf_u64(w->out, value);
 }
 
 void json_i64(struct json_writer *w, const char *key, int64_t value)
 {
-	char digits[20];
-	size_t n = put_decimal(digits, value < 0 ? -(uint64_t)value : (uint64_t)value);
-
 	begin_value(w, key);
 	if (value < 0)
 		strbuf_putc(w->out, '-');
-	strbuf_append(w->out, digits + 20 - n, n);
+	strbuf_u64(w->out, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
 void json_hex(struct json_writer *w, const char *key, uint64_t value)
 {
+	static const char digits[] = "0123456789abcdef";
+	char text[20];
+	size_t at = sizeof(text);
+
+	text[--at] = '"';
+	do {
+		text[--at] = digits[value & 15];
+		value >>= 4;
+	} while (value);
+	text[--at] = 'x';
+	text[--at] = '0';
+	text[--at] = '"';
 	begin_value(w, key);
-	strbuf_printf(w->out, "\"0x%llx\"", (unsigned long long)value);
+	strbuf_append(w->out, text + at, sizeof(text) - at);
 }
 
 /* printf uses the locale's decimal point, which may be a comma or several bytes; JSON's is a dot.

@@ -28,6 +28,17 @@ static bool strbuf_reserve(struct strbuf *b, size_t extra)
 	return true;
 }
 
+char *strbuf_extend(struct strbuf *b, size_t len)
+{
+	size_t at = b->len;
+
+	if (!strbuf_reserve(b, len))
+		return NULL;
+	b->len += len;
+	b->data[b->len] = '\0';
+	return b->data + at;
+}
+
 void strbuf_append(struct strbuf *b, const void *data, size_t len)
 {
 	if (!strbuf_reserve(b, len))
@@ -46,6 +57,18 @@ void strbuf_puts(struct strbuf *b, const char *s)
 void strbuf_putc(struct strbuf *b, char c)
 {
 	strbuf_append(b, &c, 1);
+}
+
+void strbuf_u64(struct strbuf *b, uint64_t value)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do {
+		digits[19 - n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	strbuf_append(b, digits + 20 - n, n);
 }
 
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)

@@ -20,7 +20,7 @@
 #define SONDE_STORE_CHUNK_FORMAT_H
 
 #include "chunk.h"
-#include "varint.h"
+#include "sonde/base/varint.h"
 
 enum {
 	CHUNK_VERSION = 2,

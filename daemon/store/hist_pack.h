@@ -4,7 +4,7 @@
 #define SONDE_STORE_HIST_PACK_H
 
 #include "model/hist.h"
-#include "varint.h"
+#include "sonde/base/varint.h"
 
 enum { HIST_PACKED_MAX = 2 * VARINT_MAX * HIST_BUCKETS };
 

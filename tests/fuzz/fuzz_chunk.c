@@ -8,7 +8,7 @@
 #include <zstd.h>
 
 #include "store/chunk.h"
-#include "store/varint.h"
+#include "sonde/base/varint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -18,6 +18,9 @@ struct strbuf {
 void strbuf_append(struct strbuf *b, const void *data, size_t len);
 void strbuf_puts(struct strbuf *b, const char *s);
 void strbuf_putc(struct strbuf *b, char c);
+void strbuf_u64(struct strbuf *b, uint64_t value); /* in decimal; printf is several times slower */
+/* Appends len bytes for the caller to fill in, and returns where they are; NULL: out of memory. */
+char *strbuf_extend(struct strbuf *b, size_t len);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap) _printf_(2, 0);
 /* Removes the first len bytes (all when len is larger). */

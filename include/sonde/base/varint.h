@@ -3,8 +3,8 @@
  * Variable-length integers: seven bits a byte, the lowest first, the top bit says that more follow.
  * Signed ones are folded (zigzag), so that small negative numbers stay short.
  */
-#ifndef SONDE_STORE_VARINT_H
-#define SONDE_STORE_VARINT_H
+#ifndef SONDE_BASE_VARINT_H
+#define SONDE_BASE_VARINT_H
 
 #include "sonde/base/util.h"
 
