@@ -25,6 +25,7 @@ static const struct {
 	{"Graph", method_graph, false, true},
 	{"Stacks", method_stacks, false, true},
 	{"Spans", method_spans, false, true},
+	{"ExportSpans", method_export_spans, false, true},
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
 	{"RecordPast", method_record_past, true},

@@ -97,12 +97,16 @@ static int each_chunk(void *arg, const struct span_chunk *chunk)
 	return spans_query_chunk(a->query, chunk);
 }
 
-int raw_spans_ask(struct raw_spans *raw, const struct spans_filter *filter,
-		  struct spans_query **ret_query, struct error *error)
+static int failed(int r, struct error *error)
 {
-	_cleanup_(spans_query_freep) struct spans_query *query = NULL;
+	return error_set(error, -r, r == -EBADMSG ? "BadFile" : "Internal",
+			 "reading spans failed: %s", strerror(-r));
+}
+
+int raw_spans_begin(struct raw_spans *raw, const struct spans_filter *filter,
+		    struct spans_query **ret_query, struct error *error)
+{
 	struct spans_filter with = *filter;
-	struct asking asking;
 	int r;
 
 	if (raw->condition) {
@@ -111,20 +115,43 @@ int raw_spans_ask(struct raw_spans *raw, const struct spans_filter *filter,
 	}
 	with.since_ns = raw->since_ns;
 	with.until_ns = raw->until_ns;
-	r = spans_query_new(raw->names, &with, &query);
-	asking = (struct asking){raw, query};
-	for (size_t i = 0; i < raw->n_chunks && r >= 0; i++)
+	r = spans_query_new(raw->names, &with, ret_query);
+	return r < 0 ? failed(r, error) : 0;
+}
+
+size_t raw_spans_parts(const struct raw_spans *raw)
+{
+	return raw->n_chunks + (raw->reader ? store_reader_chunks(raw->reader) : 0) + 1;
+}
+
+int raw_spans_part(struct raw_spans *raw, size_t i, struct spans_query *query, struct error *error)
+{
+	struct asking asking = {raw, query};
+	int r;
+
+	if (i < raw->n_chunks) {
 		r = each_chunk(&asking, &raw->chunks[i]);
-	if (r >= 0 && raw->reader)
-		r = store_each_chunk(raw->reader, each_chunk, &asking, error);
-	if (r >= 0)
+	} else if (i + 1 < raw_spans_parts(raw)) {
+		r = store_chunk(raw->reader, i - raw->n_chunks, each_chunk, &asking, error);
+	} else {
 		r = spans_query_set(query, &raw->open);
-	raw->n += raw->open.n;
-	if (r >= 0 && raw->condition)
-		r = span_condition_finish(raw->condition, error);
+		raw->n += raw->open.n;
+		if (r >= 0 && raw->condition)
+			r = span_condition_finish(raw->condition, error);
+	}
+	return r < 0 ? failed(r, error) : 0;
+}
+
+int raw_spans_ask(struct raw_spans *raw, const struct spans_filter *filter,
+		  struct spans_query **ret_query, struct error *error)
+{
+	_cleanup_(spans_query_freep) struct spans_query *query = NULL;
+	int r = raw_spans_begin(raw, filter, &query, error);
+
+	for (size_t i = 0; i < raw_spans_parts(raw) && r >= 0; i++)
+		r = raw_spans_part(raw, i, query, error);
 	if (r < 0)
-		return error_set(error, -r, r == -EBADMSG ? "BadFile" : "Internal",
-				 "reading spans failed: %s", strerror(-r));
+		return r;
 	*ret_query = TAKE_PTR(query);
 	return 0;
 }

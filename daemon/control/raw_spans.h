@@ -32,6 +32,14 @@ int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *
 /* On a worker. The filter's match and times are set; *ret_query is the caller's to free. */
 int raw_spans_ask(struct raw_spans *r, const struct spans_filter *filter,
 		  struct spans_query **ret_query, struct error *error);
+/*
+ * The same part by part, from 0 on, in order and each once, so that others have their turn between
+ * them; the filter's each() is handed the rows.
+ */
+int raw_spans_begin(struct raw_spans *r, const struct spans_filter *filter,
+		    struct spans_query **ret_query, struct error *error);
+size_t raw_spans_parts(const struct raw_spans *r);
+int raw_spans_part(struct raw_spans *r, size_t i, struct spans_query *query, struct error *error);
 void raw_spans_release(struct raw_spans *r);
 
 #endif

@@ -231,12 +231,12 @@ static void sift_down(struct spans_query *q, size_t i)
 }
 
 /* Arguments and values of a row that is kept are one block, which begins with the arguments. */
-static void release_row(struct span_row *row)
+void span_row_release(struct span_row *row)
 {
 	free((void *)(row->more.args ? (const void *)row->more.args : row->more.values));
 }
 
-static int copy_row(struct span_row *to, const struct span_row *row)
+int span_row_copy(struct span_row *to, const struct span_row *row)
 {
 	size_t args_len = row->more.args ? RECORD_ARGS * sizeof(*row->more.args) : 0;
 	size_t len = row->more.values_len;
@@ -267,7 +267,7 @@ static int keep_row(struct spans_query *q, const struct span_row *row)
 	if (q->n_rows < q->filter.limit) {
 		if (array_reserve(&q->rows, &q->cap, q->n_rows + 1, sizeof(*q->rows)) < 0)
 			return -ENOMEM;
-		r = copy_row(&q->rows[q->n_rows], row);
+		r = span_row_copy(&q->rows[q->n_rows], row);
 		if (r >= 0)
 			q->n_rows++;
 		return r;
@@ -277,10 +277,10 @@ static int keep_row(struct spans_query *q, const struct span_row *row)
 	q->is_heap = true;
 	if (!goes_first(q, &q->rows[0], row))
 		return 0;
-	r = copy_row(&copy, row);
+	r = span_row_copy(&copy, row);
 	if (r < 0)
 		return r;
-	release_row(&q->rows[0]);
+	span_row_release(&q->rows[0]);
 	q->rows[0] = copy;
 	sift_down(q, 0);
 	return 0;
@@ -370,7 +370,7 @@ struct spans_query *spans_query_free(struct spans_query *q)
 	if (!q)
 		return NULL;
 	for (size_t i = 0; i < q->n_rows; i++)
-		release_row(&q->rows[i]);
+		span_row_release(&q->rows[i]);
 	free(q->is_wanted);
 	free(q->rows);
 	free(q);

@@ -57,6 +57,10 @@ struct span_row {
 	const char *caller;		  /* the function of the path's parent; "" for none */
 };
 
+/* A copy with arguments and values of its own; the rest is borrowed as before. 0 or -ENOMEM. */
+int span_row_copy(struct span_row *to, const struct span_row *row);
+void span_row_release(struct span_row *row); /* of a copy */
+
 int spans_query_new(const struct spans_names *names, const struct spans_filter *filter,
 		    struct spans_query **ret);
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk);

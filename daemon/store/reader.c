@@ -161,13 +161,25 @@ static int with_chunk(struct store_reader *r, int64_t id,
 	return ret;
 }
 
+size_t store_reader_chunks(const struct store_reader *r)
+{
+	return r->load.n_chunks;
+}
+
+int store_chunk(struct store_reader *r, size_t i,
+		int (*each)(void *arg, const struct span_chunk *chunk), void *arg,
+		struct error *error)
+{
+	return with_chunk(r, r->load.chunks[i].id, each, arg, error);
+}
+
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
 		     void *arg, struct error *error)
 {
 	int ret = 0;
 
-	for (size_t i = 0; i < r->load.n_chunks && ret == 0; i++)
-		ret = with_chunk(r, r->load.chunks[i].id, each, arg, error);
+	for (size_t i = 0; i < store_reader_chunks(r) && ret == 0; i++)
+		ret = store_chunk(r, i, each, arg, error);
 	return ret;
 }
 

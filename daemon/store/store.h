@@ -131,6 +131,11 @@ int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *ch
  * that, or -errno. */
 int store_each_chunk(struct store_reader *r, int (*each)(void *arg, const struct span_chunk *chunk),
 		     void *arg, struct error *error);
+/* The same one by one: chunk i, from 0 on, of as many as there are. */
+size_t store_reader_chunks(const struct store_reader *r);
+int store_chunk(struct store_reader *r, size_t i,
+		int (*each)(void *arg, const struct span_chunk *chunk), void *arg,
+		struct error *error);
 /* Where packed raw spans are. */
 struct store_chunk_place {
 	size_t window; /* from 0 on */

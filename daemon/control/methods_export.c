@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ExportSpans: raw spans as columns. A step is a job of the worker: it reads some parts of the
+ * spans into a batch, which is then sent; the next step begins when the caller has read most of
+ * what was sent. So memory is that of one batch, and other questions have their turn in between.
+ */
+#include "control/methods.h"
+
+#include "control/raw_spans.h"
+#include "query/span_batch.h"
+#include "sonde/base/format.h"
+#include "varlink/params.h"
+
+enum {
+	STEP_SPANS = 8192,	    /* a batch has at least as many, unless there are no more */
+	STEP_NS = 50 * 1000 * 1000, /* or what was found in that time */
+	BACKLOG = 1 << 20,	    /* unread bytes beyond which the next step waits */
+};
+
+struct export_job {
+	struct daemon *daemon;
+	struct call *call;
+	struct raw_spans raw;
+	struct spans_filter filter;
+	char *name_glob;
+	struct spans_query *query;
+	struct span_batch *batch;
+	size_t next_part;
+	bool running; /* a step is at work */
+	struct unnamed_frames *frames;
+	struct span_texts *texts;
+	struct coverage coverage;
+	struct strbuf session;
+	struct error error;
+};
+
+static void export_job_free(struct export_job *job)
+{
+	unnamed_frames_free(job->frames);
+	span_batch_free(job->batch);
+	spans_query_free(job->query);
+	raw_spans_release(&job->raw);
+	strbuf_release(&job->session);
+	daemon_release_model(job->daemon);
+	free(job->name_glob);
+	free(job);
+}
+
+/* The call is about to end, and the job with it. */
+static void forget_call(struct export_job *job)
+{
+	call_on_writable(job->call, NULL, NULL);
+	call_on_gone(job->call, NULL, NULL);
+}
+
+static bool is_last(const struct export_job *job)
+{
+	return job->next_part == raw_spans_parts(&job->raw);
+}
+
+static void step_run(void *arg)
+{
+	struct export_job *job = arg;
+	uint64_t until_ns = now_monotonic_ns() + STEP_NS;
+	int r = 0;
+
+	if (!job->query)
+		r = raw_spans_begin(&job->raw, &job->filter, &job->query, &job->error);
+	while (r >= 0 && !is_last(job) && span_batch_count(job->batch) < STEP_SPANS &&
+	       now_monotonic_ns() < until_ns)
+		r = raw_spans_part(&job->raw, job->next_part++, job->query, &job->error);
+}
+
+static void write_details(struct export_job *job, struct json_writer *w)
+{
+	size_t n;
+	const struct batch_row *rows = span_batch_details(job->batch, &n);
+
+	json_array_begin(w, "details");
+	for (size_t i = 0; i < n; i++) {
+		json_object_begin(w, NULL);
+		json_u64(w, "at", rows[i].at);
+		json_object_begin(w, "args");
+		span_texts_write_args(job->texts, w, &rows[i].row);
+		json_object_end(w);
+		span_texts_write(job->texts, w, &rows[i].row);
+		json_object_end(w);
+	}
+	json_array_end(w);
+}
+
+static void next_step(struct export_job *job);
+
+static void send_batch(struct export_job *job)
+{
+	_cleanup_(strbuf_release) struct strbuf out = {};
+	bool last = is_last(job);
+	struct json_writer w;
+
+	json_begin(&w, &out);
+	json_object_begin(&w, NULL);
+	span_batch_write(job->batch, &w);
+	write_details(job, &w);
+	if (job->session.len)
+		json_members(&w, &job->session);
+	strbuf_reset(&job->session);
+	if (last && job->raw.condition)
+		coverage_add_raw(&job->coverage, job->raw.n, job->raw.dropped);
+	if (last)
+		methods_write_end(&w, &job->coverage, NULL, job->raw.condition);
+	json_object_end(&w);
+	span_batch_next(job->batch);
+	if (!last) {
+		call_reply(job->call, &out, true);
+		next_step(job);
+		return;
+	}
+	forget_call(job);
+	methods_reply(job->call, &out);
+	export_job_free(job);
+}
+
+/* True: there is nobody to answer any more, or an error was the answer. */
+static bool is_over(struct export_job *job, bool cancelled)
+{
+	if (cancelled)
+		error_set(&job->error, ECANCELED, "Internal", "the daemon is ending");
+	if (!job->error.name[0] && !call_gone(job->call))
+		return false;
+	forget_call(job);
+	if (call_gone(job->call))
+		call_unref(job->call);
+	else
+		methods_fail(job->call, &job->error);
+	export_job_free(job);
+	return true;
+}
+
+static void frames_run(void *arg)
+{
+	struct export_job *job = arg;
+	int r;
+
+	unnamed_frames_prepare(job->frames, job->daemon->symbolizer);
+	r = unnamed_frames_resolve(job->frames, methods_name_frame, job->daemon);
+	if (r < 0)
+		error_set(&job->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
+}
+
+static void frames_done(void *arg, bool cancelled)
+{
+	struct export_job *job = arg;
+
+	job->running = false;
+	if (is_over(job, cancelled))
+		return;
+	/* Out of memory: stacks without names. */
+	(void)span_texts_learn(job->texts, job->frames);
+	job->frames = unnamed_frames_free(job->frames);
+	send_batch(job);
+}
+
+/* Whether a worker is naming the frames of this batch's stacks first. */
+static bool name_frames(struct export_job *job)
+{
+	size_t n;
+	const struct batch_row *rows = span_batch_details(job->batch, &n);
+
+	if (span_texts_unnamed_batch(job->texts, rows, n, &job->frames) < 0 || !job->frames)
+		return false;
+	if (worker_submit(job->daemon->asker, frames_run, frames_done, job) < 0) {
+		job->frames = unnamed_frames_free(job->frames);
+		return false;
+	}
+	job->running = true;
+	return true;
+}
+
+static void step_done(void *arg, bool cancelled)
+{
+	struct export_job *job = arg;
+
+	job->running = false;
+	if (!is_over(job, cancelled) && !name_frames(job))
+		send_batch(job);
+}
+
+/* Unless the caller has much to read: then it is called again when that is read. */
+static void next_step(struct export_job *job)
+{
+	int r;
+
+	if (job->running || call_backlog(job->call) >= BACKLOG)
+		return;
+	job->running = true;
+	r = worker_submit(job->daemon->asker, step_run, step_done, job);
+	if (r >= 0)
+		return;
+	job->running = false;
+	error_set(&job->error, -r, "Internal", "%s", strerror(-r));
+	is_over(job, false);
+}
+
+static void on_writable(void *arg)
+{
+	next_step(arg);
+}
+
+/* A step that is at work ends first, and finds that nobody is there any more. */
+static void on_gone(void *arg)
+{
+	struct export_job *job = arg;
+
+	if (!job->running)
+		is_over(job, false);
+}
+
+static int read_filter(struct call *call, struct export_job *job, bool *ret_details)
+{
+	const cJSON *params = call_params(call);
+	int64_t min_duration = 0;
+	const char *name = NULL;
+	int r;
+
+	r = param_int(params, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &min_duration,
+		      &job->error);
+	if (r >= 0)
+		r = param_string(params, "name", PARAM_OPTIONAL, &name, &job->error);
+	if (r >= 0)
+		r = param_bool(params, "errors_only", PARAM_OPTIONAL, &job->filter.errors_only,
+			       &job->error);
+	if (r >= 0)
+		r = param_bool(params, "details", PARAM_OPTIONAL, ret_details, &job->error);
+	if (r < 0)
+		return r;
+	job->filter.min_duration_ns = (uint64_t)min_duration;
+	r = strdup_to(&job->name_glob, name);
+	job->filter.name = job->name_glob;
+	return r;
+}
+
+static int prepare(struct daemon *d, struct call *call, struct export_job *job)
+{
+	_cleanup_(asked_release) struct asked asked = {};
+	bool details = false;
+	int r;
+
+	if (!call_more(call))
+		return error_set(&job->error, EINVAL, "BadArgument",
+				 "spans are exported as a stream: call ExportSpans with \"more\"");
+	r = methods_read_query(d, call, &asked, &job->error);
+	if (r >= 0)
+		r = read_filter(call, job, &details);
+	if (r >= 0)
+		r = raw_spans_take(d, asked.session, &asked.selectors, job->name_glob, asked.where,
+				   &job->raw, &job->error);
+	if (r < 0)
+		return r;
+	asked_limit(&asked, &job->raw);
+	job->texts = asked.session->context->texts;
+	r = span_batch_new(asked.session->context->monotonic_to_epoch_ns, details, &job->batch);
+	if (r < 0)
+		return r;
+	job->filter.each = span_batch_add;
+	job->filter.arg = job->batch;
+	return methods_take_session(asked.session, &job->coverage, &job->session);
+}
+
+void method_export_spans(struct daemon *d, struct call *call)
+{
+	struct export_job *job = calloc(1, sizeof(*job));
+	struct error error = {};
+	int r;
+
+	if (!job) {
+		error_set(&error, ENOMEM, "Internal", "out of memory");
+		methods_fail(call, &error);
+		return;
+	}
+	job->daemon = d;
+	job->call = call;
+	daemon_hold_model(d);
+	r = prepare(d, call, job);
+	if (r < 0) {
+		error_set(&job->error, -r, "Internal", "%s", strerror(-r));
+		is_over(job, false);
+		return;
+	}
+	call_on_gone(call, on_gone, job);
+	call_on_writable(call, on_writable, job);
+	next_step(job);
+}

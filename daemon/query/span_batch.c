@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "span_batch.h"
+
+#include "sonde/base/base64.h"
+#include "sonde/base/table.h"
+#include "sonde/base/varint.h"
+#include "sonde/span_columns.h"
+
+/* What spans name, numbered as it comes, and those of them that this batch is the first to name. */
+struct batch_table {
+	struct table numbers;
+	struct strbuf fresh; /* a JSON array without its brackets */
+	struct json_writer w;
+};
+
+struct span_batch {
+	int64_t monotonic_to_epoch_ns;
+	bool wants_details;
+	uint32_t n;
+	uint64_t last_start;
+	struct strbuf columns[SPAN_COLUMNS], text;
+	struct batch_table processes, threads, functions;
+	struct batch_row *details;
+	size_t n_details, details_cap;
+};
+
+static void begin(struct span_batch *b)
+{
+	struct batch_table *tables[] = {&b->processes, &b->threads, &b->functions};
+
+	b->n = 0;
+	b->last_start = 0;
+	for (size_t i = 0; i < SPAN_COLUMNS; i++)
+		strbuf_reset(&b->columns[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		strbuf_reset(&tables[i]->fresh);
+		json_begin(&tables[i]->w, &tables[i]->fresh);
+	}
+	for (size_t i = 0; i < b->n_details; i++)
+		span_row_release(&b->details[i].row);
+	b->n_details = 0;
+}
+
+int span_batch_new(int64_t monotonic_to_epoch_ns, bool details, struct span_batch **ret)
+{
+	struct span_batch *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->monotonic_to_epoch_ns = monotonic_to_epoch_ns;
+	b->wants_details = details;
+	begin(b);
+	*ret = b;
+	return 0;
+}
+
+static void table_free(struct batch_table *t)
+{
+	table_release(&t->numbers);
+	strbuf_release(&t->fresh);
+}
+
+struct span_batch *span_batch_free(struct span_batch *b)
+{
+	if (!b)
+		return NULL;
+	begin(b);
+	for (size_t i = 0; i < SPAN_COLUMNS; i++)
+		strbuf_release(&b->columns[i]);
+	strbuf_release(&b->text);
+	table_free(&b->processes);
+	table_free(&b->threads);
+	table_free(&b->functions);
+	free(b->details);
+	free(b);
+	return NULL;
+}
+
+/* The number of what has that key: 1 when it is new and the caller is to describe it, 0, -ENOMEM.
+ */
+static int number_of(struct batch_table *t, uint64_t key, uint32_t *ret)
+{
+	uint32_t *slot;
+	bool is_new;
+
+	slot = table_put(&t->numbers, key, &is_new);
+	if (!slot)
+		return -ENOMEM;
+	if (is_new)
+		*slot = t->numbers.len - 1;
+	*ret = *slot;
+	return is_new;
+}
+
+static int number_process(struct span_batch *b, const struct span_row *row, uint32_t *ret)
+{
+	int r = number_of(&b->processes, row->span.process, ret);
+	struct json_writer *w = &b->processes.w;
+
+	if (r <= 0)
+		return r;
+	json_object_begin(w, NULL);
+	json_u64(w, "pid", row->pid);
+	json_string(w, "comm", row->comm ? row->comm : "");
+	if (row->ns_pid)
+		json_u64(w, "ns_pid", row->ns_pid);
+	if (row->container && *row->container)
+		json_string(w, "container", row->container);
+	json_object_end(w);
+	return 0;
+}
+
+static int number_thread(struct span_batch *b, const struct span_row *row, uint32_t *ret)
+{
+	uint64_t key = (uint64_t)row->span.process << 32 | row->span.tid;
+	int r = number_of(&b->threads, key, ret);
+	struct json_writer *w = &b->threads.w;
+	uint32_t process;
+
+	if (r <= 0)
+		return r;
+	r = number_process(b, row, &process);
+	if (r < 0)
+		return r;
+	json_object_begin(w, NULL);
+	json_u64(w, "process", process);
+	json_u64(w, "tid", row->span.tid);
+	json_object_end(w);
+	return 0;
+}
+
+/* Each function's name is in memory once: its address tells it from others of that name. */
+static int number_function(struct span_batch *b, const struct span_row *row, uint32_t *ret)
+{
+	int r = number_of(&b->functions, (uintptr_t)row->name, ret);
+	struct json_writer *w = &b->functions.w;
+
+	if (r <= 0)
+		return r;
+	json_object_begin(w, NULL);
+	json_string(w, "name", row->name);
+	json_string(w, "binary", row->binary ? row->binary : "");
+	json_object_end(w);
+	return 0;
+}
+
+static void put(struct span_batch *b, enum span_column column, uint64_t value)
+{
+	struct strbuf *to = &b->columns[column];
+	uint8_t *p = (uint8_t *)strbuf_extend(to, VARINT_MAX);
+
+	if (p)
+		to->len = (size_t)(varint_put(p, value) - (uint8_t *)to->data);
+}
+
+static uint64_t exported_flags(uint16_t flags)
+{
+	return (flags & SPAN_UNWOUND ? EXPORTED_UNWOUND : 0) |
+	       (flags & SPAN_ERROR ? EXPORTED_ERROR : 0) | (flags & SPAN_TAIL ? EXPORTED_TAIL : 0) |
+	       (flags & SPAN_KERNEL ? EXPORTED_KERNEL : 0) |
+	       (flags & SPAN_INSTANT ? EXPORTED_INSTANT : 0);
+}
+
+/* What lies before the epoch, of a clock that is not set, or far behind it, is at the limit. */
+static uint64_t epoch_ns(const struct span_batch *b, uint64_t monotonic_ns)
+{
+	__int128 ns = (__int128)monotonic_ns + b->monotonic_to_epoch_ns;
+
+	return ns < 0 ? 0 : (uint64_t)MIN(ns, (__int128)INT64_MAX);
+}
+
+static bool has_details(const struct span_more *more)
+{
+	return more->args || more->values_len || more->valid || more->offcpu_ns || more->stack ||
+	       more->exception_type || more->exception_message;
+}
+
+static int keep_details(struct span_batch *b, const struct span_row *row)
+{
+	struct batch_row *to;
+	int r;
+
+	if (array_reserve(&b->details, &b->details_cap, b->n_details + 1, sizeof(*b->details)) < 0)
+		return -ENOMEM;
+	to = &b->details[b->n_details];
+	r = span_row_copy(&to->row, row);
+	if (r < 0)
+		return r;
+	to->at = b->n;
+	b->n_details++;
+	return 0;
+}
+
+int span_batch_add(void *arg, const struct span_row *row)
+{
+	struct span_batch *b = arg;
+	uint64_t start = epoch_ns(b, row->span.start_ns);
+	uint32_t thread, function;
+	int r = number_thread(b, row, &thread);
+
+	if (r >= 0)
+		r = number_function(b, row, &function);
+	if (r >= 0 && b->wants_details && has_details(&row->more))
+		r = keep_details(b, row);
+	if (r < 0)
+		return r;
+	put(b, SPAN_COLUMN_START, zigzag(start - b->last_start));
+	b->last_start = start;
+	put(b, SPAN_COLUMN_DURATION, row->span.duration_ns);
+	put(b, SPAN_COLUMN_SELF, row->span.self_ns);
+	put(b, SPAN_COLUMN_THREAD, thread);
+	put(b, SPAN_COLUMN_FUNCTION, function);
+	put(b, SPAN_COLUMN_DEPTH, row->span.depth);
+	put(b, SPAN_COLUMN_FLAGS, exported_flags(row->span.flags));
+	put(b, SPAN_COLUMN_RET, zigzag(row->span.ret));
+	b->n++;
+	return 0;
+}
+
+size_t span_batch_count(const struct span_batch *b)
+{
+	return b->n;
+}
+
+const struct batch_row *span_batch_details(const struct span_batch *b, size_t *ret_n)
+{
+	*ret_n = b->n_details;
+	return b->details;
+}
+
+static void write_table(struct json_writer *w, const char *key, const struct batch_table *t)
+{
+	json_array_begin(w, key);
+	if (t->fresh.len)
+		json_raw(w, NULL, t->fresh.data, t->fresh.len);
+	json_array_end(w);
+	if (strbuf_error(&t->fresh) < 0)
+		w->out->failed = true;
+}
+
+void span_batch_write(struct span_batch *b, struct json_writer *w)
+{
+	static const char *const names[SPAN_COLUMNS] = {
+#define COLUMN(id, name) [SPAN_COLUMN_##id] = name,
+#include "sonde/span_columns.def"
+#undef COLUMN
+	};
+
+	json_object_begin(w, "columns");
+	json_u64(w, "count", b->n);
+	for (size_t i = 0; i < SPAN_COLUMNS; i++) {
+		strbuf_reset(&b->text);
+		base64_encode(&b->text, b->columns[i].data, b->columns[i].len);
+		json_stringn(w, names[i], b->text.data ? b->text.data : "", b->text.len);
+		if (strbuf_error(&b->text) < 0 || strbuf_error(&b->columns[i]) < 0)
+			w->out->failed = true;
+	}
+	json_object_end(w);
+	write_table(w, "processes", &b->processes);
+	write_table(w, "threads", &b->threads);
+	write_table(w, "functions", &b->functions);
+}
+
+void span_batch_next(struct span_batch *b)
+{
+	begin(b);
+}
