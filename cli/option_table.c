@@ -6,9 +6,9 @@
 
 #define WHOM	(V(probes) | V(trace) | V(record) | V(attach))
 #define COLLECT WHOM
-#define SPANS	(V(spans) | V(timeline))
+#define SPANS	(V(spans) | V(timeline) | V(export))
 #define QUERY	(V(report) | V(graph) | V(flame) | SPANS)
-#define SAMPLES (V(report) | V(graph) | V(flame))
+#define SAMPLES (V(report) | V(graph) | V(flame) | V(export))
 #define ASK	(QUERY | V(debuginfo))
 #define ABOUT	(ASK | V(diff))
 
@@ -109,7 +109,7 @@ const struct option_def option_defs[] = {
 	{'n', "limit", OPTION_NUMBER, "N", "show the newest N", NULL, V(events), AT(count)},
 
 	{0, "kind", OPTION_CHOICE, "KIND", "spans, CPU samples or waits", "span|cpu|offcpu",
-	 V(report) | V(graph) | V(flame) | V(diff), AT(kind)},
+	 V(report) | V(graph) | V(flame) | V(export) | V(diff), AT(kind)},
 	{0, "kind", OPTION_CHOICE, "KIND", "CPU samples (default, if there are any) or waits",
 	 "cpu|offcpu", V(debuginfo), AT(kind)},
 	{0, "by", OPTION_CHOICE, "KEY", "group by", "func|probe|comm|pid|thread|container|cgroup",
@@ -129,10 +129,10 @@ const struct option_def option_defs[] = {
 	 AT(where)},
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
-	 "full|short|none", V(report) | V(graph) | V(flame) | V(diff), AT(demangle)},
+	 "full|short|none", SAMPLES | V(diff), AT(demangle)},
 	{0, "no-inline", OPTION_FLAG, NULL,
-	 "no frames of their own for inlined functions of CPU samples", NULL,
-	 V(report) | V(graph) | V(flame) | V(diff), AT(no_inline)},
+	 "no frames of their own for inlined functions of CPU samples", NULL, SAMPLES | V(diff),
+	 AT(no_inline)},
 	{0, "debuginfod", OPTION_FLAG, NULL,
 	 "fetch debug files that are missing from $DEBUGINFOD_URLS first", NULL, SAMPLES,
 	 AT(debuginfod)},
@@ -161,6 +161,10 @@ const struct option_def option_defs[] = {
 	{0, "report", OPTION_REPEAT, "FILE",
 	 "also write a report: .xml (JUnit) or .md (Markdown) (may be repeated)", NULL, V(diff),
 	 AT(report)},
+	{0, "format", OPTION_TEXT, "FORMAT",
+	 "of the file (default: what the name behind -o says); `sonde export --format help` lists "
+	 "them",
+	 NULL, V(export), AT(format)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
 
 	{0, "fetch", OPTION_FLAG, NULL, "download what is missing, by build-id", NULL, V(debuginfo),

@@ -61,6 +61,11 @@ reply_t *reply_first(reply_t *object, const char *key)
 	return cJSON_IsArray(item) || cJSON_IsObject(item) ? item->child : NULL;
 }
 
+reply_t *reply_child(reply_t *object)
+{
+	return object ? object->child : NULL;
+}
+
 reply_t *reply_next(reply_t *element)
 {
 	return element->next;

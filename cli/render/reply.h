@@ -25,6 +25,7 @@ reply_t *reply_get(reply_t *object, const char *key); /* NULL: absent or null */
 size_t reply_count(reply_t *object, const char *key);
 reply_t *reply_first(reply_t *object, const char *key);
 reply_t *reply_at(reply_t *object, const char *key, size_t i); /* slow: walks */
+reply_t *reply_child(reply_t *object); /* its first member or element; NULL: it has none */
 reply_t *reply_next(reply_t *element);
 const char *reply_name(reply_t *element); /* of a member of an object */
 const char *reply_text(reply_t *element); /* an element that is a string */

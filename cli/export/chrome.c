@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Trace Event JSON, as chrome://tracing and Perfetto read it. Times are microseconds since the
+ * session began, with the nanoseconds behind the point: since the epoch they would have more digits
+ * than the numbers of JavaScript. otherData says when that was.
+ */
+#include "formats.h"
+
+struct chrome {
+	struct json_writer w;
+	uint64_t base_ns;
+	struct strbuf *threads;	  /* of each thread: the members that say which it is */
+	struct strbuf *functions; /* likewise */
+	size_t n_threads, threads_cap, n_functions, functions_cap, n_processes;
+};
+
+static int chrome_begin(struct export *x)
+{
+	struct chrome *c = calloc(1, sizeof(*c));
+
+	x->state = c;
+	if (!c)
+		return -ENOMEM;
+	c->base_ns = reply_u64(x->session, "started_us") * NSEC_PER_USEC;
+	json_begin(&c->w, x->out);
+	json_object_begin(&c->w, NULL);
+	json_string(&c->w, "displayTimeUnit", "ns");
+	json_object_begin(&c->w, "otherData");
+	json_string(&c->w, "producer", "sonde");
+	json_string(&c->w, "session", reply_str(x->session, "name"));
+	json_string(&c->w, "targets", reply_str(x->session, "targets"));
+	json_u64(&c->w, "epoch_us", c->base_ns / NSEC_PER_USEC);
+	json_object_end(&c->w);
+	json_array_begin(&c->w, "traceEvents");
+	return 0;
+}
+
+/* Microseconds with three decimals: exactly the nanoseconds. */
+static void write_us(struct json_writer *w, const char *key, uint64_t ns)
+{
+	char text[32];
+	size_t at = sizeof(text);
+
+	for (int i = 0; i < 3; i++, ns /= 10)
+		text[--at] = (char)('0' + ns % 10);
+	text[--at] = '.';
+	do {
+		text[--at] = (char)('0' + ns % 10);
+		ns /= 10;
+	} while (ns);
+	json_raw(w, key, text + at, sizeof(text) - at);
+}
+
+static void write_time(struct chrome *c, uint64_t epoch_ns)
+{
+	char text[40];
+
+	if (epoch_ns >= c->base_ns) {
+		write_us(&c->w, "ts", epoch_ns - c->base_ns);
+		return;
+	}
+	/* The history may reach back behind the start of the session that is asked. */
+	snprintf(text, sizeof(text), "-%llu.%03u",
+		 (unsigned long long)((c->base_ns - epoch_ns) / NSEC_PER_USEC),
+		 (unsigned int)((c->base_ns - epoch_ns) % NSEC_PER_USEC));
+	json_raw(&c->w, "ts", text, strlen(text));
+}
+
+static void write_name(struct chrome *c, const char *what, uint32_t pid, uint32_t tid,
+		       const char *name)
+{
+	json_object_begin(&c->w, NULL);
+	json_string(&c->w, "ph", "M");
+	json_string(&c->w, "name", what);
+	json_u64(&c->w, "pid", pid);
+	json_u64(&c->w, "tid", tid);
+	json_object_begin(&c->w, "args");
+	json_string(&c->w, "name", name);
+	json_object_end(&c->w);
+	json_object_end(&c->w);
+}
+
+/* Threads and processes that have been named since: each is introduced once. */
+static int introduce(struct export *x, struct chrome *c)
+{
+	const struct span_source *s = x->source;
+
+	for (; c->n_processes < s->n_processes; c->n_processes++)
+		write_name(c, "process_name", s->processes[c->n_processes].pid, 0,
+			   s->processes[c->n_processes].comm);
+	if (array_reserve(&c->threads, &c->threads_cap, s->n_threads, sizeof(*c->threads)) < 0 ||
+	    array_reserve(&c->functions, &c->functions_cap, s->n_functions, sizeof(*c->functions)) <
+		    0)
+		return -ENOMEM;
+	for (; c->n_threads < s->n_threads; c->n_threads++) {
+		const struct exported_thread *t = &s->threads[c->n_threads];
+		const struct exported_process *p = &s->processes[t->process];
+
+		write_name(c, "thread_name", p->pid, t->tid, p->comm);
+		strbuf_printf(&c->threads[c->n_threads], "\"pid\":%u,\"tid\":%u", p->pid, t->tid);
+	}
+	for (; c->n_functions < s->n_functions; c->n_functions++) {
+		struct strbuf *text = &c->functions[c->n_functions];
+		struct json_writer w;
+
+		json_begin(&w, text);
+		json_string(&w, "name", s->functions[c->n_functions].name);
+		json_string(&w, "cat", s->functions[c->n_functions].binary);
+	}
+	return 0;
+}
+
+static void write_args(struct json_writer *w, const struct exported_span *span)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} flags[] = {
+		{EXPORTED_ERROR, "error"}, {EXPORTED_UNWOUND, "unwound"}, {EXPORTED_TAIL, "tail"}};
+
+	json_object_begin(w, "args");
+	if (!(span->flags & (EXPORTED_UNWOUND | EXPORTED_TAIL | EXPORTED_INSTANT)))
+		json_hex(w, "ret", span->ret);
+	if (span->self_ns != span->duration_ns)
+		json_u64(w, "self_ns", span->self_ns);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (span->flags & flags[i].flag)
+			json_bool(w, flags[i].name, true);
+	for (reply_t *m = reply_child(span->details); m; m = reply_next(m))
+		if (!streq(reply_name(m), "at") &&
+		    !(streq(reply_name(m), "args") && !reply_child(m)))
+			reply_write(w, reply_name(m), m, NULL, NULL);
+	json_object_end(w);
+}
+
+static int chrome_span(struct export *x, const struct exported_span *span)
+{
+	struct chrome *c = x->state;
+	bool instant = span->flags & EXPORTED_INSTANT;
+	const struct strbuf *text;
+	int r = 0;
+
+	if (c->n_threads < x->source->n_threads || c->n_functions < x->source->n_functions)
+		r = introduce(x, c);
+	if (r < 0)
+		return r;
+	json_object_begin(&c->w, NULL);
+	json_string(&c->w, "ph", instant ? "i" : "X");
+	if (instant)
+		json_string(&c->w, "s", "t");
+	text = &c->functions[span->function];
+	json_raw(&c->w, NULL, text->data, text->len);
+	text = &c->threads[span->thread];
+	json_raw(&c->w, NULL, text->data, text->len);
+	write_time(c, span->start_ns);
+	if (!instant)
+		write_us(&c->w, "dur", span->duration_ns);
+	write_args(&c->w, span);
+	json_object_end(&c->w);
+	strbuf_putc(x->out, '\n');
+	return 0;
+}
+
+static int chrome_end(struct export *x)
+{
+	struct chrome *c = x->state;
+
+	json_array_end(&c->w);
+	json_object_end(&c->w);
+	strbuf_putc(x->out, '\n');
+	return 0;
+}
+
+static void chrome_free(struct export *x)
+{
+	struct chrome *c = x->state;
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->threads_cap; i++)
+		strbuf_release(&c->threads[i]);
+	for (size_t i = 0; i < c->functions_cap; i++)
+		strbuf_release(&c->functions[i]);
+	free(c->threads);
+	free(c->functions);
+	free(c);
+}
+
+const struct export_format export_chrome = {
+	.name = "chrome",
+	.extensions = ".json",
+	.summary = "Trace Event JSON (Perfetto, chrome://tracing)",
+	.carries = EXPORT_SPANS,
+	.sorted = true,
+	.begin = chrome_begin,
+	.span = chrome_span,
+	.end = chrome_end,
+	.free = chrome_free,
+};

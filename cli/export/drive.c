@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "drive.h"
+
+#include "../connect.h"
+#include "../render/output.h"
+#include "../render/session.h"
+#include "../request.h"
+#include "../watch.h"
+#include "gzip.h"
+#include "spool.h"
+#include "varlink/message.h"
+
+enum {
+	DRAIN = 256 << 10, /* so much is made before it is written */
+	STATUS_INTERRUPTED = 130,
+};
+
+struct drive {
+	struct cli *cli;
+	const struct export_format *format;
+	struct export x;
+	struct connection *connection;
+	struct watch *watch; /* NULL: signals end the command as they do others */
+	struct span_source source;
+	struct spool *spool;
+	struct gzip *gzip;
+	struct strbuf text;  /* what is to be compressed */
+	struct cJSON *first; /* the reply that has the session */
+	bool begun;
+};
+
+static void drive_release(struct drive *d)
+{
+	if (d->begun)
+		d->format->free(&d->x);
+	connection_free(d->connection);
+	watch_free(d->watch);
+	span_source_release(&d->source);
+	spool_free(d->spool);
+	gzip_free(d->gzip);
+	strbuf_release(&d->text);
+	message_free_json(d->first);
+}
+
+static int no_memory(struct drive *d)
+{
+	return error_set(&d->cli->error, ENOMEM, "Internal", "out of memory");
+}
+
+static int interrupted(struct drive *d)
+{
+	d->cli->exit_status = STATUS_INTERRUPTED;
+	return error_set(&d->cli->error, EINTR, "WriteFailed",
+			 "interrupted: nothing was written to %s", d->cli->options->output);
+}
+
+/* A file that is not finished is removed, also when it was a signal that ended the export. */
+static int check_signals(struct drive *d, int fd, int timeout_ms)
+{
+	int r = d->watch ? watch_wait(d->watch, fd, timeout_ms) : 0;
+
+	if (r < 0)
+		return error_set(&d->cli->error, -r, "Internal", "cannot wait: %s", strerror(-r));
+	return r & WATCH_SIGNAL ? interrupted(d) : 0;
+}
+
+static int drain(struct drive *d)
+{
+	struct output *output = d->cli->output;
+	int r = strbuf_error(d->x.out);
+
+	if (r >= 0 && d->gzip) {
+		r = gzip_write(d->gzip, d->text.data, d->text.len, output_data(output));
+		strbuf_reset(&d->text);
+	}
+	if (r < 0)
+		return no_memory(d);
+	r = output_flush(output, &d->cli->error);
+	return r < 0 ? r : check_signals(d, -1, 0);
+}
+
+static int emit(void *arg, const struct exported_span *span)
+{
+	struct drive *d = arg;
+	int r = d->format->span(&d->x, span);
+
+	return r < 0 || d->x.out->len < DRAIN ? r : drain(d);
+}
+
+static int spool_failed(struct drive *d, int r)
+{
+	if (r == -ENOMEM)
+		return no_memory(d);
+	error_set(&d->cli->error, -r, "WriteFailed",
+		  "cannot keep spans in a temporary file while they are sorted: %s", strerror(-r));
+	error_fix(&d->cli->error, "name a directory with room for it: TMPDIR=/path sonde export …");
+	return r;
+}
+
+static int keep(void *arg, const struct exported_span *span)
+{
+	struct drive *d = arg;
+	int r = spool_add(d->spool, span);
+
+	return r < 0 ? spool_failed(d, r) : 0;
+}
+
+static int begin(struct drive *d)
+{
+	int r;
+
+	d->begun = true;
+	r = d->format->begin(&d->x);
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
+/* The next reply; signals are looked at while there is none. */
+static int next_reply(struct drive *d, struct cJSON **ret, bool *ret_continues)
+{
+	while (d->watch && !connection_has_message(d->connection)) {
+		int r = check_signals(d, connection_fd(d->connection), -1);
+
+		if (r >= 0)
+			r = connection_next(d->connection, 0, ret, ret_continues, &d->cli->error);
+		if (r != -ETIMEDOUT)
+			return r;
+	}
+	return connection_next(d->connection, -1, ret, ret_continues, &d->cli->error);
+}
+
+static int take_spans(struct drive *d, bool *ret_continues)
+{
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	struct cli *cli = d->cli;
+	int r = next_reply(d, &reply, ret_continues);
+
+	if (r < 0)
+		return r;
+	if (!d->begun) {
+		d->x.session = reply_get(reply, "session");
+		r = begin(d);
+	}
+	if (r >= 0)
+		r = span_source_take(&d->source, reply, d->spool ? keep : emit, d, &cli->error);
+	if (!*ret_continues && r >= 0) {
+		notes_note(cli->output, reply);
+		coverage_note(cli->output, reply);
+	}
+	if (!d->first)
+		d->first = TAKE_PTR(reply);
+	return r;
+}
+
+static int ask_spans(struct drive *d)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {};
+	const struct options *o = d->cli->options;
+	struct json_writer w;
+	bool continues = true;
+	int r;
+
+	request_begin(&w, &params);
+	request_spans(&w, o);
+	json_bool(&w, "details", true);
+	r = request_end(&w, &d->cli->error);
+	if (r >= 0)
+		r = connection_stream(d->connection, "ExportSpans", params.data, &d->cli->error);
+	while (r >= 0 && continues)
+		r = take_spans(d, &continues);
+	if (r >= 0 && d->spool)
+		r = spool_each(d->spool, emit, d);
+	if (r < 0)
+		return r == -EPIPE || d->cli->error.name[0] ? r : spool_failed(d, r);
+	if (!d->source.n_spans)
+		output_note(d->cli->output, "sonde: no such spans in this session");
+	return 0;
+}
+
+static int finish(struct drive *d)
+{
+	int r = d->format->end(&d->x);
+
+	if (r >= 0)
+		r = drain(d);
+	if (r >= 0 && d->gzip)
+		r = gzip_finish(d->gzip, output_data(d->cli->output));
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
+static bool to_file(const struct options *o)
+{
+	return o->output && !streq(o->output, "-");
+}
+
+static int prepare(struct drive *d)
+{
+	const struct options *o = d->cli->options;
+	struct options watched = *o; /* borrows what it owns */
+	int r = 0;
+
+	/* Processes that are looked at may end: the export goes on all the same. */
+	watched.n_pids = 0;
+	if (to_file(o))
+		r = watch_new(&watched, NULL, &d->watch, &d->cli->error);
+	if (r >= 0)
+		r = connection_open(o, &d->connection, &d->cli->error);
+	if (r >= 0 && d->format->sorted)
+		r = spool_new(0, &d->spool);
+	if (r >= 0 && (d->format->gzipped || (to_file(o) && export_is_gzip(o->output))))
+		r = gzip_new(&d->gzip);
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
+int export_drive(struct cli *cli, const struct export_format *format)
+{
+	_cleanup_(drive_release) struct drive d = {.cli = cli, .format = format};
+	int r = prepare(&d);
+
+	d.x = (struct export){
+		.options = cli->options,
+		.out = d.gzip ? &d.text : output_data(cli->output),
+		.source = &d.source,
+		.error = &cli->error,
+	};
+	if (r >= 0)
+		r = ask_spans(&d);
+	return r < 0 ? r : finish(&d);
+}

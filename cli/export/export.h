@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Formats that other tools read, one a file, each behind a struct of functions. A format appends to
+ * out and never writes: what is there is written, or compressed, between two calls. Functions
+ * return 0 or -errno, where a message is needed with the error set.
+ */
+#ifndef SONDE_EXPORT_EXPORT_H
+#define SONDE_EXPORT_EXPORT_H
+
+#include "../options.h"
+#include "span_source.h"
+
+/* What a format carries, in the order in which it is asked for. */
+enum export_data {
+	EXPORT_SPANS = 1 << 0,	/* raw spans, one after another */
+	EXPORT_STACKS = 1 << 1, /* samples, or the self time of spans, by stack: ExportStacks */
+	EXPORT_ANSWER = 1 << 2, /* the answer to a question: Report */
+};
+
+/* What a format sees of the export. All is borrowed. */
+struct export
+{
+	const struct options *options;
+	struct strbuf *out;
+	const struct span_source *source;
+	reply_t *session; /* a Session; NULL until the first reply */
+	struct error *error;
+	void *state; /* the format's own */
+};
+
+struct export_format {
+	const char *name;
+	const char *extensions; /* separated by '|', the first is the usual one */
+	const char *summary;
+	unsigned int carries; /* enum export_data */
+	bool binary;	      /* not for a terminal */
+	bool gzipped;	      /* always, whatever the file's name */
+	bool sorted;	      /* spans come in the order in which they began, callers first */
+	int (*begin)(struct export *x);
+	int (*span)(struct export *x, const struct exported_span *span);
+	int (*stacks)(struct export *x, reply_t *reply);
+	int (*answer)(struct export *x, reply_t *reply);
+	int (*end)(struct export *x);
+	void (*free)(struct export *x); /* also when begin() has failed */
+};
+
+extern const struct export_format *const export_formats[];
+extern const size_t export_formats_count;
+
+/* NULL: there is none of that name. */
+const struct export_format *export_format_find(const char *name);
+/* By the longest extension that the path ends with; NULL: none is known. */
+const struct export_format *export_format_of(const char *path);
+/* Whether the path says that what is written there is compressed. */
+bool export_is_gzip(const char *path);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every format, in the order in which help lists them. */
+#ifndef SONDE_EXPORT_FORMATS_H
+#define SONDE_EXPORT_FORMATS_H
+
+#include "export.h"
+
+extern const struct export_format export_chrome;
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "span_source.h"
+
+#include "sonde/base/base64.h"
+#include "sonde/base/varint.h"
+
+/* Where reading stands in each column. */
+struct cursor {
+	const uint8_t *at[SPAN_COLUMNS], *end[SPAN_COLUMNS];
+	uint64_t last_start;
+};
+
+static int malformed(struct error *e, const char *what)
+{
+	error_set(e, EBADMSG, "Internal", "the daemon sent spans that cannot be read: %s", what);
+	error_fix(e, "command and daemon are of different versions: systemctl restart sonded");
+	return -EBADMSG;
+}
+
+static int take_processes(struct span_source *s, reply_t *reply)
+{
+	reply_foreach(p, reply, "processes")
+	{
+		struct exported_process *to;
+
+		if (array_reserve(&s->processes, &s->processes_cap, s->n_processes + 1,
+				  sizeof(*s->processes)) < 0)
+			return -ENOMEM;
+		to = &s->processes[s->n_processes++];
+		to->pid = (uint32_t)reply_u64(p, "pid");
+		to->ns_pid = (uint32_t)reply_u64(p, "ns_pid");
+		if (strdup_to(&to->comm, reply_str(p, "comm")) < 0 ||
+		    strdup_to(&to->container, reply_str(p, "container")) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int take_threads(struct span_source *s, reply_t *reply)
+{
+	reply_foreach(t, reply, "threads")
+	{
+		uint64_t process = reply_u64(t, "process");
+
+		if (process >= s->n_processes)
+			return -EBADMSG;
+		if (array_reserve(&s->threads, &s->threads_cap, s->n_threads + 1,
+				  sizeof(*s->threads)) < 0)
+			return -ENOMEM;
+		s->threads[s->n_threads++] = (struct exported_thread){
+			.process = (uint32_t)process,
+			.tid = (uint32_t)reply_u64(t, "tid"),
+		};
+	}
+	return 0;
+}
+
+static int take_functions(struct span_source *s, reply_t *reply)
+{
+	reply_foreach(f, reply, "functions")
+	{
+		struct exported_function *to;
+
+		if (array_reserve(&s->functions, &s->functions_cap, s->n_functions + 1,
+				  sizeof(*s->functions)) < 0)
+			return -ENOMEM;
+		to = &s->functions[s->n_functions++];
+		if (strdup_to(&to->name, reply_str(f, "name")) < 0 ||
+		    strdup_to(&to->binary, reply_str(f, "binary")) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int take_columns(struct span_source *s, reply_t *columns, struct cursor *c)
+{
+	static const char *const names[SPAN_COLUMNS] = {
+#define COLUMN(id, name) [SPAN_COLUMN_##id] = name,
+#include "sonde/span_columns.def"
+#undef COLUMN
+	};
+
+	for (size_t i = 0; i < SPAN_COLUMNS; i++) {
+		const char *text = reply_str(columns, names[i]);
+		struct strbuf *bytes = &s->columns[i];
+		int r;
+
+		strbuf_reset(bytes);
+		r = base64_decode(bytes, text, strlen(text));
+		if (r < 0)
+			return r;
+		c->at[i] = (const uint8_t *)bytes->data;
+		c->end[i] = c->at[i] + bytes->len;
+	}
+	return 0;
+}
+
+static bool next_span(const struct span_source *s, struct cursor *c, struct exported_span *ret)
+{
+	uint64_t v[SPAN_COLUMNS];
+
+	for (size_t i = 0; i < SPAN_COLUMNS; i++)
+		if (!varint_get(&c->at[i], c->end[i], &v[i]))
+			return false;
+	if (v[SPAN_COLUMN_THREAD] >= s->n_threads || v[SPAN_COLUMN_FUNCTION] >= s->n_functions)
+		return false;
+	c->last_start += unzigzag(v[SPAN_COLUMN_START]);
+	*ret = (struct exported_span){
+		.start_ns = c->last_start,
+		.duration_ns = v[SPAN_COLUMN_DURATION],
+		.self_ns = v[SPAN_COLUMN_SELF],
+		.ret = unzigzag(v[SPAN_COLUMN_RET]),
+		.thread = (uint32_t)v[SPAN_COLUMN_THREAD],
+		.function = (uint32_t)v[SPAN_COLUMN_FUNCTION],
+		.depth = (uint32_t)v[SPAN_COLUMN_DEPTH],
+		.flags = (uint32_t)v[SPAN_COLUMN_FLAGS],
+	};
+	return true;
+}
+
+int span_source_take(struct span_source *s, reply_t *reply,
+		     int (*each)(void *arg, const struct exported_span *span), void *arg,
+		     struct error *e)
+{
+	reply_t *columns = reply_get(reply, "columns"), *details = reply_first(reply, "details");
+	uint64_t n = reply_u64(columns, "count");
+	struct cursor c = {};
+	int r = take_processes(s, reply);
+
+	if (r >= 0)
+		r = take_threads(s, reply);
+	if (r >= 0)
+		r = take_functions(s, reply);
+	if (r >= 0)
+		r = take_columns(s, columns, &c);
+	if (r < 0)
+		return r == -ENOMEM ? error_set(e, ENOMEM, "Internal", "out of memory")
+				    : malformed(e, "a table or a column is damaged");
+	for (uint64_t i = 0; i < n; i++) {
+		struct exported_span span;
+
+		if (!next_span(s, &c, &span))
+			return malformed(e, "a column ends too soon, or a table lacks an entry");
+		if (details && reply_u64(details, "at") == i) {
+			span.details = details;
+			details = reply_next(details);
+		}
+		s->n_spans++;
+		r = each(arg, &span);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void span_source_release(struct span_source *s)
+{
+	for (size_t i = 0; i < s->n_processes; i++) {
+		free(s->processes[i].comm);
+		free(s->processes[i].container);
+	}
+	for (size_t i = 0; i < s->n_functions; i++) {
+		free(s->functions[i].name);
+		free(s->functions[i].binary);
+	}
+	for (size_t i = 0; i < SPAN_COLUMNS; i++)
+		strbuf_release(&s->columns[i]);
+	free(s->processes);
+	free(s->threads);
+	free(s->functions);
+	*s = (struct span_source){};
+}

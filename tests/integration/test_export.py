@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Spans and samples in the formats of other tools, against what spans and report say of them."""
+import gzip
+import json
+import os
+import signal
+import subprocess
+
+import harness as h
+
+CALLS = ["beta", "gamma_fail", "outer", "middle", "inner", "six"]
+
+
+def recording(daemon):
+    """A recording of wl_calls, made once."""
+    path = h.TMP / "export.sonde"
+    if not path.exists():
+        daemon.sonde("record", "--args", "-o", path, *CALLS, "--", f"{h.WORKLOADS}/wl_calls")
+    return path
+
+
+def export(daemon, name, *args):
+    """What the file holds that was exported to it."""
+    path = h.TMP / name
+    done = daemon.sonde("export", "-o", path, *args)
+    h.equal(done.out, "", "standard output")
+    data = path.read_bytes()
+    return gzip.decompress(data) if name.endswith(".gz") else data
+
+
+def by_time(spans):
+    return sorted(spans, key=lambda s: (s["time_us"], s["depth"], s["name"]))
+
+
+@h.test(smoke=True)
+def a_chrome_trace_has_every_span(daemon):
+    path = recording(daemon)
+    trace = json.loads(export(daemon, "t.json", "-i", path))
+    spans = daemon.sonde("spans", "--json", "-i", path).lines
+    base_us = trace["otherData"]["epoch_us"]
+    events = [e for e in trace["traceEvents"] if e["ph"] == "X"]
+    h.equal(len(events), len(spans), "events")
+    got = sorted((base_us + int(e["ts"]), round(e["dur"] * 1000), e["pid"], e["tid"], e["name"], e["cat"],
+                  e["args"].get("ret"), json.dumps(e["args"].get("args", {})), e["args"].get("error", False))
+                 for e in events)
+    wanted = sorted((s["time_us"], s["duration_ns"], s["pid"], s["tid"], s["name"], s["binary"],
+                     s["ret"], json.dumps(s["args"]), "error" in s["flags"]) for s in spans)
+    h.equal(got, wanted, "what they say")
+    starts = [e["ts"] for e in events]
+    h.equal(starts, sorted(starts), "order")
+    open_until = []
+    for e in events:  # one thread: whatever begins inside of another ends inside of it
+        while open_until and open_until[-1] <= e["ts"]:
+            open_until.pop()
+        end = round(e["ts"] + e["dur"], 3)
+        h.check(not open_until or end <= open_until[-1] + 0.002, f"{e} ends behind {open_until}")
+        open_until.append(end)
+    names = {e["name"]: e["args"]["name"] for e in trace["traceEvents"] if e["ph"] == "M"}
+    h.equal(names, {"process_name": "wl_calls", "thread_name": "wl_calls"}, "names")
+    packed = json.loads(export(daemon, "t.json.gz", "-i", path))
+    h.equal(packed, trace, "compressed")
+
+
+@h.test
+def spans_are_chosen_as_by_spans(daemon):
+    path = recording(daemon)
+    for args in (["--name", "in*"], ["--where", "ret < 0 && name == \"gamma_fail\""], ["--errors"],
+                 ["--min-duration", "2us"], ["-p", "1"], ["-c", "wl_c*"], ["--where", "arg0 == 7"]):
+        out = daemon.sonde("export", "--format", "chrome", "-i", path, *args)
+        events = [e for e in out.json["traceEvents"] if e["ph"] == "X"]
+        wanted = daemon.sonde("spans", "--json", "-i", path, *args).lines
+        h.equal(len(events), len(wanted), f"{args}")
+        h.equal("no such spans" in out.err, not wanted, f"{args}: {out.err}")
+
+
+@h.test
+def a_live_session_and_its_times(daemon):
+    w = h.Workload("calls")
+    daemon.sonde("attach", "-p", w.pid, "--name", "live", *CALLS)
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "live")
+    spans = daemon.sonde("spans", "--json", "--session", "live").lines
+    middle = spans[len(spans) // 2]["time_us"]
+    for args, wanted in (([], spans),
+                         (["--since", f"@{middle // 1000000}.{middle % 1000000:06}"],
+                          [s for s in spans if s["time_us"] >= middle])):
+        trace = daemon.sonde("export", "--format", "chrome", "--session", "live", *args).json
+        h.equal(len([e for e in trace["traceEvents"] if e["ph"] == "X"]), len(wanted), f"{args}")
+
+
+@h.test
+def what_cannot_be_done_is_said(daemon):
+    path = recording(daemon)
+    for status, args, text in (
+            (2, ["-i", path], "which format"),
+            (2, ["-i", path, "--format", "nope"], "no format \"nope\""),
+            (2, ["-i", path, "-o", h.TMP / "t.xyz"], "its name says no format"),
+            (2, ["-i", path, "--format", "chrome", "operand"], "takes no operand"),
+            (1, ["-i", path, "-o", "/nowhere/t.json"], "cannot write /nowhere/t.json"),
+            (4, ["-i", h.TMP / "none.sonde", "--format", "chrome"], "none.sonde"),
+            (4, ["--session", "none", "--format", "chrome"], "none")):
+        done = daemon.sonde("export", *args, status=status)
+        h.contains(done.err, text, f"{args}")
+        h.equal(done.out, "", f"{args}")
+    done = h.run(h.SONDE, "export", "--socket", "/tmp/x", "-i", path, "--format", "chrome", status=2)
+    h.contains(done.err, "either a recording", "both")
+    done = subprocess.run(f"{h.SONDE} export --format chrome -i {path} >/dev/full", shell=True,
+                          stderr=subprocess.PIPE, text=True, check=False)
+    h.equal(done.returncode, 1, "a full disk")
+    h.contains(done.stderr, "No space left", "a full disk")
+    done = subprocess.run(f"{h.SONDE} export --format chrome -i {path} | head -c 100; "
+                          "exit ${PIPESTATUS[0]}", shell=True, executable="/bin/bash",
+                          stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, check=False)
+    h.equal((done.returncode, done.stderr), (0, ""), "a pipe that closes")
+
+
+@h.test
+def an_interrupted_export_leaves_nothing(daemon):
+    path, out = recording(daemon), h.TMP / "interrupted.json"
+    out.write_text("as it was")
+    p = subprocess.Popen([h.SONDE, "export", "-i", path, "-o", out], stderr=subprocess.PIPE, text=True,
+                         preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}))
+    p.send_signal(signal.SIGINT)  # it waits until the command looks
+    err = p.communicate(timeout=60)[1]
+    h.equal(p.returncode, 130, err)
+    h.contains(err, "interrupted", "why")
+    h.equal(out.read_text(), "as it was", "the file before")
+    h.check(not os.path.exists(f"{out}.tmp"), "a file was left behind")
+
+
+h.main()

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Spans with everything that is odd in them, and what a format makes of them, compared with a
+ * golden file: SONDE_UPDATE_GOLDEN=1 writes it.
+ */
+#ifndef SONDE_TESTS_EXPORT_HELP_H
+#define SONDE_TESTS_EXPORT_HELP_H
+
+#include <cjson/cJSON.h>
+#include <criterion/criterion.h>
+
+#include "formats.h"
+
+static const struct exported_process odd_processes[] = {
+	{4711, 0, (char *)"app", (char *)""},
+	{4712, 7, (char *)"we\xffird \"x\"\n", (char *)"0123456789ab"},
+};
+static const struct exported_thread odd_threads[] = {{0, 4711}, {0, 4713}, {1, 4712}};
+static const struct exported_function odd_functions[] = {
+	{(char *)"handle", (char *)"app"},
+	{(char *)"std::vector<int, a;b>::at(\"q\")", (char *)"libx.so"},
+	{(char *)"bad\xc3(", (char *)""},
+	{(char *)"probe\there", (char *)"app"},
+};
+
+static const struct span_source odd_source = {
+	.processes = (struct exported_process *)odd_processes,
+	.threads = (struct exported_thread *)odd_threads,
+	.functions = (struct exported_function *)odd_functions,
+	.n_processes = ARRAY_SIZE(odd_processes),
+	.n_threads = ARRAY_SIZE(odd_threads),
+	.n_functions = ARRAY_SIZE(odd_functions),
+};
+
+/* 2026-11-30 14:03:07.123456 UTC, when the session started. */
+#define ODD_STARTED_US 1796047387123456ULL
+#define ODD_NS	       (ODD_STARTED_US * 1000)
+
+/* In the order in which they began. The last one begins before the session and is as long as can
+ * be. */
+static const struct exported_span odd_spans[] = {
+	{.start_ns = ODD_NS - 1,
+	 .duration_ns = UINT64_MAX,
+	 .self_ns = UINT64_MAX,
+	 .ret = UINT64_MAX,
+	 .thread = 1,
+	 .function = 2,
+	 .depth = 0,
+	 .flags = EXPORTED_ERROR},
+	{.start_ns = ODD_NS, .duration_ns = 1234567, .self_ns = 1000567, .ret = 5, .thread = 0},
+	{.start_ns = ODD_NS,
+	 .duration_ns = 234000,
+	 .self_ns = 234000,
+	 .ret = (uint64_t)-2,
+	 .thread = 0,
+	 .function = 1,
+	 .depth = 1,
+	 .flags = EXPORTED_ERROR | EXPORTED_KERNEL},
+	{.start_ns = ODD_NS + 300001,
+	 .thread = 0,
+	 .function = 3,
+	 .depth = 1,
+	 .flags = EXPORTED_INSTANT},
+	{.start_ns = ODD_NS + 9007199254740993,
+	 .duration_ns = 1,
+	 .self_ns = 1,
+	 .thread = 2,
+	 .function = 0,
+	 .flags = EXPORTED_UNWOUND},
+	{.start_ns = ODD_NS + 9007199254740994,
+	 .duration_ns = 0,
+	 .self_ns = 0,
+	 .thread = 2,
+	 .function = 0,
+	 .flags = EXPORTED_TAIL},
+};
+
+/* What the last but two has beyond the columns. */
+static const char odd_details[] =
+	"{\"at\":4,\"args\":{\"len\":\"4096\",\"na\\\"me\":\"a\\nb\"},\"call\":\"len=4096\","
+	"\"result\":\"-2 (ENOENT)\",\"offcpu_ns\":12,\"exception\":{\"type\":\"std::bad\","
+	"\"message\":\"no; way\"},\"stack\":[\"main [app]\"]}";
+static const char odd_session[] =
+	"{\"name\":\"s\\\"1\",\"targets\":\"app (4711)\",\"started_us\":1796047387123456,"
+	"\"frequency\":99,\"kinds\":[\"span\",\"cpu\"]}";
+
+static inline void read_text(const char *path, struct strbuf *out)
+{
+	char chunk[4096];
+	FILE *f = fopen(path, "re");
+
+	strbuf_append(out, "", 0);
+	cr_assert(f, "%s: %m (SONDE_UPDATE_GOLDEN=1 makes it)", path);
+	for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
+		strbuf_append(out, chunk, n);
+	fclose(f);
+}
+
+static inline void check_golden(const char *name, const struct strbuf *out)
+{
+	_cleanup_(strbuf_release) struct strbuf wanted = {};
+	char path[512];
+
+	cr_assert_eq(strbuf_error(out), 0);
+	snprintf(path, sizeof(path), "%s/tests/golden/export/%s", SONDE_SOURCE_ROOT, name);
+	if (getenv("SONDE_UPDATE_GOLDEN")) {
+		FILE *f = fopen(path, "we");
+
+		cr_assert(f, "%s: %m", path);
+		cr_assert_eq(fwrite(out->data, 1, out->len, f), out->len);
+		cr_assert_eq(fclose(f), 0);
+	}
+	read_text(path, &wanted);
+	cr_assert_eq(out->len, wanted.len, "%s is not as it was:\n%s", name, out->data);
+	cr_assert_eq(memcmp(out->data, wanted.data, out->len), 0, "%s is not as it was:\n%s", name,
+		     out->data);
+}
+
+/* All that a format is handed; stacks and spans only if it takes them. JSON text or NULL. */
+static inline void run_format(const struct export_format *format, const struct options *options,
+			      size_t n_spans, const char *stacks, struct strbuf *out)
+{
+	cJSON *session = cJSON_Parse(odd_session), *details = cJSON_Parse(odd_details);
+	cJSON *reply = stacks ? cJSON_Parse(stacks) : NULL;
+	static const struct options none;
+	struct error error = {};
+	struct export x = {
+		.options = options ? options : &none,
+		.out = out,
+		.source = &odd_source,
+		.session = session,
+		.error = &error,
+	};
+
+	cr_assert(session && details && (!stacks || reply));
+	cr_assert_eq(format->begin(&x), 0, "%s", error.message);
+	for (size_t i = 0; format->span && i < n_spans; i++) {
+		struct exported_span span = odd_spans[i];
+
+		span.details = i == 4 ? details : NULL;
+		cr_assert_eq(format->span(&x, &span), 0, "%s", error.message);
+	}
+	if (format->stacks && reply)
+		cr_assert_eq(format->stacks(&x, reply), 0, "%s", error.message);
+	cr_assert_eq(format->end(&x), 0, "%s", error.message);
+	format->free(&x);
+	cJSON_Delete(session);
+	cJSON_Delete(details);
+	cJSON_Delete(reply);
+}
+
+static inline void check_format(const struct export_format *format, const char *stacks,
+				const char *golden)
+{
+	_cleanup_(strbuf_release) struct strbuf out = {};
+
+	run_format(format, NULL, ARRAY_SIZE(odd_spans), stacks, &out);
+	check_golden(golden, &out);
+}
+
+#endif
