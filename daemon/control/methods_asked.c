@@ -58,15 +58,17 @@ static int find_session(struct daemon *d, const char *name, struct session **ret
 }
 
 /* What a question is about when it does not say so: spans, if the session has any. */
-static enum query_kind choose_kind(const char *kind, const struct session_options *o)
+static enum query_kind choose_kind(const struct call *call, const char *kind,
+				   const struct session_options *o)
 {
-	if (kind)
-		return streq(kind, "cpu")      ? QUERY_CPU
-		       : streq(kind, "offcpu") ? QUERY_OFFCPU
-					       : QUERY_SPAN;
-	return o->n_specs > 0		       ? QUERY_SPAN
-	       : o->offcpu && !o->frequency_hz ? QUERY_OFFCPU
-					       : QUERY_CPU;
+	enum query_kind samples = o->offcpu && !o->frequency_hz ? QUERY_OFFCPU : QUERY_CPU;
+
+	if (kind && !streq(kind, "span"))
+		return streq(kind, "cpu") ? QUERY_CPU : QUERY_OFFCPU;
+	/* Frames of spans have the names of their probes: only samples can lack something. */
+	if (streq(call_method(call), "MissingDebugInfo"))
+		return samples;
+	return kind || o->n_specs > 0 ? QUERY_SPAN : samples;
 }
 
 static int read_times(const cJSON *query, struct asked *a, struct error *error)
@@ -152,7 +154,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	if (r < 0)
 		return r;
 	ret->no_inlined = !inlined;
-	ret->kind = choose_kind(kind, &ret->session->options);
+	ret->kind = choose_kind(call, kind, &ret->session->options);
 	if (!ret->where || ret->kind == QUERY_SPAN)
 		return 0;
 	error_set(error, EINVAL, "BadArgument",

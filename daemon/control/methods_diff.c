@@ -180,8 +180,7 @@ static int take_snapshot(struct diff *d, const struct session *s, const struct s
 			return -ENOMEM;
 		windows[n] = w;
 	}
-	return snapshot_take_apart(s->context->model, windows, n, selectors,
-				   d->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
+	return snapshot_take_apart(s->context->model, windows, n, selectors, query_parts(d->kind),
 				   hz ? NSEC_PER_SEC / hz : 0, &d->snapshots[side]);
 }
 

@@ -276,18 +276,17 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
-static int take_snapshot(const struct asked *asked, struct snapshot **ret)
+static int take_snapshot(const struct asked *asked, unsigned int parts, struct snapshot **ret)
 {
 	struct session *s = asked->session;
 	const struct window *windows[4];
-	enum sample_kind samples = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU;
 	uint64_t period_ns = s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
 	struct window kernel, waits = {};
 	bool has_kernel;
 	size_t n = 0;
 	int r;
 
-	has_kernel = s->active && session_kernel_window(s, &kernel) == 0;
+	has_kernel = s->active && parts & SNAPSHOT_SPANS && session_kernel_window(s, &kernel) == 0;
 	if (s->reader) {
 		windows[n++] = store_reader_total(s->reader);
 	} else {
@@ -296,10 +295,10 @@ static int take_snapshot(const struct asked *asked, struct snapshot **ret)
 	}
 	if (has_kernel)
 		windows[n++] = &kernel;
-	if (s->active && session_waits_now(s, now_monotonic_ns(), &waits) == 0)
+	if (s->active && parts & SNAPSHOT_OFFCPU &&
+	    session_waits_now(s, now_monotonic_ns(), &waits) == 0)
 		windows[n++] = &waits;
-	r = snapshot_take(s->context->model, windows, n, &asked->selectors, samples, period_ns,
-			  ret);
+	r = snapshot_take(s->context->model, windows, n, &asked->selectors, parts, period_ns, ret);
 	if (has_kernel)
 		window_release(&kernel);
 	window_release(&waits);
@@ -341,7 +340,7 @@ static void match_done(void *arg, bool cancelled)
 
 	coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
 	if (r >= 0)
-		r = snapshot_take(q->model, windows, 1, NULL, SAMPLE_CPU, 0, &q->snapshot);
+		r = snapshot_take(q->model, windows, 1, NULL, SNAPSHOT_SPANS, 0, &q->snapshot);
 	if (r >= 0)
 		r = worker_submit(q->daemon->asker, question_run, question_done, q);
 	fail_on(q, r);
@@ -361,7 +360,7 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		r = asked_refuse_times(asked, &q->error);
 		daemon_catch_up(d);
 		if (r >= 0)
-			r = take_snapshot(asked, &q->snapshot);
+			r = take_snapshot(asked, query_parts(q->kind), &q->snapshot);
 	}
 	if (r >= 0)
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
@@ -473,7 +472,6 @@ void method_stacks(struct daemon *d, struct call *call)
 		ask(d, call, q);
 }
 
-/* Frames of spans have the names of their probes: only of samples something can be missing. */
 void method_missing_debug_info(struct daemon *d, struct call *call)
 {
 	struct question *q = question_new(call, answer_missing_question);

@@ -153,6 +153,23 @@ static int like(struct view *v, const struct session *of)
 	return 0;
 }
 
+/*
+ * Raw spans are most of what a file holds; most answers are made of the statistics. By thread,
+ * which statistics do not know, a report is made of raw spans.
+ */
+static bool needs_raw(const struct call *call, const struct asked *asked)
+{
+	const char *by = "";
+	struct error error;
+
+	if (query_is_about_samples(asked->kind))
+		return false;
+	if (asked->where || streq(call_method(call), "Spans"))
+		return true;
+	return param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &error) > 0 &&
+	       streq(by, "thread");
+}
+
 static struct view *view_new(struct daemon *d, struct call *call, const struct asked *asked)
 {
 	struct view *v = calloc(1, sizeof(*v));
@@ -173,7 +190,7 @@ static struct view *view_new(struct daemon *d, struct call *call, const struct a
 		.session = v->name,
 		.samples = samples,
 		.spans = !samples,
-		.raw = !samples,
+		.raw = needs_raw(call, asked),
 		.kind = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
 	};
 	if (!v->range.since_us && !d->recording)

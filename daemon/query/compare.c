@@ -230,6 +230,7 @@ static int make_rows(struct comparison *c)
 static void sum_sides(struct comparison *c)
 {
 	const struct compare_blocks *b = c->data;
+	bool samples = query_is_about_samples(b->kind);
 
 	for (size_t s = 0; s < COMPARE_SIDES; s++) {
 		const struct compare_side *side = &b->sides[s];
@@ -237,11 +238,12 @@ static void sum_sides(struct comparison *c)
 		c->blocks[s] = side->snapshot->n_windows ? side->n_blocks : 0;
 		for (size_t i = 0; i < side->n_blocks; i++)
 			c->seconds[s] += side->seconds[i];
-		for (size_t i = 0; i < side->snapshot->n_samples; i++) {
+		/* The time of a sample is that of some span, too. */
+		for (size_t i = 0; samples && i < side->snapshot->n_samples; i++) {
 			c->sums[s].samples += side->snapshot->samples[i].count;
 			c->sums[s].total_ns += side->snapshot->samples[i].ns;
 		}
-		for (size_t i = 0; i < side->snapshot->n_stats; i++) {
+		for (size_t i = 0; !samples && i < side->snapshot->n_stats; i++) {
 			c->sums[s].calls += side->snapshot->stats[i].stat.calls;
 			c->sums[s].errors += side->snapshot->stats[i].stat.errors;
 			c->sums[s].total_ns += side->snapshot->stats[i].stat.self_ns;

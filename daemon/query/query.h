@@ -14,6 +14,13 @@ static inline bool query_is_about_samples(enum query_kind kind)
 {
 	return kind != QUERY_SPAN;
 }
+/* What a snapshot needs to hold for such a question. */
+static inline unsigned int query_parts(enum query_kind kind)
+{
+	return kind == QUERY_SPAN  ? SNAPSHOT_SPANS
+	       : kind == QUERY_CPU ? SNAPSHOT_CPU
+				   : SNAPSHOT_OFFCPU;
+}
 /* As the Varlink interface writes it. */
 static inline const char *query_kind_text(enum query_kind kind)
 {

@@ -14,7 +14,7 @@ struct take {
 	struct model *m;
 	struct model_counts counts;
 	const struct selectors *selectors;
-	enum sample_kind samples;
+	unsigned int parts; /* enum snapshot_parts */
 	uint64_t period_ns;
 	struct snapshot *s;
 	uint32_t *process_of, *stack_of, *path_of, *frame_of, *probe_of;
@@ -106,13 +106,18 @@ static int take_process(struct take *t, uint32_t id)
 	return 1;
 }
 
+static bool is_wanted(const struct take *t, const struct sample_row *row)
+{
+	return t->parts & (row->kind == SAMPLE_OFFCPU ? SNAPSHOT_OFFCPU : SNAPSHOT_CPU);
+}
+
 static int mark_window(struct take *t, const struct window *w)
 {
 	for (size_t i = 0; i < w->n_samples; i++) {
 		uint32_t id = w->samples[i].stack;
 		int r;
 
-		if (w->samples[i].kind != t->samples)
+		if (!is_wanted(t, &w->samples[i]))
 			continue;
 		r = take_process(t, w->samples[i].process);
 		if (r < 0 || id > t->counts.stacks)
@@ -130,7 +135,7 @@ static int mark_window(struct take *t, const struct window *w)
 				break;
 		}
 	}
-	for (size_t i = 0; i < w->n_stats; i++) {
+	for (size_t i = 0; i < w->n_stats && t->parts & SNAPSHOT_SPANS; i++) {
 		uint32_t id = w->stats[i].path;
 		int r = take_process(t, w->stats[i].process);
 
@@ -304,8 +309,8 @@ static int take_sample(struct take *t, const struct sample_row *row)
 		.stack = t->stack_of[row->stack] - 1,
 		.window = t->window,
 		.count = row->count,
-		.ns = row->total_ns || t->samples != SAMPLE_CPU ? row->total_ns
-								: row->count * t->period_ns,
+		.ns = row->total_ns || row->kind != SAMPLE_CPU ? row->total_ns
+							       : row->count * t->period_ns,
 	};
 	int r;
 
@@ -349,9 +354,9 @@ static int take_window(struct take *t, const struct window *w)
 	int r = 0;
 
 	for (size_t i = 0; i < w->n_samples && r >= 0; i++)
-		if (w->samples[i].kind == t->samples)
+		if (is_wanted(t, &w->samples[i]))
 			r = take_sample(t, &w->samples[i]);
-	for (size_t i = 0; i < w->n_stats && r >= 0; i++)
+	for (size_t i = 0; i < w->n_stats && t->parts & SNAPSHOT_SPANS && r >= 0; i++)
 		r = take_stat(t, &w->stats[i]);
 	return r;
 }
@@ -408,22 +413,22 @@ static int take_all(struct take *t, const struct window *const *windows, size_t 
 }
 
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
-		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
+		  const struct selectors *selectors, unsigned int parts, uint64_t period_ns,
 		  struct snapshot **ret)
 {
 	_cleanup_(take_release) struct take t = {
-		.m = m, .selectors = selectors, .samples = samples, .period_ns = period_ns};
+		.m = m, .selectors = selectors, .parts = parts, .period_ns = period_ns};
 
 	return take_all(&t, windows, n_windows, ret);
 }
 
 int snapshot_take_apart(struct model *m, const struct window *const *windows, size_t n_windows,
-			const struct selectors *selectors, enum sample_kind samples,
-			uint64_t period_ns, struct snapshot **ret)
+			const struct selectors *selectors, unsigned int parts, uint64_t period_ns,
+			struct snapshot **ret)
 {
 	_cleanup_(take_release) struct take t = {.m = m,
 						 .selectors = selectors,
-						 .samples = samples,
+						 .parts = parts,
 						 .period_ns = period_ns,
 						 .apart = true};
 

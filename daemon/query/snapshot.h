@@ -100,14 +100,17 @@ struct snapshot {
 	size_t n_strings;
 };
 
+/* What is copied: a window may hold much that an answer does not show. Samples of one kind only. */
+enum snapshot_parts { SNAPSHOT_SPANS = 1, SNAPSHOT_CPU = 2, SNAPSHOT_OFFCPU = 4 };
+
 /*
  * Copies what the selectors (NULL: all) let through. windows: any number, added up (a live session
  * has its total and its open window). Samples without a stack get one "[unknown]" frame.
- * samples: which ones are copied; period_ns: what a CPU sample stands for.
- * -EBADMSG for a row whose ids the model does not have.
+ * parts: enum snapshot_parts; period_ns: what a CPU sample stands for.
+ * -EBADMSG for a row, of these parts, whose ids the model does not have.
  */
 int snapshot_take(struct model *m, const struct window *const *windows, size_t n_windows,
-		  const struct selectors *selectors, enum sample_kind samples, uint64_t period_ns,
+		  const struct selectors *selectors, unsigned int parts, uint64_t period_ns,
 		  struct snapshot **ret);
 
 /*
@@ -115,8 +118,8 @@ int snapshot_take(struct model *m, const struct window *const *windows, size_t n
  * comparisons, which need to know how much a figure varies from one window to the next.
  */
 int snapshot_take_apart(struct model *m, const struct window *const *windows, size_t n_windows,
-			const struct selectors *selectors, enum sample_kind samples,
-			uint64_t period_ns, struct snapshot **ret);
+			const struct selectors *selectors, unsigned int parts, uint64_t period_ns,
+			struct snapshot **ret);
 
 /* Names one frame: a malloc'd string or NULL when unknown. Called once a frame, by the worker. */
 typedef char *(*snapshot_resolve_t)(void *arg, const struct model_file *file, const char *path,

@@ -145,8 +145,7 @@ static inline struct comparison *compare(struct two *t, enum query_kind kind, en
 		for (size_t w = 0; w < s->n; w++)
 			windows[w] = &s->windows[w];
 		s->s = snapshot_free(s->s);
-		cr_assert_eq(snapshot_take_apart(s->m, windows, s->n, NULL,
-						 kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
+		cr_assert_eq(snapshot_take_apart(s->m, windows, s->n, NULL, query_parts(kind),
 						 NSEC_PER_SEC / 100, &s->s),
 			     0);
 		cr_assert_eq(snapshot_name_frames(s->s, resolve, NULL), 0);

@@ -101,7 +101,9 @@ static void take(struct world *x, const struct selectors *selectors)
 	size_t n_before;
 
 	x->s = snapshot_free(x->s);
-	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, SAMPLE_CPU, 10, &x->s), 0);
+	cr_assert_eq(snapshot_take(x->m, windows, 1, selectors, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10,
+				   &x->s),
+		     0);
 	n_asked = 0;
 	snapshot_each_unnamed(x->s, false, &names);
 	n_before = n_asked;
@@ -337,7 +339,9 @@ Test(query, fallback_names)
 		static const char *const names[] = {"[unknown]", "[libfoo.so+0x1234]",
 						    "[vdso+0x10]", "saved", "[kernel]"};
 
-		cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), 0);
+		cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10,
+					   &x.s),
+			     0);
 		cr_assert_eq(snapshot_name_frames(x.s, NULL, NULL), 0);
 		cr_assert_eq(query_stacks(x.s, QUERY_CPU, &st), 0);
 		cr_assert_eq(st->n_rows, 2);
@@ -393,13 +397,16 @@ Test(query, bad_ids_are_refused)
 	world_init(&x);
 	p = process(&x, 1, 0, "p");
 	cr_assert_eq(window_add_sample(&x.w, p, 0, 99, 1), 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &x.s),
+		     -EBADMSG);
 	window_reset(&x.w, 0);
 	cr_assert_eq(window_add_sample(&x.w, p + 1, 0, 0, 1), 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &x.s),
+		     -EBADMSG);
 	window_reset(&x.w, 0);
 	span(&x, p, 7, 1, 1, 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SAMPLE_CPU, 10, &x.s), -EBADMSG);
+	cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &x.s),
+		     -EBADMSG);
 	cr_assert_null(x.s);
 }
 
@@ -514,7 +521,8 @@ Test(query, windows_are_added_up)
 	p = process(&x, 1, 0, "p");
 	sample(&x, p, "t", "ab", 3);
 	span(&x, p, model_path(x.m, 0, probe(&x, "open", "open")), 1984, 100, 0);
-	cr_assert_eq(snapshot_take(x.m, windows, 2, NULL, SAMPLE_CPU, 10, &x.s), 0);
+	cr_assert_eq(snapshot_take(x.m, windows, 2, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &x.s),
+		     0);
 	cr_assert_eq(snapshot_name_frames(x.s, resolve, NULL), 0);
 	{
 		_cleanup_(report_freep) struct report *r =
@@ -527,6 +535,38 @@ Test(query, windows_are_added_up)
 		cr_assert_eq(query_stacks(x.s, QUERY_CPU, &st), 0);
 		cr_assert_eq(st->n_rows, 1);
 		cr_assert_eq(st->rows[0].value, 6);
+	}
+}
+
+/* What a question does not show is neither copied nor named. */
+Test(query, only_what_is_asked)
+{
+	_cleanup_(world_release) struct world x;
+	const struct window *windows[] = {&x.w};
+	static const struct {
+		unsigned int parts;
+		size_t samples, stacks, stats, processes, frames;
+	} cases[] = {
+		{SNAPSHOT_SPANS, 0, 0, 1, 1, 1},
+		{SNAPSHOT_CPU, 2, 2, 0, 2, 2},
+		{SNAPSHOT_OFFCPU, 0, 0, 0, 0, 0},
+		{SNAPSHOT_SPANS | SNAPSHOT_CPU, 2, 2, 1, 2, 3},
+	};
+	uint32_t p;
+
+	world_init(&x);
+	p = process(&x, 1, 0, "p");
+	sample(&x, p, "t", "ab", 3);
+	sample(&x, process(&x, 2, 0, "q"), "t", "ab", 3);
+	span(&x, p, model_path(x.m, 0, probe(&x, "open", "open")), 1984, 100, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		x.s = snapshot_free(x.s);
+		cr_assert_eq(snapshot_take(x.m, windows, 1, NULL, cases[i].parts, 10, &x.s), 0);
+		cr_expect_eq(x.s->n_samples, cases[i].samples, "case %zu: samples", i);
+		cr_expect_eq(x.s->n_stacks, cases[i].stacks, "case %zu: stacks", i);
+		cr_expect_eq(x.s->n_stats, cases[i].stats, "case %zu: statistics", i);
+		cr_expect_eq(x.s->n_processes, cases[i].processes, "case %zu: processes", i);
+		cr_expect_eq(x.s->n_frames, cases[i].frames, "case %zu: frames", i);
 	}
 }
 

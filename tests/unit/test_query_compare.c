@@ -206,6 +206,27 @@ Test(query_compare, samples_by_function_and_stack)
 	cr_expect_eq(t.c->n_rows, 5);
 }
 
+/* A session that has both: the samples are of the time that the spans took, not of more. */
+Test(query_compare, spans_of_a_session_with_samples)
+{
+	_cleanup_(two_release) struct two t;
+
+	two_init(&t, 3, 3);
+	for (size_t s = 0; s < 2; s++)
+		for (size_t w = 0; w < 3; w++) {
+			calls(&t.sides[s], w, "f", 10, 1000, 0);
+			samples(&t.sides[s], w, "f", 5);
+		}
+	compare(&t, QUERY_SPAN, COMPARE_FUNC);
+	cr_expect_eq(t.c->sums[0].total_ns, 30000);
+	cr_expect_eq(t.c->sums[0].calls, 30);
+	cr_expect_eq(t.c->sums[0].samples, 0);
+	compare(&t, QUERY_CPU, COMPARE_FUNC);
+	cr_expect_eq(t.c->sums[1].samples, 15);
+	cr_expect_eq(t.c->sums[1].total_ns, 15 * (NSEC_PER_SEC / 100));
+	cr_expect_eq(t.c->sums[1].calls, 0);
+}
+
 Test(query_compare, waits_by_their_time)
 {
 	_cleanup_(two_release) struct two t;

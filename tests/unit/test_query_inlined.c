@@ -116,7 +116,7 @@ static struct snapshot *take(struct asked *asked, bool named_too)
 
 		cr_assert_eq(window_add_sample(&w, row.process, row.thread, row.stack, i + 1), 0);
 	}
-	cr_assert_eq(snapshot_take(m, windows, 1, NULL, SAMPLE_CPU, 10, &s), 0);
+	cr_assert_eq(snapshot_take(m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &s), 0);
 	window_release(&w);
 	cr_assert_eq(snapshot_add_inlined(s, named_too, &lines),
 		     asked->result == -ENOMEM ? -ENOMEM : 0);

@@ -65,7 +65,8 @@ static struct snapshot *take(struct made *t)
 	const struct window *windows[] = {&t->w};
 	struct snapshot *s = NULL;
 
-	cr_assert_eq(snapshot_take(t->m, windows, 1, NULL, SAMPLE_CPU, 10, &s), 0);
+	cr_assert_eq(snapshot_take(t->m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 10, &s),
+		     0);
 	cr_assert_eq(snapshot_name_frames(s, name, NULL), 0);
 	return s;
 }

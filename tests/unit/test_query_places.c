@@ -64,7 +64,9 @@ static struct report *report(struct world *x, enum report_by by, struct snapshot
 	const struct window *windows[] = {&x->w};
 	struct report *r = NULL;
 
-	cr_assert_eq(snapshot_take(x->m, windows, 1, NULL, SAMPLE_CPU, 0, ret_snapshot), 0);
+	cr_assert_eq(snapshot_take(x->m, windows, 1, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 0,
+				   ret_snapshot),
+		     0);
 	cr_assert_eq(query_report(*ret_snapshot, QUERY_SPAN, by, SORT_TOTAL, 0, &r), 0);
 	return r;
 }
@@ -149,9 +151,9 @@ Test(query_places, selected_in_answers_of_statistics)
 		_cleanup_(snapshot_freep) struct snapshot *s = NULL;
 		_cleanup_(report_freep) struct report *r = NULL;
 
-		cr_assert_eq(
-			snapshot_take(x.m, windows, 1, &selections[i].selectors, SAMPLE_CPU, 0, &s),
-			0);
+		cr_assert_eq(snapshot_take(x.m, windows, 1, &selections[i].selectors,
+					   SNAPSHOT_SPANS | SNAPSHOT_CPU, 0, &s),
+			     0);
 		cr_assert_eq(query_report(s, QUERY_SPAN, BY_FUNC, SORT_TOTAL, 0, &r), 0);
 		cr_expect_eq(r->total_ns, selections[i].total_ns, "%zu: %llu", i,
 			     (unsigned long long)r->total_ns);

@@ -167,7 +167,7 @@ static struct snapshot *make_snapshot(enum query_kind kind)
 		add_samples(m, windows);
 	else
 		add_calls(m, windows);
-	cr_assert_eq(snapshot_take(m, list, 2, NULL, SAMPLE_CPU, 7, &s), 0);
+	cr_assert_eq(snapshot_take(m, list, 2, NULL, SNAPSHOT_SPANS | SNAPSHOT_CPU, 7, &s), 0);
 	window_release(&windows[0]);
 	window_release(&windows[1]);
 	cr_assert_eq(snapshot_name_frames(s, resolve, NULL), 0);
