@@ -34,14 +34,19 @@ struct {
 	__type(value, __u64);
 } targets SEC(".maps");
 
-static __always_inline void count_loss(__u32 slot, __u32 kind)
+static __always_inline void count_losses(__u32 slot, __u32 kind, __u64 n)
 {
 	__u32 key = slot * LOSS_COUNTERS + kind;
 	__u64 *counter = bpf_map_lookup_elem(&losses, &key);
 
 	/* Atomic although per CPU: uprobe programs can be preempted by each other. */
 	if (counter)
-		__sync_fetch_and_add(counter, 1);
+		__sync_fetch_and_add(counter, n);
+}
+
+static __always_inline void count_loss(__u32 slot, __u32 kind)
+{
+	count_losses(slot, kind, 1);
 }
 
 /* first: a process that is one for certain, 0 for none; most sessions have no other. */

@@ -22,6 +22,7 @@
 #include "span_end.bpf.h"
 #include "span_outcome.bpf.h"
 #include "span_site.bpf.h"
+#include "span_source.bpf.h"
 #include "span_static.bpf.h"
 #include "span_throw.bpf.h"
 
@@ -103,6 +104,9 @@ static __always_inline bool push(struct thread_state *s, __u64 position, __u64 n
 		parent = above->path;
 		depth = above->depth + !(above->flags & FRAME_HIDDEN);
 		flags |= above->flags & FRAME_INSIDE;
+	} else if (in_sources) {
+		s->source_path = source_path();
+		parent ^= s->source_path;
 	}
 	if (has_gates) {
 		bool gate = info && info->flags & PROBE_GATE;

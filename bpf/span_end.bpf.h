@@ -8,11 +8,14 @@
 /* Tells the daemon what the path of the span at index top consists of, outermost first. */
 __noinline int announce_path(struct thread_state *s, __u32 top)
 {
-	__u64 parent = 0;
+	__u32 in_source;
+	__u64 parent;
 	__u8 known = 1;
 
 	if (!s)
 		return 0;
+	parent = in_sources ? s->source_path : 0;
+	in_source = parent != 0;
 	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
 		struct frame *f = &s->frames[frame_index(i)];
 		__u64 path = f->path;
@@ -30,7 +33,7 @@ __noinline int announce_path(struct thread_state *s, __u32 top)
 			}
 			set_header(&r->h, RECORD_PATH, 0, session);
 			r->probe = f->probe;
-			r->pad = 0;
+			r->in_source = in_source;
 			r->path = path;
 			r->parent = parent;
 			bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
@@ -38,6 +41,7 @@ __noinline int announce_path(struct thread_state *s, __u32 top)
 				count_loss(session, LOSS_PATHS_FULL);
 		}
 		parent = path;
+		in_source = 0;
 	}
 	s->last_path = parent;
 	return 0;

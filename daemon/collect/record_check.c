@@ -21,6 +21,14 @@ static bool python_code_valid(const struct record_python_code *c, size_t size)
 	       size == offsetof(struct record_python_code, lines) + c->lines_len;
 }
 
+static bool source_valid(const struct record_source *s, size_t size)
+{
+	size_t rest = size - sizeof(*s), batch = ((size_t)s->bytes + 7) & ~(size_t)7;
+
+	return s->bytes <= RECORD_SOURCE_BYTES && s->n_open <= RECORD_MAX_OPEN && batch <= rest &&
+	       (size_t)s->n_open * RECORD_SOURCE_OPEN <= rest - batch;
+}
+
 bool record_valid(const void *data, size_t size)
 {
 	const struct record_header *h = data;
@@ -81,6 +89,8 @@ bool record_valid(const void *data, size_t size)
 		return size >= sizeof(*p) && p->count <= RECORD_MAX_PYTHON &&
 		       size == sizeof(*p) + p->count * sizeof(struct record_python_frame);
 	}
+	case RECORD_SOURCE:
+		return size >= sizeof(struct record_source) && source_valid(data, size);
 	case RECORD_PYTHON_CODE:
 		return size >= offsetof(struct record_python_code, lines) &&
 		       python_code_valid(data, size);

@@ -96,6 +96,10 @@ static const struct {
 	{"static_entry", BY_UPROBE, offsetof(struct span_options, statics)},
 	{"static_return", BY_UPROBE, offsetof(struct span_options, statics)},
 	{"static_instant", BY_UPROBE, offsetof(struct span_options, statics)},
+	{"source_batch", BY_UPROBE, offsetof(struct span_options, sources)},
+	{"source_thread", BY_UPROBE, offsetof(struct span_options, sources)},
+	{"source_single", BY_UPROBE, offsetof(struct span_options, sources)},
+	{"source_exit", BY_TRACING, offsetof(struct span_options, sources)},
 	{"span_switch", BY_TRACING, offsetof(struct span_options, offcpu)},
 	{"span_exit", BY_TRACING, SIZE_MAX},
 	{"span_exec", BY_TRACING, SIZE_MAX},
@@ -138,6 +142,7 @@ static void set_constants(struct span_program *p, const struct span_options *o)
 	p->span->rodata->use_info = o->use_info;
 	p->span->rodata->has_gates = o->has_gates;
 	p->span->rodata->goroutines = o->goroutines;
+	p->span->rodata->in_sources = o->sources;
 	if (o->max_depth > 0)
 		p->span->rodata->max_depth = o->max_depth;
 	p->span->bss->min_duration_ns = o->min_duration_ns;
@@ -208,6 +213,8 @@ static int attach_tracing(struct span_program *p, const struct span_options *o)
 		r = attach_one(p->span->progs.span_exec, &p->exec);
 	if (r >= 0 && o->offcpu)
 		r = attach_one(p->span->progs.span_switch, &p->offcpu);
+	if (r >= 0 && o->sources)
+		r = attach_one(p->span->progs.source_exit, &p->source_exit);
 	return r;
 }
 
@@ -241,7 +248,8 @@ static void span_program_release(struct span_program *p)
 	bpf_link__destroy(p->offcpu);
 	bpf_link__destroy(p->exit);
 	bpf_link__destroy(p->exec);
-	p->offcpu = p->exit = p->exec = NULL;
+	bpf_link__destroy(p->source_exit);
+	p->offcpu = p->exit = p->exec = p->source_exit = NULL;
 	span_bpf__destroy(p->span);
 	flat_bpf__destroy(p->flat);
 	free(p->scratch);
@@ -264,7 +272,7 @@ int span_program_load(const struct kernel_side *kernel, const struct span_option
 	r = -EOPNOTSUPP;
 	if (options->stats_only && options->session_link && !options->rich && !options->use_info &&
 	    !options->sites && !options->has_gates && !options->kernel && !options->unwound_only &&
-	    !options->statics)
+	    !options->statics && !options->sources)
 		r = load_flat(p, kernel, options, NULL);
 	/* The kfuncs of session links have changed before (7.0): the pair of probes always works.
 	 */
@@ -317,6 +325,12 @@ int span_program_fd(const struct span_program *p, enum span_part part)
 		return fd_of(p->span->progs.static_return);
 	case SPAN_PART_STATIC_INSTANT:
 		return fd_of(p->span->progs.static_instant);
+	case SPAN_PART_SOURCE_BATCH:
+		return fd_of(p->span->progs.source_batch);
+	case SPAN_PART_SOURCE_THREAD:
+		return fd_of(p->span->progs.source_thread);
+	case SPAN_PART_SOURCE_SINGLE:
+		return fd_of(p->span->progs.source_single);
 	case SPAN_PART_KERNEL_ENTRY:
 		return fd_of(p->span->progs.kernel_entry);
 	case SPAN_PART_KERNEL_RETURN:

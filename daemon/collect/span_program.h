@@ -26,6 +26,7 @@ struct span_options {
 	bool goroutines; /* a Go program's functions */
 	bool sites;	 /* some probe has return sites */
 	bool throws;	 /* exceptions are followed */
+	bool sources;	 /* spans written in source code */
 	bool statics;	 /* static probes: takes span_program_set_fetches(), rich or not */
 	bool stacks;	 /* a condition may ask for the user stack */
 	bool offcpu;	 /* time off the CPU is taken */
@@ -52,6 +53,9 @@ enum span_part {
 	SPAN_PART_STATIC_ENTRY,
 	SPAN_PART_STATIC_RETURN,
 	SPAN_PART_STATIC_INSTANT,
+	SPAN_PART_SOURCE_BATCH,
+	SPAN_PART_SOURCE_THREAD,
+	SPAN_PART_SOURCE_SINGLE,
 	SPAN_PART_KERNEL_ENTRY,
 	SPAN_PART_KERNEL_RETURN,
 	SPAN_PART_SESSION,

@@ -8,7 +8,8 @@ const char *loss_name(enum loss_kind kind)
 		[LOSS_RING_EVENT] = "ring_event", [LOSS_TOO_DEEP] = "too_deep",
 		[LOSS_NO_MEMORY] = "no_memory",	  [LOSS_RETURN] = "return",
 		[LOSS_STACK] = "stack",		  [LOSS_PATHS_FULL] = "paths_full",
-		[LOSS_UNDECIDED] = "undecided",
+		[LOSS_UNDECIDED] = "undecided",	  [LOSS_PROGRAM] = "program",
+		[LOSS_BATCH] = "batch",
 	};
 
 	return (size_t)kind < ARRAY_SIZE(names) ? names[kind] : NULL;

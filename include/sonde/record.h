@@ -37,6 +37,7 @@ enum record_kind {
 		13,	  /* first use of a Python function, before it: struct record_python_code */
 	RECORD_WAIT = 14, /* a thread begins to wait: struct record_sample, of its time */
 	RECORD_WAIT_END = 15, /* it runs again: struct record_wait_end */
+	RECORD_SOURCE = 16,   /* spans written in source code: struct record_source */
 };
 
 enum record_flags {
@@ -56,6 +57,7 @@ enum record_flags {
 	STACK_WHOLE = 1 << 11,	  /* up to the outermost frame; only with STACK_TABLES */
 	STACK_POINTERS = 1 << 12, /* with tables, but not every frame: some by frame pointers */
 	PYTHON_WHOLE = 1 << 13,	  /* of RECORD_PYTHON: up to the outermost frame */
+	SOURCE_ENDED = 1 << 14,	  /* of RECORD_SOURCE: what an ended thread had not sent */
 };
 
 /* Of a frame of RECORD_PYTHON. The last two mark entries that are no frames of the program. */
@@ -86,6 +88,8 @@ enum {
 	RECORD_PYTHON_NAME_LEN = 252,
 	RECORD_PYTHON_FILE_LEN = 508,
 	RECORD_PYTHON_LINES_LEN = 4092,
+	RECORD_SOURCE_BYTES = 16384, /* of a batch of RECORD_SOURCE */
+	RECORD_SOURCE_OPEN = 24,     /* of an open span in it */
 	RECORD_MAX_SESSIONS =
 		64, /* sessions that can be active at a time: bits of a target's mask */
 };
@@ -160,7 +164,7 @@ struct record_stack {
 struct record_path {
 	struct record_header h;
 	__u32 probe;
-	__u32 pad;
+	__u32 in_source; /* not 0: parent is the path of a span written in source code */
 	__u64 path;
 	__u64 parent;
 };
@@ -263,6 +267,20 @@ struct record_python_code {
 	__u8 lines[RECORD_PYTHON_LINES_LEN]; /* co_linetable */
 };
 
+/*
+ * A batch as the program has put it together (struct sonde_batch of span/abi.h and its records),
+ * and from the next multiple of 8 bytes on the spans that are open around it (struct sonde_open,
+ * outermost first). Nothing of it has been looked at. What is behind that is of other records.
+ */
+struct record_source {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 time_ns;
+	__u32 bytes;  /* of the batch, at most RECORD_SOURCE_BYTES */
+	__u32 n_open; /* at most RECORD_MAX_OPEN */
+	__u8 data[];
+};
+
 /* What was lost and why: indices of the per-CPU counter map, one row a slot of sessions. */
 enum loss_kind {
 	LOSS_RING_SPAN = 0,   /* a span that passed its filters found the ring full */
@@ -280,7 +298,10 @@ enum loss_kind {
 		10, /* no loss: a sample whose user stack is not known to be whole; the daemon's */
 	POINTERS_STACK =
 		11, /* no loss: one whose user stack has frames found by frame pointers; likewise */
-	LOSS_COUNTERS = 12,
+	LOSS_PROGRAM =
+		12, /* spans written in source code that their program had no room for, and said so */
+	LOSS_BATCH = 13, /* batches of them that could not be read, did not come or made no sense */
+	LOSS_COUNTERS = 14,
 };
 
 #ifndef __bpf__
@@ -308,6 +329,7 @@ static_assert(sizeof(struct record_python_frame) == 16, "record ABI");
 static_assert(offsetof(struct record_python, frames) == 32, "record ABI");
 static_assert(offsetof(struct record_python_code, name) == 40, "record ABI");
 static_assert(offsetof(struct record_python_code, lines) == 800, "record ABI");
+static_assert(offsetof(struct record_source, data) == 32, "record ABI");
 #endif
 
 #endif

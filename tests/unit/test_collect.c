@@ -18,6 +18,7 @@ union any {
 	struct record_stack stack;
 	struct record_python python;
 	struct record_python_code code;
+	struct record_source source;
 	uint64_t words[1024];
 };
 
@@ -29,6 +30,34 @@ static void only_size(size_t exact)
 		cr_expect_eq(record_valid(&record, size), size == exact,
 			     "kind %u flags %u: %zu bytes, not %zu", record.h.kind, record.h.flags,
 			     size, exact);
+}
+
+/* A batch and open spans behind it; the ring has more room than there is. */
+Test(collect_record, sources)
+{
+	static const struct {
+		uint32_t bytes, open, need;
+	} cases[] = {{0, 0, 0},	    {1, 0, 8},	{8, 0, 8},	 {112, 0, 112},
+		     {113, 3, 192}, {0, 2, 48}, {4000, 64, 5536}};
+
+	record.h.kind = RECORD_SOURCE;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		record.source.bytes = cases[i].bytes;
+		record.source.n_open = cases[i].open;
+		for (size_t size = 0; size <= sizeof(record); size++)
+			cr_assert_eq(record_valid(&record, size),
+				     size >= sizeof(record.source) + cases[i].need,
+				     "case %zu: %zu bytes", i, size);
+	}
+	record.source.n_open = RECORD_MAX_OPEN + 1;
+	cr_expect_not(record_valid(&record, sizeof(record)));
+	record.source.n_open = 0;
+	record.source.bytes = RECORD_SOURCE_BYTES;
+	cr_expect(record_valid(&record, sizeof(record.source) + RECORD_SOURCE_BYTES));
+	record.source.bytes = RECORD_SOURCE_BYTES + 1;
+	cr_expect_not(record_valid(&record, 2 * RECORD_SOURCE_BYTES));
+	record.source.bytes = record.source.n_open = UINT32_MAX;
+	cr_expect_not(record_valid(&record, sizeof(record)));
 }
 
 Test(collect_record, fixed_sizes)
@@ -52,7 +81,7 @@ Test(collect_record, fixed_sizes)
 	record.h.flags = 0;
 	for (unsigned int kind = 0; kind <= UINT16_MAX; kind++) {
 		record.h.kind = kind;
-		if (kind == 0 || kind > RECORD_WAIT_END)
+		if (kind == 0 || kind > RECORD_SOURCE)
 			for (size_t size = 0; size < 200; size += 8)
 				cr_assert_not(record_valid(&record, size), "kind %u", kind);
 	}

@@ -324,6 +324,7 @@ Test(collect_kernel, span_programs_with_all_that_there_is)
 			.stacks = bits & 32,
 			.offcpu = bits & 32,
 			.kernel = bits & 64,
+			.sources = bits & 96,
 		};
 		const struct probe_info info = {.values_len = 8, .kept_args = 1};
 		const struct fetch fetch = {.kind = FETCH_NUMBER, .size = 4};

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Spans written in source code (sonde/span.h). A thread gathers them in a block of its own memory
+ * and hands on a batch at a time by passing a static probe: it is copied from there right into the
+ * ring, in one of three sizes, as the ring wants to know how much before. Where the block is has
+ * been said by another probe, so that what a thread leaves behind can be read when it ends: that
+ * works where the exit tracepoint comes before the address space goes (since Linux 6.16), and
+ * reads nothing elsewhere.
+ *
+ * Nothing is taken for granted of what is in a program's memory: the daemon looks at it, and here
+ * only sizes count.
+ */
+#ifndef SONDE_BPF_SPAN_SOURCE_H
+#define SONDE_BPF_SPAN_SOURCE_H
+
+#include "span_state.bpf.h"
+#define SONDE_SPAN_ABI_ONLY
+#include "sonde/span.h"
+
+_Static_assert(RECORD_SOURCE_BYTES == SONDE_BATCH_SIZE, "a batch fits into a record");
+_Static_assert(RECORD_SOURCE_OPEN == sizeof(struct sonde_open), "so do open spans");
+_Static_assert(RECORD_MAX_OPEN == SONDE_MAX_OPEN, "all of them");
+
+/* Batches in the ring: the sizes that are reserved. Larger than what is in them by any rounding. */
+enum {
+	SOURCE_SMALL = 1024,
+	SOURCE_MIDDLE = 4096,
+	SOURCE_LARGE = RECORD_SOURCE_BYTES,
+	SOURCE_OPEN_BYTES = RECORD_MAX_OPEN * RECORD_SOURCE_OPEN,
+	SOURCE_COPIES = 4, /* objects with spans of a process that a thread's blocks are known of */
+	SOURCE_SINGLE = 4096, /* bytes of a batch of one span, and the sites and keys it needs */
+};
+
+/* The start of a block, up to the open spans. */
+struct source_block {
+	__u32 magic;
+	__u16 version, flags;
+	__u32 size, pid, tid, generation, used, depth;
+	__u64 path, control;
+};
+
+_Static_assert(__builtin_offsetof(struct source_block, used) ==
+		       __builtin_offsetof(struct sonde_block, used),
+	       "ABI");
+_Static_assert(__builtin_offsetof(struct source_block, path) ==
+		       __builtin_offsetof(struct sonde_block, path),
+	       "ABI");
+
+/* Where the blocks of a thread are: of each object, which is known by its control. */
+struct source_thread {
+	struct {
+		__u64 block, control;
+	} of[SOURCE_COPIES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct source_thread);
+} source_threads SEC(".maps");
+
+/* A record of the simple mode in the making. */
+struct source_single {
+	__u8 bytes[sizeof(struct record_source) + SOURCE_SINGLE + SOURCE_OPEN_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct source_single);
+} source_singles SEC(".maps");
+
+static __always_inline bool read_block(__u64 address, struct source_block *ret)
+{
+	return address && bpf_probe_read_user(ret, sizeof(*ret), (void *)address) == 0 &&
+	       ret->magic == SONDE_BLOCK_MAGIC && ret->version == SONDE_SPAN_VERSION;
+}
+
+/* The path of the innermost open span of the thread; 0: none. The first object that has one. */
+static __always_inline __u64 source_path(void)
+{
+	struct source_thread *t =
+		bpf_task_storage_get(&source_threads, bpf_get_current_task_btf(), NULL, 0);
+
+	for (int i = 0; t && i < SOURCE_COPIES; i++) {
+		struct source_block b;
+
+		if (read_block(t->of[i].block, &b) && b.depth && b.path)
+			return b.path;
+	}
+	return 0;
+}
+
+/* What a record of a batch begins with. */
+static __always_inline void source_begin(struct record_source *r, __u16 flags, __u32 bytes)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	set_header(&r->h, RECORD_SOURCE, flags, session);
+	r->pid = id >> 32;
+	r->tid = (__u32)id;
+	r->time_ns = bpf_ktime_get_ns();
+	r->bytes = bytes;
+	r->n_open = 0;
+}
+
+/* Copies the open spans of a block behind the batch, whose place the verifier must be sure of. */
+static __always_inline void source_open(struct record_source *r, __u64 at, __u64 room, __u64 block,
+					__u32 depth)
+{
+	__u64 n = depth < RECORD_MAX_OPEN ? depth : RECORD_MAX_OPEN;
+
+	at = (at + 7) & ~7ULL;
+	asm volatile("" : "+r"(n), "+r"(at));
+	if (n == 0 || n > RECORD_MAX_OPEN || at > room)
+		return;
+	if (bpf_probe_read_user(r->data + at, n * RECORD_SOURCE_OPEN,
+				(void *)(block + offsetof(struct sonde_block, open))) == 0)
+		r->n_open = n;
+}
+
+/* How many records a batch has that is lost, for it is not known how many of them are spans. */
+static __always_inline void lose_batch(__u64 batch)
+{
+	__u32 n = 0;
+
+	if (bpf_probe_read_user(&n, sizeof(n),
+				(void *)(batch + offsetof(struct sonde_batch, n_records))) == 0 &&
+	    n <= SONDE_BATCH_SIZE / sizeof(struct sonde_record_span))
+		count_losses(session, LOSS_RING_SPAN, n);
+	else
+		count_loss(session, LOSS_BATCH);
+}
+
+/* As wake_flags(), for records that may step over its mark. */
+static __always_inline __u64 source_wake_flags(void)
+{
+	__u64 unread = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	if (unread >= WAKE_BYTES && (unread & (WAKE_BYTES - 1)) < 2 * RECORD_SOURCE_BYTES)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* What is to be sent. */
+struct source_batch {
+	__u64 batch, block; /* addresses; block 0: open spans are not known */
+	__u32 bytes, depth, flags, pad;
+};
+
+#define SEND_SOURCE(name, room)                                                                    \
+	__noinline int name(const struct source_batch *what)                                       \
+	{                                                                                          \
+		struct record_source *r;                                                           \
+		__u64 bytes;                                                                       \
+                                                                                                   \
+		if (!what)                                                                         \
+			return 0;                                                                  \
+		bytes = what->bytes;                                                               \
+		asm volatile("" : "+r"(bytes));                                                    \
+		if (bytes > (room))                                                                \
+			return 0;                                                                  \
+		r = bpf_ringbuf_reserve(&ring, sizeof(*r) + (room) + SOURCE_OPEN_BYTES, 0);        \
+		if (!r) {                                                                          \
+			lose_batch(what->batch);                                                   \
+			return 0;                                                                  \
+		}                                                                                  \
+		source_begin(r, what->flags, bytes);                                               \
+		if (bpf_probe_read_user(r->data, bytes, (void *)what->batch)) {                    \
+			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
+			count_loss(session, LOSS_BATCH);                                           \
+			return 0;                                                                  \
+		}                                                                                  \
+		if (what->block)                                                                   \
+			source_open(r, bytes, (room), what->block, what->depth);                   \
+		bpf_ringbuf_submit(r, source_wake_flags());                                        \
+		return 0;                                                                          \
+	}
+
+SEND_SOURCE(send_small, SOURCE_SMALL)
+SEND_SOURCE(send_middle, SOURCE_MIDDLE)
+SEND_SOURCE(send_large, SOURCE_LARGE)
+
+static __always_inline void send_source(const struct source_batch *what)
+{
+	if (what->bytes < sizeof(struct sonde_batch) || what->bytes > SONDE_BATCH_SIZE)
+		count_loss(session, LOSS_BATCH);
+	else if (what->bytes <= SOURCE_SMALL)
+		send_small(what);
+	else if (what->bytes <= SOURCE_MIDDLE)
+		send_middle(what);
+	else
+		send_large(what);
+}
+
+SEC("uprobe")
+int source_batch(struct pt_regs *ctx)
+{
+	struct source_batch what = {.batch = PT_REGS_PARM1(ctx), .bytes = PT_REGS_PARM2(ctx)};
+	__u64 block = what.batch - offsetof(struct sonde_block, batch);
+	struct source_block b;
+
+	if (!is_followed())
+		return 0;
+	/* Batches leave from the block they were gathered in. */
+	if (read_block(block, &b)) {
+		what.block = block;
+		what.depth = b.depth;
+	}
+	send_source(&what);
+	return 0;
+}
+
+SEC("uprobe")
+int source_thread(struct pt_regs *ctx)
+{
+	__u64 address = PT_REGS_PARM1(ctx), place = SOURCE_COPIES - 1;
+	struct source_thread *t;
+	struct source_block b;
+
+	if (!is_followed() || !read_block(address, &b))
+		return 0;
+	t = bpf_task_storage_get(&source_threads, bpf_get_current_task_btf(), NULL,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t) {
+		count_loss(session, LOSS_NO_MEMORY);
+		return 0;
+	}
+	for (int i = SOURCE_COPIES - 1; i >= 0; i--)
+		if (!t->of[i].block)
+			place = i;
+	for (int i = 0; i < SOURCE_COPIES; i++)
+		if (t->of[i].control == b.control)
+			place = i;
+	asm volatile("%[p] &= 3" : [p] "+r"(place));
+	t->of[place].block = address;
+	t->of[place].control = b.control;
+	return 0;
+}
+
+/* The block that a batch of the simple mode comes from: that of the same object. */
+static __always_inline __u64 block_of_single(__u64 batch, struct source_block *ret)
+{
+	struct source_thread *t =
+		bpf_task_storage_get(&source_threads, bpf_get_current_task_btf(), NULL, 0);
+	__u64 control = 0;
+
+	if (!t || bpf_probe_read_user(&control, sizeof(control),
+				      (void *)(batch + offsetof(struct sonde_batch, control))))
+		return 0;
+	for (int i = 0; i < SOURCE_COPIES; i++)
+		if (t->of[i].control == control && read_block(t->of[i].block, ret))
+			return t->of[i].block;
+	return 0;
+}
+
+/* The simple mode: a span, an instant or a counter is a batch of its own. */
+static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 bytes)
+{
+	struct source_single *s;
+	struct record_source *r;
+	struct source_block b;
+	__u64 block, size;
+
+	if (!is_followed())
+		return 0;
+	s = bpf_task_storage_get(&source_singles, bpf_get_current_task_btf(), NULL,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!s) {
+		count_loss(session, LOSS_NO_MEMORY);
+		return 0;
+	}
+	r = (struct record_source *)s->bytes;
+	asm volatile("" : "+r"(bytes));
+	if (bytes < sizeof(struct sonde_batch) || bytes > SOURCE_SINGLE ||
+	    bpf_probe_read_user(r->data, bytes, (void *)batch)) {
+		count_loss(session, LOSS_BATCH);
+		return 0;
+	}
+	source_begin(r, 0, bytes);
+	block = block_of_single(batch, &b);
+	if (block)
+		source_open(r, bytes, SOURCE_SINGLE, block, b.depth);
+	size = sizeof(*r) + ((bytes + 7) & ~7ULL) + (__u64)r->n_open * RECORD_SOURCE_OPEN;
+	asm volatile("" : "+r"(size));
+	if (size > sizeof(*s))
+		return 0;
+	if (bpf_ringbuf_output(&ring, s, size, wake_flags()))
+		count_loss(session, LOSS_RING_SPAN);
+	return 0;
+}
+
+/* span and event have the batch and its size in the same registers. */
+SEC("uprobe")
+int source_single(struct pt_regs *ctx)
+{
+#if defined(__TARGET_ARCH_x86)
+	return send_single(ctx, ctx->r8, (__u32)ctx->r9);
+#else
+	const volatile struct user_pt_regs *regs = (void *)ctx;
+
+	return send_single(ctx, regs->regs[4], (__u32)regs->regs[5]);
+#endif
+}
+
+/* What a thread that ends has not sent, and what is open still. */
+static __always_inline void send_rest(__u64 block)
+{
+	struct source_batch what = {.batch = block + offsetof(struct sonde_block, batch),
+				    .block = block,
+				    .flags = SOURCE_ENDED};
+	struct source_block b;
+
+	if (!read_block(block, &b) || (b.used <= sizeof(struct sonde_batch) && !b.depth))
+		return;
+	what.bytes = b.used;
+	/* The header says what clock the open spans have begun by. */
+	if (what.bytes < sizeof(struct sonde_batch))
+		what.bytes = sizeof(struct sonde_batch);
+	what.depth = b.depth;
+	send_source(&what);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(source_exit, struct task_struct *task)
+{
+	struct source_thread *t = bpf_task_storage_get(&source_threads, task, NULL, 0);
+
+	if (!t || !active)
+		return 0;
+	for (int i = 0; i < SOURCE_COPIES; i++)
+		if (t->of[i].block)
+			send_rest(t->of[i].block);
+	return 0;
+}
+
+#endif
