@@ -49,7 +49,8 @@ static int make_tables(struct sql *q)
 {
 	static const char indexes[] =
 		"SELECT count(*) FROM main.sqlite_schema WHERE type = 'index' AND rootpage > 0 AND"
-		" name IN ('sample_window', 'span_stat_window', 'loss_window')";
+		" name IN ('sample_window', 'sample_chunk_window', 'span_stat_window', "
+		"'loss_window')";
 	int64_t theirs = 1, n_indexes, none;
 	int code;
 
@@ -61,6 +62,8 @@ static int make_tables(struct sql *q)
 		code = sql_make_functions(q);
 	if (code == SQLITE_OK)
 		code = sql_make_spans(q);
+	if (code == SQLITE_OK)
+		code = sql_make_samples(q);
 	if (code == SQLITE_OK)
 		code = sql_make_views(q);
 	if (code == SQLITE_OK)

@@ -86,9 +86,10 @@ char *sql_for_version(const struct sql *q, const char *text);
 /* Of the documented tables, raw_span included. NULL behind the last one. */
 const char *sql_view_name(size_t i);
 
-/* sql_functions.c, sql_spans.c. SQLite codes. */
+/* sql_functions.c, sql_spans.c, sql_samples.c. SQLite codes. */
 int sql_make_functions(struct sql *q);
 int sql_make_spans(struct sql *q);
+int sql_make_samples(struct sql *q);
 
 /*
  * sql_names.c. Everything is owned by q, and good until it is freed; NULL when the file has no such

@@ -25,6 +25,9 @@ static const struct {
 	 "(SELECT 0 AS frame, 0 AS level, 0 AS function, 0 AS source, 0 AS line WHERE 0)"},
 	{"probe", 1, "(SELECT *, 0 AS signature FROM main.probe)"},
 	{"sample", 2, "(SELECT *, 0 AS kind, 0 AS total_ns FROM main.sample)"},
+	{"sample", 3, "main.sample"},
+	{"sample_chunk", 2, "(SELECT window, 0 AS kind, count AS samples FROM main.sample)"},
+	{"sample_chunk", 3, "(SELECT window, kind, count AS samples FROM main.sample)"},
 	{"event", 2,
 	 "(SELECT *, '' AS text, (SELECT min(id) FROM main.session) AS session FROM main.event)"},
 };
@@ -91,8 +94,8 @@ static const struct {
 	 " coalesce(m.samples, 0) AS samples, coalesce(m.waits, 0) AS waits,"
 	 " coalesce(t.calls, 0) AS spans, coalesce(l.lost, 0) AS lost"
 	 " FROM main.window w LEFT JOIN {session} s ON s.id = w.session"
-	 " LEFT JOIN (SELECT window, sum(count) FILTER (WHERE kind = 0) AS samples,"
-	 " sum(count) FILTER (WHERE kind = 1) AS waits FROM {sample} GROUP BY window) m"
+	 " LEFT JOIN (SELECT window, sum(samples) FILTER (WHERE kind = 0) AS samples,"
+	 " sum(samples) FILTER (WHERE kind = 1) AS waits FROM {sample_chunk} GROUP BY window) m"
 	 " ON m.window = w.id"
 	 " LEFT JOIN (SELECT window, sum(calls) AS calls FROM main.span_stat GROUP BY window) t"
 	 " ON t.window = w.id"
@@ -100,9 +103,9 @@ static const struct {
 	 " ('ring_span', 'too_deep', 'no_memory', 'ring_sample') GROUP BY window) l"
 	 " ON l.window = w.id",
 	 "SELECT w.id, w.session, {start} AS start_us, {us w.end_ns} AS end_us,"
-	 " (SELECT coalesce(sum(count), 0) FROM main.sample WHERE window = w.id AND kind = 0)"
+	 " (SELECT coalesce(sum(samples), 0) FROM {sample_chunk} WHERE window = w.id AND kind = 0)"
 	 " AS samples,"
-	 " (SELECT coalesce(sum(count), 0) FROM main.sample WHERE window = w.id AND kind = 1)"
+	 " (SELECT coalesce(sum(samples), 0) FROM {sample_chunk} WHERE window = w.id AND kind = 1)"
 	 " AS waits,"
 	 " (SELECT coalesce(sum(calls), 0) FROM main.span_stat WHERE window = w.id) AS spans,"
 	 " (SELECT coalesce(sum(count), 0) FROM main.loss WHERE window = w.id AND loss_name(kind)"
@@ -130,7 +133,10 @@ static void put_table(const struct sql *q, const char *table, struct strbuf *out
 			strbuf_printf(out, "%s%s", old_tables[i].sql, table + len);
 			return;
 		}
-	strbuf_printf(out, "main.%s", table);
+	if (len == strlen("sample") && startswith(table, "sample"))
+		strbuf_printf(out, "temp.\"sample_row%s\"%s", q->secret, table + len);
+	else
+		strbuf_printf(out, "main.%s", table);
 }
 
 /*

@@ -29,9 +29,8 @@ static const char *const inserts[STATEMENTS] = {
 		" signature) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_PATH] = "INSERT INTO path(id, parent, probe) VALUES(?, ?, ?)",
 	[INSERT_WINDOW] = "INSERT INTO window(id, session, start_ns, end_ns) VALUES(?, ?, ?, ?)",
-	[INSERT_SAMPLE] =
-		"INSERT INTO sample(window, process, thread, kind, stack, count, total_ns)"
-		" VALUES(?, ?, ?, ?, ?, ?, ?)",
+	[INSERT_SAMPLES] = "INSERT INTO sample_chunk(window, kind, count, samples, data)"
+			   " VALUES(?, ?, ?, ?, ?)",
 	[INSERT_SPAN_STAT] = "INSERT INTO span_stat(window, process, path, calls, errors, unwound,"
 			     " total_ns, self_ns, min_ns, max_ns, histogram)"
 			     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

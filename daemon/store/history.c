@@ -18,7 +18,7 @@ static const char indexes[] =
 	"CREATE INDEX IF NOT EXISTS stack_node ON stack(parent, frame);"
 	"CREATE INDEX IF NOT EXISTS probe_name ON probe(name, file, offset);"
 	"CREATE INDEX IF NOT EXISTS path_node ON path(parent, probe);"
-	"CREATE INDEX IF NOT EXISTS sample_window ON sample(window);"
+	"CREATE INDEX IF NOT EXISTS sample_chunk_window ON sample_chunk(window);"
 	"CREATE INDEX IF NOT EXISTS span_stat_window ON span_stat(window);"
 	"CREATE INDEX IF NOT EXISTS span_chunk_window ON span_chunk(window);"
 	"CREATE INDEX IF NOT EXISTS loss_window ON loss(window);";
@@ -76,9 +76,10 @@ static bool make_tables(struct history *h)
  * FULL: what has been written is on the disk, also when the machine stops then; once a window costs
  * little.
  */
-static bool prepare(struct history *h)
+static int prepare(struct history *h)
 {
 	char limits[256];
+	int r;
 
 	sqlite3_busy_timeout(h->db, BUSY_MS);
 	snprintf(limits, sizeof(limits),
@@ -87,8 +88,12 @@ static bool prepare(struct history *h)
 		 "PRAGMA cache_size = -2048; PRAGMA max_page_count = %llu;",
 		 WAL_PAGES, WAL_PAGES * PAGE,
 		 (unsigned long long)(h->limits.max_bytes + h->limits.max_bytes / 20) / PAGE);
-	return history_exec(h, limits) && history_functions(h->db) && history_exec(h, indexes) &&
-	       history_prepare(h);
+	if (!history_exec(h, limits))
+		return -1;
+	r = h->version == STORE_VERSION ? 0 : history_migrate(h, h->version);
+	if (r < 0)
+		return r;
+	return history_functions(h->db) && history_exec(h, indexes) && history_prepare(h) ? 0 : -1;
 }
 
 /* One sentence of what is wrong with a file that is there; "" for nothing. -errno when that cannot
@@ -105,8 +110,9 @@ static int look_for_damage(struct history *h, bool unclean, struct error *error,
 		snprintf(text, size, "%s", why.message);
 	else if (r < 0)
 		return schema_write_error(h->db, h->path, error);
-	else if (r != STORE_VERSION)
+	else if (r < HISTORY_OLDEST)
 		snprintf(text, size, "it is of another format");
+	h->version = r;
 	/* What was closed as it should be is not read through: it may be large. */
 	if (text[0] || !unclean)
 		return 0;
@@ -242,6 +248,17 @@ static int make_directory(const char *dir, struct error *error)
 	return -errno;
 }
 
+static int begin_using(struct history *h, struct error *error)
+{
+	int r = prepare(h);
+
+	if (r == HISTORY_NO_MEMORY)
+		return -ENOMEM;
+	if (r < 0 || !history_exec(h, "INSERT OR REPLACE INTO meta VALUES('state', 'open')"))
+		return schema_write_error(h->db, h->path, error);
+	return 0;
+}
+
 int history_open(const char *dir, const struct history_limits *limits, struct error *error,
 		 struct history_found *ret_found, struct history **ret)
 {
@@ -263,12 +280,12 @@ int history_open(const char *dir, const struct history_limits *limits, struct er
 	r = stat(h->path, &st) == 0 && st.st_size > 0 ? take_old(h, error, &found) : 1;
 	if (r == 1) {
 		r = open_db(h) == SQLITE_OK && make_tables(h) ? 0 : -1;
+		h->version = STORE_VERSION;
 		if (r < 0)
 			r = schema_write_error(h->db, h->path, error);
 	}
-	if (r >= 0 && (!prepare(h) ||
-		       !history_exec(h, "INSERT OR REPLACE INTO meta VALUES('state', 'open')")))
-		r = schema_write_error(h->db, h->path, error);
+	if (r >= 0)
+		r = begin_using(h, error);
 	if (r < 0) {
 		free(found.set_aside);
 		close_db(h);

@@ -64,6 +64,31 @@ static void mark_rows(struct marks *m, const char *sql, enum kind of, const enum
 	mark_rows((m), (sql), (of), (const enum kind[]){__VA_ARGS__},                              \
 		  sizeof((const enum kind[]){__VA_ARGS__}) / sizeof(enum kind))
 
+static void mark_samples(struct marks *m)
+{
+	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
+	int code = SQLITE_ERROR;
+
+	if (m->failed)
+		return;
+	if (sqlite3_prepare_v2(m->db, "SELECT kind, data FROM sample_chunk", -1, &s, NULL) ==
+	    SQLITE_OK)
+		while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+			_cleanup_(sample_set_release) struct sample_set set = {};
+
+			if (sample_chunk_decode(
+				    sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1),
+				    (enum sample_kind)sqlite3_column_int(s, 0), &set) < 0)
+				continue;
+			for (size_t i = 0; i < set.n; i++) {
+				mark(m, PROCESSES, set.rows[i].process);
+				mark(m, STRINGS, set.rows[i].thread);
+				mark(m, STACKS, set.rows[i].stack);
+			}
+		}
+	m->failed |= code != SQLITE_DONE;
+}
+
 static void mark_chunks(struct marks *m)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
@@ -112,8 +137,7 @@ static void mark_all(struct marks *m, const struct history *h)
 	for (size_t i = 0; h->live.slots && i <= h->live.mask; i++)
 		if (h->live.slots[i].used)
 			mark(m, PROCESSES, h->live.slots[i].value);
-	MARK_ROWS(m, "SELECT DISTINCT process, thread, stack FROM sample", KINDS, PROCESSES,
-		  STRINGS, STACKS);
+	mark_samples(m);
 	MARK_ROWS(m, "SELECT DISTINCT process, path FROM span_stat", KINDS, PROCESSES, PATHS);
 	MARK_ROWS(m, "SELECT DISTINCT process FROM event", KINDS, PROCESSES);
 	mark_chunks(m);

@@ -2,6 +2,7 @@
 #include "history_load.h"
 
 #include "hist_pack.h"
+#include "sample_chunk.h"
 #include "slice.h"
 
 struct load_part {
@@ -40,28 +41,58 @@ static bool is_number(int64_t v)
 	return v >= 0 && (uint64_t)v <= STORE_MAX_NUMBER;
 }
 
-static int add_sample(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
+/* Ids of the store become the model's. row: where it is from, to name it. */
+static int add_sample(struct load_part *l, const char *table, int64_t row, struct sample_row *s,
+		      uint32_t frequency)
 {
-	int64_t count = sqlite3_column_int64(row, 4), total_ns = sqlite3_column_int64(row, 5);
-	struct sample_row to = {.kind = l->range->kind};
-	int r;
+	int r = slice_process(&l->s, s->process, &s->process);
 
-	if (!is_number(count) || !is_number(total_ns))
-		return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
-	r = slice_process(&l->s, sqlite3_column_int64(row, 1), &to.process);
 	if (r >= 0)
-		r = slice_string(&l->s, sqlite3_column_int64(row, 2), &to.thread);
+		r = slice_string(&l->s, s->thread, &s->thread);
 	if (r >= 0)
-		r = slice_stack(&l->s, sqlite3_column_int64(row, 3), &to.stack);
+		r = slice_stack(&l->s, s->stack, &s->stack);
 	if (r < 0)
 		return r;
-	if (!to.process)
-		return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
-	to.count = (uint64_t)count;
-	to.total_ns = to.kind == SAMPLE_CPU && frequency ? to.count * (NSEC_PER_SEC / frequency)
-							 : (uint64_t)total_ns;
-	l->part.samples += to.count;
-	return window_add_row(&l->part.total, &to);
+	if (!s->process)
+		return slice_damaged(&l->s, table, row);
+	if (s->kind == SAMPLE_CPU && frequency)
+		s->total_ns = s->count * (NSEC_PER_SEC / frequency);
+	l->part.samples += s->count;
+	return window_add_row(&l->part.total, s);
+}
+
+/* Of formats before the fourth. */
+static int add_plain_sample(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
+{
+	int64_t v[5];
+
+	for (int i = 0; i < 5; i++) {
+		v[i] = sqlite3_column_int64(row, 1 + i);
+		if (!is_number(v[i]) || (i < 3 && v[i] > UINT32_MAX))
+			return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
+	}
+	return add_sample(l, "sample", sqlite3_column_int64(row, 0),
+			  &(struct sample_row){.process = (uint32_t)v[0],
+					       .thread = (uint32_t)v[1],
+					       .stack = (uint32_t)v[2],
+					       .kind = l->range->kind,
+					       .count = (uint64_t)v[3],
+					       .total_ns = (uint64_t)v[4]},
+			  frequency);
+}
+
+static int add_samples(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
+{
+	_cleanup_(sample_set_release) struct sample_set set = {};
+	int64_t id = sqlite3_column_int64(row, 0);
+	int r = sample_chunk_decode(sqlite3_column_blob(row, 1),
+				    (size_t)sqlite3_column_bytes(row, 1), l->range->kind, &set);
+
+	if (r == -EBADMSG)
+		return slice_damaged(&l->s, "sample_chunk", id);
+	for (size_t i = 0; i < set.n && r >= 0; i++)
+		r = add_sample(l, "sample_chunk", id, &set.rows[i], frequency);
+	return r;
 }
 
 static int add_stat(struct load_part *l, sqlite3_stmt *row)
@@ -156,14 +187,16 @@ struct found_window {
 	uint32_t frequency;
 };
 
-enum row_kind { ROW_SAMPLE, ROW_STAT, ROW_CHUNK, ROW_LOSS };
+enum row_kind { ROW_SAMPLE, ROW_SAMPLES, ROW_STAT, ROW_CHUNK, ROW_LOSS };
 
 static int add_row(struct load_part *l, enum row_kind kind, const struct found_window *w,
 		   sqlite3_stmt *row)
 {
 	switch (kind) {
 	case ROW_SAMPLE:
-		return add_sample(l, row, w->frequency);
+		return add_plain_sample(l, row, w->frequency);
+	case ROW_SAMPLES:
+		return add_samples(l, row, w->frequency);
 	case ROW_STAT:
 		return add_stat(l, row);
 	case ROW_CHUNK:
@@ -248,19 +281,30 @@ static int find_windows(struct load_part *l, struct found_window **ret, size_t *
 	return 0;
 }
 
+static int load_samples_of(struct load_part *l, const struct found_window *windows, size_t n)
+{
+	if (l->s.version >= 4)
+		return add_rows(l, ROW_SAMPLES,
+				"SELECT id, data FROM sample_chunk WHERE window = ?1 AND kind = ?2",
+				windows, n);
+	if (l->s.version == 3)
+		return add_rows(l, ROW_SAMPLE,
+				"SELECT rowid, process, thread, stack, count, total_ns FROM sample"
+				" WHERE window = ?1 AND kind = ?2",
+				windows, n);
+	if (l->range->kind != SAMPLE_CPU)
+		return 0;
+	return add_rows(l, ROW_SAMPLE,
+			"SELECT rowid, process, thread, stack, count, 0 FROM sample"
+			" WHERE window = ?1",
+			windows, n);
+}
+
 static int load_rows_of(struct load_part *l, const struct found_window *windows, size_t n,
 			bool losses)
 {
-	bool old = l->s.version < 3;
-	int r = 0;
+	int r = l->range->samples ? load_samples_of(l, windows, n) : 0;
 
-	if (l->range->samples && !(old && l->range->kind != SAMPLE_CPU))
-		r = add_rows(l, ROW_SAMPLE,
-			     old ? "SELECT rowid, process, thread, stack, count, 0 FROM sample"
-				   " WHERE window = ?1"
-				 : "SELECT rowid, process, thread, stack, count, total_ns"
-				   " FROM sample WHERE window = ?1 AND kind = ?2",
-			     windows, n);
 	if (r >= 0 && l->range->spans)
 		r = add_rows(
 			l, ROW_STAT,
@@ -360,48 +404,4 @@ int history_load(const char *path, const struct history_range *range, struct mod
 	if (r >= 0)
 		r = load_rows(&l);
 	return load_end(&l, r, ret);
-}
-
-int history_each_event(const char *path, uint64_t since_us, uint64_t until_us, uint64_t limit,
-		       int (*each)(void *arg, const struct history_event_row *row), void *arg,
-		       struct error *error)
-{
-	static const char sql[] =
-		"SELECT * FROM (SELECT (e.time_ns + s.monotonic_to_epoch_ns) / 1000 AS t,"
-		" ifnull(p.pid, 0), ifnull(c.value, ''), s.name, e.kind, e.text, e.detail"
-		" FROM event e JOIN session s ON s.id = e.session"
-		" LEFT JOIN process p ON p.id = e.process LEFT JOIN string c ON c.id = p.comm"
-		" WHERE (?1 = 0 OR t >= ?1) AND (?2 = 0 OR t < ?2)"
-		" ORDER BY t DESC LIMIT ?3) ORDER BY t";
-	_cleanup_(slice_release) struct slice s = {.path = path, .error = error};
-	_cleanup_(schema_finalizep) sqlite3_stmt *row = NULL;
-	int r = slice_open(&s), code;
-
-	if (r < 0)
-		return r;
-	if (r < 3) {
-		error_set(error, ENOTSUP, "NotSupported", "%s is of a format without events", path);
-		return -ENOTSUP;
-	}
-	if (sqlite3_prepare_v2(s.db, sql, -1, &row, NULL) != SQLITE_OK)
-		return schema_read_error(s.db, path, error);
-	sqlite3_bind_int64(row, 1, (int64_t)MIN(since_us, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(row, 2, (int64_t)MIN(until_us, (uint64_t)INT64_MAX));
-	sqlite3_bind_int64(row, 3, limit ? (int64_t)MIN(limit, (uint64_t)INT64_MAX) : -1);
-	for (r = 0; r == 0 && (code = sqlite3_step(row)) == SQLITE_ROW;) {
-		struct history_event_row e = {
-			.time_us = (uint64_t)sqlite3_column_int64(row, 0),
-			.pid = (uint32_t)sqlite3_column_int64(row, 1),
-			.comm = (const char *)sqlite3_column_text(row, 2),
-			.session = (const char *)sqlite3_column_text(row, 3),
-			.kind = (const char *)sqlite3_column_text(row, 4),
-			.text = (const char *)sqlite3_column_text(row, 5),
-			.detail = sqlite3_column_int64(row, 6),
-		};
-
-		r = each(arg, &e);
-	}
-	if (r == 0 && code != SQLITE_DONE)
-		r = schema_read_error(s.db, path, error);
-	return r;
 }

@@ -4,6 +4,7 @@
 #define SONDE_STORE_HISTORY_PRIVATE_H
 
 #include "history.h"
+#include "sample_chunk.h"
 #include "schema.h"
 
 enum history_statement {
@@ -25,7 +26,7 @@ enum history_statement {
 	H_ADD_PROCESS,
 	H_CHANGE_PROCESS,
 	H_ADD_WINDOW,
-	H_ADD_SAMPLE,
+	H_ADD_SAMPLES,
 	H_ADD_STAT,
 	H_ADD_CHUNK,
 	H_ADD_LOSS,
@@ -44,6 +45,7 @@ struct history {
 	char *path;
 	struct history_limits limits;
 	sqlite3_stmt *statements[H_STATEMENTS];
+	int version; /* of the file as it was found */
 	uint32_t generation;
 	struct history_ids strings, files, processes, frames, stacks, probes, paths;
 	/* Of files, by model id: what names of frames are found by. */
@@ -106,6 +108,26 @@ int history_put_things(struct history *h, int64_t session, const struct history_
 		       char *const *names);
 /* What is remembered was not written after all: the batch's things are forgotten again. */
 void history_forget_batch(struct history *h, const struct history_batch *b);
+
+/* Rows that name things by the store's ids; they are brought into order. level: SAMPLE_CHUNK_*. 0,
+ * -1, HISTORY_NO_MEMORY. */
+int history_put_samples(struct history *h, int64_t window, struct sample_row *rows, size_t n,
+			int level);
+/* The samples of the windows in temp.part, added up, become that window's. Likewise. */
+int history_merge_samples(struct history *h, int64_t window);
+
+enum { HISTORY_GROUPS_AT_ONCE = 20 /* merged in one call, so that writing never waits for long */ };
+/*
+ * Windows that ended before `before_us`, merged by spans of `length_us`: at most
+ * HISTORY_GROUPS_AT_ONCE of them. How many there were; -1, HISTORY_NO_MEMORY.
+ */
+int history_merge_windows(struct history *h, int64_t before_us, int64_t length_us);
+
+enum { HISTORY_OLDEST = 3 /* the first format that this sonde makes its own of */ };
+/* A file of that format becomes one of STORE_VERSION. Likewise; when it fails the caller rolls
+ * back.
+ */
+int history_migrate(struct history *h, int version);
 
 /* Drops rows that no window and nothing sent names any more; false: the caller rolls back. */
 bool history_collect_garbage(struct history *h);

@@ -31,8 +31,8 @@ static const char *const sql[H_STATEMENTS] = {
 		" exit_status = ?, ns_pid = ?, start_ns = ?, exec_ns = ?, exit_ns = ?, comm = ?,"
 		" exe = ?, cmdline = ?, cgroup = ?, container = ? WHERE id = ?",
 	[H_ADD_WINDOW] = "INSERT INTO window(session, start_ns, end_ns) VALUES(?, ?, ?)",
-	[H_ADD_SAMPLE] = "INSERT INTO sample(window, process, thread, kind, stack, count, total_ns)"
-			 " VALUES(?, ?, ?, ?, ?, ?, ?)",
+	[H_ADD_SAMPLES] = "INSERT INTO sample_chunk(window, kind, count, samples, data)"
+			  " VALUES(?, ?, ?, ?, ?)",
 	[H_ADD_STAT] = "INSERT INTO span_stat(window, process, path, calls, errors, unwound,"
 		       " total_ns, self_ns, min_ns, max_ns, histogram)"
 		       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -73,23 +73,25 @@ void history_forget_ids(struct history *h)
 
 static int put_samples(struct history *h, int64_t window, const struct window *w)
 {
-	sqlite3_stmt *s = h->statements[H_ADD_SAMPLE];
+	_cleanup_(freep) struct sample_row *rows = calloc(w->n_samples + 1, sizeof(*rows));
 
+	if (!rows)
+		return HISTORY_NO_MEMORY;
 	for (size_t i = 0; i < w->n_samples; i++) {
 		const struct sample_row *from = &w->samples[i];
-		const int64_t row[] = {window, history_store_id(&h->processes, from->process),
-				       history_store_id(&h->strings, from->thread), from->kind,
-				       history_store_id(&h->stacks, from->stack)};
+		const int64_t process = history_store_id(&h->processes, from->process);
+		const int64_t thread = history_store_id(&h->strings, from->thread);
+		const int64_t stack = history_store_id(&h->stacks, from->stack);
 
-		if (row[1] <= 0 || row[2] < 0 || row[4] < 0)
+		if (process <= 0 || thread < 0 || stack < 0 ||
+		    MAX(MAX(process, thread), stack) > UINT32_MAX)
 			return HISTORY_NOT_SENT;
-		history_bind(s, row, ARRAY_SIZE(row));
-		history_bind_number(s, 6, from->count);
-		history_bind_number(s, 7, from->total_ns);
-		if (history_run(s) < 0)
-			return -1;
+		rows[i] = *from;
+		rows[i].process = (uint32_t)process;
+		rows[i].thread = (uint32_t)thread;
+		rows[i].stack = (uint32_t)stack;
 	}
-	return 0;
+	return history_put_samples(h, window, rows, w->n_samples, SAMPLE_CHUNK_QUICK);
 }
 
 static int put_stats(struct history *h, int64_t window, const struct window *w)

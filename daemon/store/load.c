@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include "hist_pack.h"
+#include "sample_chunk.h"
 
 int load_bad_row(const char *path, const char *table, int64_t row, struct error *error)
 {
@@ -288,6 +289,32 @@ static bool row_sample(struct load *l, sqlite3_stmt *s)
 					     .total_ns = total_ns});
 }
 
+static bool row_samples(struct load *l, sqlite3_stmt *s)
+{
+	_cleanup_(sample_set_release) struct sample_set set = {};
+	uint32_t window, kind, count;
+	uint64_t samples, sum = 0;
+
+	if (!get_id(s, 1, l->n_windows, &window) || !window ||
+	    !get_id(s, 2, SAMPLE_KINDS - 1, &kind) || !get_id(s, 3, SAMPLE_CHUNK_MAX, &count) ||
+	    !get_number(s, 4, STORE_MAX_NUMBER, &samples) ||
+	    sqlite3_column_type(s, 5) != SQLITE_BLOB ||
+	    sample_chunk_decode(sqlite3_column_blob(s, 5), sqlite3_column_bytes(s, 5), kind, &set) <
+		    0 ||
+	    set.n != count)
+		return false;
+	for (size_t i = 0; i < set.n; i++) {
+		const struct sample_row *row = &set.rows[i];
+
+		if (!row->process || row->process > l->have.processes ||
+		    row->thread > l->have.strings || row->stack > l->have.stacks ||
+		    !keep_row(l, window, row))
+			return false;
+		sum = MIN(sum + row->count, STORE_MAX_NUMBER);
+	}
+	return sum == samples;
+}
+
 static bool row_stat(struct load *l, sqlite3_stmt *s)
 {
 	struct span_stat stat = {};
@@ -349,7 +376,7 @@ static const struct {
 	const char *table, *sql;
 	load_row_t row;
 	const char *old; /* of versions up to `until`, which had less; NULL: no such table */
-	int until;
+	int until, last; /* last: the last version that has the table; 0: the newest */
 } tables[] = {
 	{"session",
 	 "SELECT id, name, targets, frequency, started_us, ended_us, flags,"
@@ -387,7 +414,10 @@ static const struct {
 	 "SELECT rowid, window, process, thread, kind, stack, count, total_ns"
 	 " FROM sample NOT INDEXED",
 	 row_sample,
-	 "SELECT rowid, window, process, thread, 0, stack, count, 0 FROM sample NOT INDEXED", 2},
+	 "SELECT rowid, window, process, thread, 0, stack, count, 0 FROM sample NOT INDEXED", 2, 3},
+	{"sample_chunk",
+	 "SELECT id, window, kind, count, samples, data FROM sample_chunk NOT INDEXED", row_samples,
+	 NULL, 3},
 	{"span_stat",
 	 "SELECT rowid, window, process, path, calls, errors, unwound, total_ns,"
 	 " self_ns, min_ns, max_ns, histogram FROM span_stat NOT INDEXED",
@@ -410,7 +440,7 @@ static int load_table(struct load *l, size_t i)
 	int64_t before = INT64_MIN, id;
 	int code;
 
-	if (!sql)
+	if (!sql || (tables[i].last && l->version > tables[i].last))
 		return 0;
 	if (sqlite3_prepare_v2(l->db, sql, -1, &s, NULL) != SQLITE_OK)
 		return schema_read_error(l->db, l->path, l->error);

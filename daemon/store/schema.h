@@ -15,6 +15,8 @@
 
 /* Makes the tables of that version in a new database; false: the code is in db. */
 bool schema_create(sqlite3 *db, int version);
+/* Those of them that version `since` did not have, or had otherwise: these are gone by then. */
+bool schema_create_since(sqlite3 *db, int since, int version);
 
 struct store_session;
 /* A row of `session` (id 0: the next), with its specifications; false: the code is in db. */

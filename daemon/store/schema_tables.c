@@ -130,7 +130,7 @@ static const struct {
 	 "  thread INTEGER NOT NULL, -- string: its name\n"
 	 "  stack INTEGER NOT NULL, count INTEGER NOT NULL\n"
 	 ") STRICT;\n"},
-	{3, 0,
+	{3, 3,
 	 "CREATE TABLE sample(\n"
 	 "  window INTEGER NOT NULL, process INTEGER NOT NULL,\n"
 	 "  thread INTEGER NOT NULL, -- string: its name\n"
@@ -138,6 +138,14 @@ static const struct {
 	 "  stack INTEGER NOT NULL, count INTEGER NOT NULL,\n"
 	 "  total_ns INTEGER NOT NULL -- what they stand for; of CPU samples 0: it is count / "
 	 "frequency\n"
+	 ") STRICT;\n"},
+	{4, 0,
+	 "CREATE TABLE sample_chunk(\n"
+	 "  id INTEGER PRIMARY KEY, window INTEGER NOT NULL,\n"
+	 "  kind INTEGER NOT NULL, -- 0: on the CPU, 1: waiting\n"
+	 "  count INTEGER NOT NULL, -- of rows: process, thread (string), stack, count, total_ns\n"
+	 "  samples INTEGER NOT NULL, -- the sum of their counts\n"
+	 "  data BLOB NOT NULL -- daemon/store/sample_chunk.c\n"
 	 ") STRICT;\n"},
 	{1, 0,
 	 "CREATE TABLE span_stat(\n"
@@ -182,11 +190,17 @@ static const struct {
 	 ") STRICT;\n"},
 };
 
-bool schema_create(sqlite3 *db, int version)
+bool schema_create_since(sqlite3 *db, int since, int version)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
-		if (tables[i].first <= version && (!tables[i].last || version <= tables[i].last) &&
+		if (since < tables[i].first && tables[i].first <= version &&
+		    (!tables[i].last || version <= tables[i].last) &&
 		    sqlite3_exec(db, tables[i].sql, NULL, NULL, NULL) != SQLITE_OK)
 			return false;
 	return true;
+}
+
+bool schema_create(sqlite3 *db, int version)
+{
+	return schema_create_since(db, 0, version);
 }

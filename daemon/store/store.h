@@ -13,7 +13,7 @@
 #include "model/window.h"
 #include "sonde/base/error.h"
 
-enum { STORE_VERSION = 3, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
+enum { STORE_VERSION = 4, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
 
 /* A session as the file keeps it. Strings are owned by whoever filled the struct. */
 struct store_session {

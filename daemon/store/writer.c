@@ -3,6 +3,7 @@
 #include "writer.h"
 
 #include "hist_pack.h"
+#include "sample_chunk.h"
 
 /* Runs a prepared insert; 0 or -1 with the code in the database. */
 static int run(struct store_writer *w, enum statement which)
@@ -192,6 +193,33 @@ static int put_probes(struct store_writer *w, const struct store_batch *b)
 	return r;
 }
 
+struct sample_target {
+	struct store_writer *w;
+	int64_t window;
+};
+
+static int put_sample_chunk(void *arg, const struct sample_chunk *chunk)
+{
+	struct sample_target *to = arg;
+	sqlite3_stmt *s = to->w->statements[INSERT_SAMPLES];
+
+	BIND(to->w, INSERT_SAMPLES, to->window, chunk->kind, chunk->count, number(chunk->samples));
+	sqlite3_bind_blob(s, 5, chunk->data, (int)chunk->size, SQLITE_STATIC);
+	return run(to->w, INSERT_SAMPLES);
+}
+
+static int put_samples(struct store_writer *w, int64_t id, const struct window *win)
+{
+	_cleanup_(freep) struct sample_row *rows = calloc(win->n_samples + 1, sizeof(*rows));
+
+	if (!rows)
+		return -ENOMEM;
+	if (win->n_samples)
+		memcpy(rows, win->samples, win->n_samples * sizeof(*rows));
+	return sample_chunk_encode(rows, win->n_samples, SAMPLE_CHUNK_QUICK, put_sample_chunk,
+				   &(struct sample_target){w, id});
+}
+
 static int put_stats(struct store_writer *w, int64_t id, const struct window *win)
 {
 	uint8_t packed[HIST_PACKED_MAX];
@@ -238,13 +266,8 @@ static int put_window(struct store_writer *w, const struct window *win)
 	BIND(w, INSERT_WINDOW, id, 1, number(win->start_ns),
 	     number(MAX(win->start_ns, win->end_ns)));
 	r = run(w, INSERT_WINDOW);
-	for (size_t i = 0; i < win->n_samples && r == 0; i++) {
-		const struct sample_row *s = &win->samples[i];
-
-		BIND(w, INSERT_SAMPLE, id, s->process, s->thread, s->kind, s->stack,
-		     number(s->count), number(s->total_ns));
-		r = run(w, INSERT_SAMPLE);
-	}
+	if (r == 0)
+		r = put_samples(w, id, win);
 	if (r == 0)
 		r = put_stats(w, id, win);
 	if (r == 0)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unpacking of raw spans. An input that begins with an even byte is taken as a chunk; with an odd
- * byte the rest is compressed first, so that the fuzzer gets past zstd (as version 2 when bit 1 is
- * set, else as version 1). What can be unpacked must
- * survive being packed again.
+ * Unpacking of raw spans, and of samples when bit 2 of the first byte is set (bit 3: waits). An
+ * input that begins with an even byte is taken as a chunk; with an odd byte the rest is compressed
+ * first, so that the fuzzer gets past zstd (as version 2 when bit 1 is set, else as version 1).
+ * What can be unpacked must survive being packed again.
  */
 #include <zstd.h>
 
-#include "store/chunk.h"
 #include "sonde/base/varint.h"
+#include "store/chunk.h"
+#include "store/sample_chunk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,6 +41,48 @@ static void check(const uint8_t *data, size_t size)
 	chunk_release(&c);
 }
 
+static uint64_t sum_of(const struct sample_set *set)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		sum += set->rows[i].process * 3ULL + set->rows[i].thread * 5ULL +
+		       set->rows[i].stack * 7ULL + set->rows[i].count * 11 +
+		       set->rows[i].total_ns * 13;
+	return sum;
+}
+
+static int check_again(void *arg, const struct sample_chunk *c)
+{
+	const struct sample_set *set = arg;
+	struct sample_set again = {};
+
+	if (sample_chunk_decode(c->data, c->size, c->kind, &again) < 0 || again.n != set->n ||
+	    sum_of(&again) != sum_of(set))
+		abort();
+	sample_set_release(&again);
+	return 0;
+}
+
+static void check_samples(const uint8_t *data, size_t size, enum sample_kind kind)
+{
+	struct sample_set set = {};
+
+	if (sample_chunk_decode(data, size, kind, &set) < 0)
+		return;
+	if (sample_chunk_encode(set.rows, set.n, SAMPLE_CHUNK_QUICK, check_again, &set) < 0)
+		abort();
+	sample_set_release(&set);
+}
+
+static void check_either(uint8_t how, const uint8_t *data, size_t size)
+{
+	if (how & 4)
+		check_samples(data, size, how & 8 ? SAMPLE_OFFCPU : SAMPLE_CPU);
+	else
+		check(data, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t bound = ZSTD_compressBound(size), packed;
@@ -48,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3)
 		return 0;
 	if (!(data[0] & 1)) {
-		check(data + 1, size - 1);
+		check_either(data[0], data + 1, size - 1);
 		return 0;
 	}
 	chunk = malloc(bound + 1 + 2 * VARINT_MAX);
@@ -58,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	p = varint_put(chunk + 1, data[1] + 1);
 	p = varint_put(p, size - 2);
 	packed = ZSTD_compress(p, bound, data + 2, size - 2, 1);
-	check(chunk, p - chunk + packed);
+	check_either(data[0], chunk, p - chunk + packed);
 	free(chunk);
 	return 0;
 }

@@ -36,8 +36,9 @@ def stacks_of(path):
         frames[i] = (symbols.get(function, "?"), offset if flags & PYTHON else None,
                      bool(flags & KERNEL))
     parents = {i: (p, f) for i, p, f in db.execute("SELECT id, parent, frame FROM stack")}
-    for stack, count in db.execute("SELECT stack, sum(count) FROM sample GROUP BY stack"):
-        out = []
+    for row in h.run(h.SONDE, "sql", "-i", path, "--json",
+                     "SELECT stack, sum(count) AS n FROM sample GROUP BY stack").json["rows"]:
+        stack, count, out = row["stack"] or 0, row["n"], []
         while stack:
             stack, frame = parents[stack]
             if not frames[frame][2]:

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include "store/sample_chunk.h"
+
 TestSuite(bad_file, .init = make_dir, .fini = remove_dir);
 
 Test(bad_file, files_that_are_no_recordings)
@@ -32,11 +34,11 @@ Test(bad_file, versions_and_schemas)
 	struct recorded rec;
 
 	record(&rec, 1);
-	change("PRAGMA user_version = 4");
+	change("PRAGMA user_version = 5");
 	check_error("BadFile", "newer sonde", -EBADMSG);
 	change("PRAGMA user_version = 0");
 	check_error("BadFile", "no format version", -EBADMSG);
-	change("PRAGMA user_version = 3");
+	change("PRAGMA user_version = 4");
 	/* What somebody has added is passed over. */
 	change("CREATE VIEW extra AS SELECT * FROM string; CREATE INDEX i ON stack(frame);"
 	       "CREATE TABLE more(x)");
@@ -97,9 +99,15 @@ Test(bad_file, rows_that_make_no_sense)
 		{"window", "UPDATE window SET start_ns = -1 WHERE id = 1"},
 		{"window", "UPDATE window SET end_ns = 0 WHERE id = 1"},
 		{"window", "UPDATE window SET session = 2 WHERE id = 1"},
-		{"sample", "UPDATE sample SET process = 0"},
-		{"sample", "UPDATE sample SET stack = 99999"},
-		{"sample", "UPDATE sample SET window = 9"},
+		{"sample_chunk", "UPDATE sample_chunk SET window = 9"},
+		{"sample_chunk", "UPDATE sample_chunk SET kind = 2"},
+		{"sample_chunk", "UPDATE sample_chunk SET kind = 1 - kind"},
+		{"sample_chunk", "UPDATE sample_chunk SET count = count + 1"},
+		{"sample_chunk", "UPDATE sample_chunk SET count = -1"},
+		{"sample_chunk", "UPDATE sample_chunk SET samples = samples + 1"},
+		{"sample_chunk", "UPDATE sample_chunk SET data = x''"},
+		{"sample_chunk", "UPDATE sample_chunk SET data = randomblob(1000)"},
+		{"sample_chunk", "UPDATE sample_chunk SET data = zeroblob(9000000)"},
 		{"span_stat", "UPDATE span_stat SET path = 0"},
 		{"span_stat", "UPDATE span_stat SET calls = -1"},
 		{"span_stat", "UPDATE span_stat SET histogram = x'ffff'"},
@@ -153,7 +161,8 @@ Test(bad_file, values_of_a_wrong_type)
 		{"stack", "UPDATE stack SET frame = 'main'"},
 		{"file", "UPDATE file SET build_id = 'text' WHERE id = 2"},
 		{"frame_line", "UPDATE frame_line SET function = 'main'"},
-		{"sample", "UPDATE sample SET count = 'many'"},
+		{"sample_chunk", "UPDATE sample_chunk SET count = 'many'"},
+		{"sample_chunk", "UPDATE sample_chunk SET data = 'text'"},
 		{"span_stat", "UPDATE span_stat SET histogram = 'text'"},
 		{"span_chunk", "UPDATE span_chunk SET first_ns = x'01'"},
 		{"session", "UPDATE session SET name = x'01'"},
@@ -174,6 +183,54 @@ Test(bad_file, values_of_a_wrong_type)
 		snprintf(part, sizeof(part), "table '%s' makes no sense", cases[i].table);
 		check_error("BadFile", part, -EBADMSG);
 		cr_assert_eq(system(command), 0);
+	}
+	end(&rec);
+}
+
+static int put_hex(void *arg, const struct sample_chunk *chunk)
+{
+	FILE *out = arg;
+
+	fputs("UPDATE sample_chunk SET count = 1, samples = 1, kind = 0, data = x'", out);
+	for (size_t i = 0; i < chunk->size; i++)
+		fprintf(out, "%02x", chunk->data[i]);
+	fputs("'", out);
+	return 0;
+}
+
+Test(bad_file, samples_of_what_is_not_there)
+{
+	static const struct sample_row cases[] = {
+		{.process = 1, .thread = 1, .stack = 1, .count = 1}, /* all is there */
+		{.process = 0, .count = 1},
+		{.process = 99999, .count = 1},
+		{.process = 1, .thread = 99999, .count = 1},
+		{.process = 1, .stack = 99999, .count = 1},
+	};
+	struct recorded rec;
+
+	record(&rec, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(freep) char *sql = NULL;
+		struct sample_row row = cases[i];
+		size_t size;
+		FILE *out = open_memstream(&sql, &size);
+
+		cr_assert_eq(sample_chunk_encode(&row, 1, SAMPLE_CHUNK_QUICK, put_hex, out), 0);
+		fclose(out);
+		change(sql);
+		if (i > 0) {
+			check_error("BadFile", "table 'sample_chunk' makes no sense", -EBADMSG);
+		} else {
+			struct store_reader *r = NULL;
+			struct model *m = NULL;
+			struct error e = {};
+
+			cr_assert_eq(model_new(&m), 0);
+			cr_assert_eq(store_open(file, m, &e, &r), 0, "%s", e.message);
+			store_reader_free(r);
+			model_free(m);
+		}
 	}
 	end(&rec);
 }

@@ -115,6 +115,13 @@ void random_window(struct recorded *rec, struct window *w)
 	for (uint64_t i = below(60); i; i--)
 		window_add_sample(w, 1 + below(have.processes), below(have.strings + 1),
 				  below(have.stacks + 1), 1 + below(9));
+	for (uint64_t i = below(30); i; i--)
+		window_add_row(w, &(struct sample_row){.process = 1 + below(have.processes),
+						       .thread = below(have.strings + 1),
+						       .stack = below(have.stacks + 1),
+						       .kind = SAMPLE_OFFCPU,
+						       .count = 1 + below(9),
+						       .total_ns = next_random() >> 30});
 	for (uint64_t i = below(3000); i; i--) {
 		struct raw_span s = {
 			.start_ns = rec->clock + below(1000000),

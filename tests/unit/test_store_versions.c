@@ -2,6 +2,10 @@
 /* Recordings of older formats: kept as SQL, opened by this sonde. */
 #include "store_help.h"
 
+#include <sqlite3.h>
+
+#include "store/history_load.h"
+
 TestSuite(versions, .init = make_dir, .fini = remove_dir);
 
 static int check_chunk_1(void *arg, const struct span_chunk *chunk)
@@ -32,15 +36,21 @@ static int check_chunk_1(void *arg, const struct span_chunk *chunk)
 	return 0;
 }
 
-static void open_kept(const char *name, struct model **ret_model, struct store_reader **ret)
+static void make_kept(const char *name)
 {
 	_cleanup_(freep) char *sql = NULL;
-	struct error e = {};
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/tests/unit/%s", SONDE_SOURCE_ROOT, name);
 	cr_assert_eq(read_file(path, 1 << 20, &sql, NULL), 0);
 	change(sql);
+}
+
+static void open_kept(const char *name, struct model **ret_model, struct store_reader **ret)
+{
+	struct error e = {};
+
+	make_kept(name);
 	cr_assert_eq(model_new(ret_model), 0);
 	cr_assert_eq(store_open(file, *ret_model, &e, ret), 0, "%s", e.message);
 }
@@ -96,6 +106,101 @@ Test(versions, recordings_of_format_2_open)
 	cr_assert_eq(spans, 910);
 	store_reader_free(r);
 	model_free(m);
+}
+
+/* What recording-3.sql has. */
+enum { CPU_3 = 19, WAITS_3 = 52 };
+#define WAITED_3 688183634ULL
+
+static int64_t number_of(const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+	sqlite3 *db = NULL;
+	int64_t n;
+
+	cr_assert_eq(sqlite3_open(file, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
+	cr_assert_eq(sqlite3_step(s), SQLITE_ROW);
+	n = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return n;
+}
+
+static void check_samples_3(const struct window *w)
+{
+	uint64_t samples = 0, waits = 0, total_ns = 0;
+
+	for (size_t i = 0; i < w->n_samples; i++)
+		if (w->samples[i].kind == SAMPLE_CPU) {
+			samples += w->samples[i].count;
+		} else {
+			waits += w->samples[i].count;
+			total_ns += w->samples[i].total_ns;
+		}
+	cr_assert(samples == CPU_3 && waits == WAITS_3 && total_ns == WAITED_3, "%llu %llu %llu",
+		  (unsigned long long)samples, (unsigned long long)waits,
+		  (unsigned long long)total_ns);
+}
+
+Test(versions, recordings_of_format_3_open)
+{
+	struct store_reader *r = NULL;
+	struct model *m = NULL;
+
+	open_kept("recording-3.sql", &m, &r);
+	cr_assert_eq(store_reader_version(r), 3);
+	check_samples_3(store_reader_total(r));
+	store_reader_free(r);
+	model_free(m);
+}
+
+static int add_window(void *arg, struct window *w)
+{
+	return window_merge(arg, w);
+}
+
+/* What a store says, read as it is. */
+static void check_store_3(const char *path)
+{
+	const struct history_range range = {};
+	struct history_part info = {};
+	struct window sum = {};
+	struct model *m = NULL;
+	struct error e = {};
+
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(history_each_window(path, &range, m, add_window, &sum, &e, &info), 0, "%s",
+		     e.message);
+	check_samples_3(&sum);
+	window_release(&sum);
+	history_part_release(&info);
+	model_free(m);
+}
+
+Test(versions, a_store_of_format_3_becomes_one_of_this)
+{
+	const struct history_limits limits = {.max_bytes = 1 << 30, .max_age_us = UINT64_MAX >> 2};
+	struct history_found found = {};
+	struct history *h = NULL;
+	struct error e = {};
+	char path[64];
+	int64_t n;
+
+	make_kept("recording-3.sql");
+	change("CREATE INDEX sample_window ON sample(window)");
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+	cr_assert_eq(rename(file, path), 0);
+	check_store_3(path);
+	cr_assert_eq(history_open(dir, &limits, &e, &found, &h), 0, "%s", e.message);
+	cr_assert(found.was_there && !found.set_aside && !found.damage[0], "%s", found.damage);
+	history_free(h);
+	check_store_3(path);
+	cr_assert_eq(rename(path, file), 0);
+	n = number_of("SELECT count(*) FROM sqlite_schema WHERE name = 'sample'");
+	cr_assert_eq(n, 0);
+	cr_assert_eq(number_of("PRAGMA user_version"), STORE_VERSION);
+	cr_assert_eq(number_of("PRAGMA integrity_check"), 0, "its answer is a text: ok");
 }
 
 Test(versions, what_was_never_written_is_damage)
