@@ -19,7 +19,7 @@
  *   control  never hit: the address of its semaphore is that of the object's struct sonde_control
  *
  * The batches of span and event have that one record, and before it the SITE and KEY records that
- * this thread has not sent yet. start_ns is CLOCK_MONOTONIC. Whoever is attached to batch gets
+ * it needs. start_ns is CLOCK_MONOTONIC. Whoever is attached to batch gets
  * batches; whoever is attached to span or event gets a hit each; thread is hit for each thread
  * that has a span when anybody is attached to batch, span or event: first, and when the daemon
  * has changed the generation of the control.
