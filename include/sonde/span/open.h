@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spans begin and end, threads and the object begin and end: what the macros of span.h come to
+ * when anybody is attached.
+ */
+#ifndef SONDE_SPAN_OPEN_H
+#define SONDE_SPAN_OPEN_H
+
+#include "record.h"
+
+/* Of a span that is too deep to be known: in the place of the index + 1 of a token. */
+enum { SONDE_TOKEN_DEEP = 0xff };
+
+/* Records the spans that are open when the thread ends, innermost first as they would end. */
+SONDE_SLOW void sonde_end_open(struct sonde_thread *t)
+{
+	sonde_u64 now = sonde_ticks(), interest = sonde_interest();
+	sonde_u32 depth = sonde_known_depth(t);
+
+	while (depth-- > 0) {
+		const struct sonde_open *open = &t->block.open[depth];
+
+		t->block.depth = depth;
+		if (open->site && now - open->start >= t->threshold)
+			sonde_put_span(t, depth, now - open->start, SONDE_SPAN_UNFINISHED,
+				       interest);
+	}
+	t->block.depth = 0;
+	t->block.path = 0;
+}
+
+/* The thread ends: its block is for another one, its memory for anybody. */
+SONDE_SLOW void sonde_leave_thread(void *data)
+{
+	struct sonde_thread *t = (struct sonde_thread *)data;
+	const sonde_u64 interest = SONDE_INTEREST_BATCH | SONDE_INTEREST_SPAN;
+
+	if (SONDE_SHARED(thread) != t || t->block.magic != SONDE_BLOCK_MAGIC)
+		return;
+	sonde_set_busy(t);
+	if (sonde_interest() & interest) {
+		sonde_end_open(t);
+		sonde_send_batch(t);
+	}
+	t->block.used = t->block.depth = 0;
+	SONDE_SHARED(thread) = 0;
+	/* The first page, which has the links of the list, stays. */
+	sonde_wipe((char *)t + SONDE_PAGE, sizeof(*t) - SONDE_PAGE);
+	__atomic_store_n(&t->block.reserved[1], 0, __ATOMIC_RELEASE);
+}
+
+/* So that the thread's end is noticed. A key for each object, made when it is first needed. */
+SONDE_SLOW void sonde_watch_thread(struct sonde_thread *t)
+{
+	sonde_u32 *shared = &SONDE_SHARED(object).thread_key;
+	sonde_u32 key = __atomic_load_n(shared, __ATOMIC_ACQUIRE);
+
+	if (!key) {
+		pthread_key_t made;
+
+		if (pthread_key_create(&made, sonde_leave_thread) != 0)
+			return;
+		if (__atomic_compare_exchange_n(shared, &key, (sonde_u32)made + 1, 0,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			key = (sonde_u32)made + 1;
+		else
+			pthread_key_delete(made);
+	}
+	pthread_setspecific((pthread_key_t)(key - 1), t);
+}
+
+/* A thread's first span, its first in the child of fork(), or the control has changed. Returns
+ * NULL when nothing is recorded. */
+SONDE_SLOW struct sonde_thread *sonde_prepare(void)
+{
+	struct sonde_object *o = &SONDE_SHARED(object);
+	struct sonde_thread *t = SONDE_SHARED(thread);
+	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), new_phase = SONDE_NEW;
+	sonde_u32 tid;
+
+	if (phase == SONDE_OFF || t == SONDE_NO_THREAD)
+		return 0;
+	SONDE_SHARED(thread) = SONDE_NO_THREAD;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (phase == SONDE_NEW) {
+		o->ns_per_tick = sonde_measure_ticks();
+		sonde_read_environment(o);
+		__atomic_compare_exchange_n(&o->phase, &new_phase, SONDE_READY, 0, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED);
+		if (new_phase == SONDE_OFF)
+			return 0;
+	}
+	if (t && t->block.magic == SONDE_BLOCK_MAGIC && t->busy) {
+		SONDE_SHARED(thread) = t;
+		sonde_drop(t, SONDE_DROPPED_BUSY);
+		return 0;
+	}
+	if (!t || t->block.magic != SONDE_BLOCK_MAGIC) {
+		tid = (sonde_u32)sonde_syscall(SONDE_SYS_GETTID, 0, 0, 0, 0);
+		if (!t)
+			t = sonde_find_thread(tid);
+		if (!t)
+			return 0;
+		sonde_init_thread(t, tid);
+		sonde_watch_thread(t);
+	}
+	if (t->block.used > sizeof(struct sonde_batch))
+		sonde_send_batch(t);
+	sonde_take_settings(t);
+	SONDE_SHARED(probe_thread)(&t->block);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	SONDE_SHARED(thread) = t;
+	return t;
+}
+
+/* The thread, ready to be written to; NULL when nothing can be recorded now. */
+SONDE_FAST struct sonde_thread *sonde_enter(void)
+{
+	struct sonde_thread *t = SONDE_SHARED(thread);
+
+	if (SONDE_UNLIKELY((sonde_u64)t <= 1 || sonde_is_stale(t))) {
+		t = sonde_prepare();
+		if (!t)
+			return 0;
+	}
+	if (SONDE_UNLIKELY(t->busy)) {
+		sonde_drop(t, SONDE_DROPPED_BUSY);
+		return 0;
+	}
+	sonde_set_busy(t);
+	return t;
+}
+
+/* The thread when it has open spans; else NULL. It is busy then. */
+SONDE_FAST struct sonde_thread *sonde_enter_open(void)
+{
+	struct sonde_thread *t = SONDE_SHARED(thread);
+
+	if ((sonde_u64)t <= 1 || t->busy || t->block.depth == 0)
+		return 0;
+	sonde_set_busy(t);
+	return t;
+}
+
+SONDE_FAST int sonde_site_is_wanted(const struct sonde_thread *t, struct sonde_site *site)
+{
+	sonde_u32 verdict = __atomic_load_n(&site->verdict, __ATOMIC_ACQUIRE);
+
+	if (SONDE_UNLIKELY((verdict | 1) != t->wanted)) {
+		sonde_decide(site, t->block.generation);
+		verdict = site->verdict;
+	}
+	return verdict == t->wanted;
+}
+
+/*
+ * Returns what sonde_end() is to be given, never 0; or 0, when there is nothing to end. A span
+ * that is not wanted takes a place, too, so that fields said in it are not those of the one
+ * around it.
+ */
+SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
+{
+	struct sonde_thread *t = sonde_enter();
+	struct sonde_open *open;
+	struct sonde_more *m;
+	sonde_u64 start = 0;
+	sonde_u32 depth;
+
+	if (!t)
+		return 0;
+	depth = t->block.depth;
+	if (SONDE_UNLIKELY(depth >= SONDE_MAX_OPEN)) {
+		t->block.depth = depth + 1;
+		sonde_drop(t, SONDE_DROPPED_TOO_DEEP);
+		sonde_clear_busy(t);
+		return SONDE_TOKEN_DEEP;
+	}
+	open = &t->block.open[depth];
+	m = &t->more[depth];
+	m->site = site;
+	m->fields = t->arena_used;
+	m->n_fields = 0;
+	m->flags = 0;
+	open->site = 0;
+	open->path = t->block.path;
+	if (sonde_site_is_wanted(t, site)) {
+		open->site = site->id;
+		open->path = sonde_path(t->block.path, site->id);
+		start = sonde_ticks();
+	}
+	open->start = start;
+	t->block.path = open->path;
+	__atomic_store_n(&t->block.depth, depth + 1, __ATOMIC_RELEASE);
+	sonde_clear_busy(t);
+	if (SONDE_UNLIKELY(start && sonde_interest() & SONDE_INTEREST_BEGIN))
+		SONDE_SHARED(probe_begin)(site->category, site->name);
+	return start << 8 | (depth + 1);
+}
+
+/* Closes the span of a token and what is left open inside. Returns whether it is this thread's. */
+SONDE_FAST int sonde_pop(struct sonde_thread *t, sonde_u64 token)
+{
+	sonde_u32 depth = t->block.depth, index = (sonde_u32)(token & 0xff) - 1;
+
+	if (SONDE_UNLIKELY((token & 0xff) == SONDE_TOKEN_DEEP)) {
+		if (depth > SONDE_MAX_OPEN)
+			t->block.depth = depth - 1;
+		return 0;
+	}
+	if (SONDE_UNLIKELY(index >= depth || t->block.open[index].start << 8 != (token & ~0xffULL)))
+		return 0;
+	if (SONDE_UNLIKELY(depth != index + 1))
+		__atomic_fetch_add(&t->dropped[SONDE_DROPPED_LEFT], depth - index - 1,
+				   __ATOMIC_RELAXED);
+	__atomic_store_n(&t->block.depth, index, __ATOMIC_RELEASE);
+	t->block.path = index ? t->block.open[index - 1].path : 0;
+	t->arena_used = t->more[index].fields;
+	return 1;
+}
+
+/* flags: SONDE_SPAN_EXCEPTION and SONDE_SPAN_ERROR when an exception ends it. */
+SONDE_SLOW void sonde_end(sonde_u64 token, sonde_u8 flags)
+{
+	struct sonde_thread *t = sonde_enter_open();
+	sonde_u32 index = (sonde_u32)(token & 0xff) - 1;
+	sonde_u64 now, duration, interest;
+	const struct sonde_open *open;
+
+	if (!t)
+		return;
+	if (sonde_pop(t, token) && t->block.open[index].site) {
+		open = &t->block.open[index];
+		now = sonde_ticks();
+		duration = now > open->start ? now - open->start : 0;
+		interest = sonde_interest();
+		if (duration >= t->threshold)
+			sonde_put_span(t, index, duration, flags, interest);
+		if (SONDE_UNLIKELY(sonde_is_due(t, now)))
+			sonde_send_batch(t);
+	}
+	sonde_clear_busy(t);
+}
+
+SONDE_SLOW void sonde_event(struct sonde_site *site, sonde_u8 kind, sonde_u64 value)
+{
+	struct sonde_thread *t = sonde_enter();
+
+	if (!t)
+		return;
+	if (sonde_site_is_wanted(t, site))
+		sonde_put_event(t, site, kind, value, sonde_interest());
+	sonde_clear_busy(t);
+}
+
+#endif
