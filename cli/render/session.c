@@ -16,6 +16,8 @@ static const struct {
 	{"ring_sample", "ring full for samples"},
 	{"ring_event", "ring full for events"},
 	{"too_deep", "nested too deep"},
+	{"program", "no room in the program"},
+	{"batch", "batches of spans that did not come"},
 	{"return", "calls had begun before the probes", true},
 	{"stack", "stacks cut short", true},
 	{"paths_full", "call paths announced again", true},

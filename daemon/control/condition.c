@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/condition.h"
 
+#include "control/source_facts.h"
 #include "expr/expr.h"
 #include "probe/signature.h"
+#include "probe/spec.h"
 #include <stdarg.h>
 
 enum {
@@ -14,8 +16,8 @@ enum state { NOT_BOUND, BOUND, MEANINGLESS };
 
 /* A function: bound once for spans that have arguments and once for those that have none. */
 struct function {
-	char *signature_text; /* NULL: none */
-	char *name, *binary;  /* copies, made with the first span */
+	char *signature_text;	   /* NULL: none */
+	char *name, *binary, *cat; /* copies, made with the first span */
 	struct signature *signature;
 	enum state state[2];
 	struct bound *bound[2];
@@ -63,6 +65,7 @@ struct span_condition *span_condition_free(struct span_condition *c)
 		free(f->signature_text);
 		free(f->name);
 		free(f->binary);
+		free(f->cat);
 	}
 	for (size_t i = 0; c->processes && i <= c->n_processes; i++)
 		free(c->processes[i].cgroup);
@@ -146,16 +149,27 @@ static struct signature *signature_of(struct span_condition *c, struct function 
 static int bind(struct span_condition *c, struct function *f, const char *name, const char *binary,
 		bool has_args, struct bound **ret, struct error *error)
 {
+	const char *slash = strrchr(binary, '/');
 	struct binder binder = {c, signature_of(c, f), has_args};
 	struct expr_scope scope = {
 		.stage = EXPR_AT_END,
 		.name = name,
-		.binary = binary,
+		.binary = slash ? slash + 1 : binary,
+		.cat = f->cat,
 		.monotonic_to_epoch_ns = c->monotonic_to_epoch_ns,
 		.bind = bind_ref,
 		.arg = &binder,
 	};
 
+	if (!f->cat) {
+		const char *category = signature_category(binder.signature);
+
+		f->cat = category ? strdup(category)
+				  : strndup(scope.binary, spec_library_stem(scope.binary));
+		if (!f->cat)
+			return -ENOMEM;
+		scope.cat = f->cat;
+	}
 	return expr_bind(c->expr, &scope, ret, error);
 }
 
@@ -206,9 +220,10 @@ static void fill_call(struct record_call *call, const struct span_row *row, uint
 	call->uid = uid;
 	if (more->args)
 		memcpy(call->args, more->args, sizeof(call->args));
-	/* Values that are not valid are never looked at. */
+	/* Values that are not valid are never looked at. Those of a span written in source code are
+	 * its attributes. */
 	call->valid = more->values_len ? more->valid : 0;
-	if (more->values_len)
+	if (more->values_len && more->values_len <= sizeof(call->values))
 		memcpy(call->values, more->values, more->values_len);
 }
 
@@ -240,6 +255,10 @@ bool span_condition_match(void *condition, const struct span_row *row)
 		.caller = row->caller && row->caller[0] ? row->caller : NULL,
 		.cgroup = process->cgroup,
 	};
+	if (signature_category(f->signature)) {
+		facts.attr = source_facts_attr;
+		facts.attr_arg = (void *)&row->more;
+	}
 	return bound_eval(f->bound[has_args], EXPR_WHOLE, &facts);
 }
 

@@ -99,8 +99,8 @@ void methods_coverage(struct session *s, struct coverage *ret,
 			spans += s->total.stats[i].calls;
 	}
 	*ret = (struct coverage){
-		.spans_lost =
-			losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] + losses[LOSS_NO_MEMORY],
+		.spans_lost = losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] +
+			      losses[LOSS_NO_MEMORY] + losses[LOSS_PROGRAM],
 		.samples_lost = losses[LOSS_RING_SAMPLE],
 		.windows = s->windows,
 		.windows_missing = s->windows_missing,

@@ -282,6 +282,8 @@ void span_texts_write(struct span_texts *t, struct json_writer *w, const struct 
 	_cleanup_(strbuf_release) struct strbuf call = {}, result = {};
 	struct call_values values = values_of(&row->span, &row->more);
 
+	if (signature_category(signature))
+		json_string(w, "cat", signature_category(signature));
 	if (signature && (more->args || more->values_len)) {
 		signature_print_args(signature, &values, &call);
 		write_text(w, "call", &call);

@@ -9,7 +9,7 @@
 enum {
 	KINDS_SHIFT = 16,
 	VALUES_LEN = 0xffff,
-	MAX_WORDS = 1 + RECORD_ARGS + 3 + RECORD_MAX_VALUES / 8,
+	MAX_WORDS = 1 + RECORD_ARGS + 3 + MORE_MAX_VALUES / 8,
 };
 
 /* As array_reserve(), but without zeroing: most of it is written at once. */
@@ -66,7 +66,7 @@ int more_pool_put(struct more_pool *p, size_t i, const struct span_more *more)
 {
 	uint32_t kinds = kinds_of(more);
 
-	if (more->values_len > RECORD_MAX_VALUES)
+	if (more->values_len > MORE_MAX_VALUES)
 		return -EINVAL;
 	if (i < p->n) {
 		p->n = i;

@@ -7,16 +7,19 @@
 #ifndef SONDE_MODEL_SPAN_MORE_H
 #define SONDE_MODEL_SPAN_MORE_H
 
-#include "sonde/base/util.h"
+#include "sonde/base/attributes.h"
 #include "sonde/record.h"
+
+enum { MORE_MAX_VALUES = ATTRIBUTES_MAX_BYTES };
 
 /* All zero: nothing. Pointers are borrowed, from the caller or from the pool it was read from. */
 struct span_more {
 	const uint64_t *args;  /* RECORD_ARGS registers at entry; NULL: not kept */
-	const uint8_t *values; /* captured values, as in struct record_call; aligned to 8 */
+	const uint8_t *values; /* captured values, as in struct record_call; aligned to 8. Of spans
+				  written in source code: base/attributes.h */
 	uint64_t valid;	       /* bit i: capture i could be read */
 	uint64_t offcpu_ns;    /* of the duration: not running; 0 also when nobody looked */
-	uint32_t values_len;   /* at most RECORD_MAX_VALUES */
+	uint32_t values_len;   /* at most MORE_MAX_VALUES */
 	uint32_t stack;	       /* of the model: the user stack at the call's end; 0: none */
 	uint32_t exception_type, exception_message; /* strings of the model; 0: none */
 };

@@ -31,6 +31,7 @@ struct signature *signature_free(struct signature *s)
 		free(s->redact[i]);
 	free(s->redact);
 	free(s->params);
+	free(s->category);
 	free(s);
 	return NULL;
 }

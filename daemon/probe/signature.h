@@ -21,6 +21,13 @@ struct signature;
  */
 int signature_new(const struct function_type *type, uint8_t lost_args, const char *const *redact,
 		  size_t n_redact, struct signature **ret);
+/*
+ * Of a span written in source code: it has a category, attributes (base/attributes.h) as its
+ * values, and a result that is the code of its error.
+ */
+int signature_of_source(const char *category, struct signature **ret);
+/* NULL for functions and static probes. */
+const char *signature_category(const struct signature *s);
 struct signature *signature_free(struct signature *s);
 DEFINE_CLEANUP(struct signature *, signature_free)
 

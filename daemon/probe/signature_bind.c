@@ -357,6 +357,8 @@ int signature_bind(void *signature, const struct expr_ref *ref, struct expr_bind
 {
 	struct signature *s = signature;
 
+	if (s->category)
+		return signature_source_bind(ref, ret, e);
 	if (s->is_static && ref->kind != EXPR_REF_RET)
 		return bind_note(s, ref, ret, e);
 	switch (ref->kind) {

@@ -204,7 +204,10 @@ void signature_print_args(const struct signature *s, const struct call_values *v
 {
 	struct show show = {.s = s, .v = v, .quoted = true, .each = print_one, .out = out};
 
-	show_call(&show);
+	if (s->category)
+		signature_source_print(v, out);
+	else
+		show_call(&show);
 }
 
 static void tell_one(struct show *show)
@@ -218,11 +221,14 @@ void signature_each(const struct signature *s, const struct call_values *v,
 {
 	struct show show = {.s = s, .v = v, .each = tell_one, .told = each, .arg = arg};
 
-	show_call(&show);
+	if (s->category)
+		signature_source_each(v, each, arg);
+	else
+		show_call(&show);
 }
 
 /* -1 is what most functions return that leave the reason in errno, and seldom EPERM. */
-static void put_errno(struct strbuf *out, int64_t v)
+void signature_put_errno(struct strbuf *out, int64_t v)
 {
 	const char *name = v >= -4095 && v < -1 ? strerrorname_np((int)-v) : NULL;
 
@@ -240,7 +246,7 @@ static void put_untyped(struct strbuf *out, uint64_t v)
 		return;
 	}
 	strbuf_printf(out, "%lld", (long long)n);
-	put_errno(out, n);
+	signature_put_errno(out, n);
 }
 
 void signature_print_result(const struct signature *s, const struct call_values *v,
@@ -249,6 +255,10 @@ void signature_print_result(const struct signature *s, const struct call_values 
 	const struct sig_type *t = &s->ret;
 	uint64_t value;
 
+	if (s->category) {
+		signature_source_result(v, out);
+		return;
+	}
 	if (v->flags & (SPAN_UNWOUND | SPAN_TAIL | SPAN_INSTANT))
 		return;
 	if (!s->is_typed || t->kind == CTYPE_UNKNOWN) {
@@ -260,7 +270,7 @@ void signature_print_result(const struct signature *s, const struct call_values 
 	value = sig_extend(t, v->ret);
 	sig_put_number(out, t, value);
 	if (t->kind == CTYPE_INT)
-		put_errno(out, (int64_t)value);
+		signature_put_errno(out, (int64_t)value);
 }
 
 /* "int (*)(int)" and "f" → "int (*f)(int)"; "const char *" → "const char *f". */

@@ -38,6 +38,7 @@ struct sig_capture {
 };
 
 struct signature {
+	char *category; /* of a span written in source code, and then nothing else is set */
 	const struct function_type *source; /* borrowed until frozen, then NULL */
 	bool is_typed, is_frozen, is_variadic, ret_in_float, ret_in_memory;
 	bool is_static; /* of a static probe: registers mean nothing, all arguments are captures */
@@ -89,5 +90,14 @@ int signature_note_capture_all(struct signature *s);
 /* Why the value of a parameter cannot be had; 0 when it can. */
 int signature_check_param(const struct signature *s, int param, const struct expr_ref *ref,
 			  struct error *e);
+
+/* signature_print_args() and signature_each() of attributes. */
+void signature_source_print(const struct call_values *v, struct strbuf *out);
+void signature_source_each(const struct call_values *v,
+			   void (*each)(void *arg, const char *name, const char *text), void *arg);
+/* The code of the error, if there is one. */
+void signature_source_result(const struct call_values *v, struct strbuf *out);
+int signature_source_bind(const struct expr_ref *ref, struct expr_binding *ret, struct error *e);
+void signature_put_errno(struct strbuf *out, int64_t v);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A signature as one line of text: fields in a fixed order with a space between them, numbers in
- * decimal, strings with all but letters, digits and "_.*-" as %XX, the empty string as "%". What is
- * read comes from recordings, that is from anyone.
+ * decimal, strings with all but letters, digits and "_.*-" as %XX, the empty string as "%". Of a
+ * span written in source code, "span" and its category. What is read comes from recordings, that
+ * is from anyone.
  */
 #include "probe/signature_private.h"
 
@@ -65,6 +66,11 @@ char *signature_encode(const struct signature *s)
 {
 	struct strbuf b _cleanup_(strbuf_release) = {};
 
+	if (s->category) {
+		strbuf_puts(&b, "span");
+		put_string(&b, s->category);
+		return strbuf_error(&b) < 0 ? NULL : TAKE_PTR(b.data);
+	}
 	strbuf_printf(&b, "%d", FORMAT_VERSION);
 	put_number(&b, s->is_typed | s->is_variadic << 1 | s->ret_in_float << 2 |
 			       s->ret_in_memory << 3 | s->is_static << 4);
@@ -243,11 +249,28 @@ static void take_captures(struct cursor *c, struct signature *s)
 	}
 }
 
+static void take_fields(struct cursor *c, struct signature *s)
+{
+	int64_t flags;
+
+	take_number(c, FORMAT_VERSION, FORMAT_VERSION);
+	flags = take_number(c, 0, 31);
+	s->is_typed = flags & 1;
+	s->is_variadic = flags & 2;
+	s->ret_in_float = flags & 4;
+	s->ret_in_memory = flags & 8;
+	s->is_static = flags & 16;
+	s->lost = (uint8_t)take_number(c, 0, UINT8_MAX);
+	s->used = (uint8_t)take_number(c, 0, UINT8_MAX);
+	take_type(c, &s->ret);
+	take_params(c, s);
+	take_captures(c, s);
+}
+
 int signature_decode(const char *text, struct signature **ret)
 {
 	struct signature *s _cleanup_(signature_freep) = calloc(1, sizeof(*s));
 	struct cursor c = {.at = text};
-	int64_t flags;
 	size_t len;
 
 	if (!s)
@@ -255,18 +278,13 @@ int signature_decode(const char *text, struct signature **ret)
 	len = strnlen(text, TEXT_MAX);
 	if (len == 0 || len == TEXT_MAX || text[len - 1] == ' ')
 		return -EBADMSG;
-	take_number(&c, FORMAT_VERSION, FORMAT_VERSION);
-	flags = take_number(&c, 0, 31);
-	s->is_typed = flags & 1;
-	s->is_variadic = flags & 2;
-	s->ret_in_float = flags & 4;
-	s->ret_in_memory = flags & 8;
-	s->is_static = flags & 16;
-	s->lost = (uint8_t)take_number(&c, 0, UINT8_MAX);
-	s->used = (uint8_t)take_number(&c, 0, UINT8_MAX);
-	take_type(&c, &s->ret);
-	take_params(&c, s);
-	take_captures(&c, s);
+	if (startswith(text, "span ")) {
+		c.at += strlen("span ");
+		s->category = take_string(&c);
+		c.no_memory |= !s->category && !c.is_bad;
+	} else {
+		take_fields(&c, s);
+	}
 	if (c.no_memory)
 		return -ENOMEM;
 	if (c.is_bad || *c.at)

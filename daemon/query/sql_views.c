@@ -100,7 +100,7 @@ static const struct {
 	 " LEFT JOIN (SELECT window, sum(calls) AS calls FROM main.span_stat GROUP BY window) t"
 	 " ON t.window = w.id"
 	 " LEFT JOIN (SELECT window, sum(count) AS lost FROM main.loss WHERE loss_name(kind) IN"
-	 " ('ring_span', 'too_deep', 'no_memory', 'ring_sample') GROUP BY window) l"
+	 " ('ring_span', 'too_deep', 'no_memory', 'program', 'ring_sample') GROUP BY window) l"
 	 " ON l.window = w.id",
 	 "SELECT w.id, w.session, {start} AS start_us, {us w.end_ns} AS end_us,"
 	 " (SELECT coalesce(sum(samples), 0) FROM {sample_chunk} WHERE window = w.id AND kind = 0)"
@@ -109,7 +109,7 @@ static const struct {
 	 " AS waits,"
 	 " (SELECT coalesce(sum(calls), 0) FROM main.span_stat WHERE window = w.id) AS spans,"
 	 " (SELECT coalesce(sum(count), 0) FROM main.loss WHERE window = w.id AND loss_name(kind)"
-	 " IN ('ring_span', 'too_deep', 'no_memory', 'ring_sample')) AS lost"
+	 " IN ('ring_span', 'too_deep', 'no_memory', 'program', 'ring_sample')) AS lost"
 	 " FROM main.window w LEFT JOIN {session} s ON s.id = w.session"},
 };
 

@@ -136,7 +136,7 @@ static bool get_more(const uint64_t *values, size_t n, size_t i, struct path_mor
 
 	p->valid ^= values[COL_VALID * n + i];
 	len = p->values_len + unzigzag(values[COL_VALUES_LEN * n + i]);
-	if (len > RECORD_MAX_VALUES)
+	if (len > MORE_MAX_VALUES)
 		return false;
 	p->values_len = len;
 	ret->offcpu_ns = values[COL_OFFCPU * n + i];
@@ -254,7 +254,7 @@ int chunk_decode(const uint8_t *data, size_t size, struct span_set *ret)
 		return -EBADMSG;
 	form.version = *p++;
 	if (!varint_get(&p, end, &n) || !varint_get(&p, end, &raw_size) || n < 1 ||
-	    n > CHUNK_MAX_SPANS || raw_size > chunk_raw_bound(n, COLUMNS, n * RECORD_MAX_VALUES))
+	    n > CHUNK_MAX_SPANS || raw_size > chunk_raw_bound(n, COLUMNS, n * MORE_MAX_VALUES))
 		return -EBADMSG;
 	/* One frame, and nothing behind it. */
 	if (ZSTD_getFrameContentSize(p, end - p) != raw_size ||

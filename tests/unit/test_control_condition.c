@@ -60,6 +60,45 @@ Test(condition, fields_of_a_row)
 	model_free(h.m);
 }
 
+/* Spans written in source code: attributes, a category, the code of the error. */
+Test(condition, attributes_of_a_row)
+{
+	static const char *const yes[] = {
+		"attr.rows > 1000 && cat == 'io'",
+		"attr.path =~ '/tmp/*'",
+		"attr.hit && ret == -2",
+		"binary == 'app' && error",
+	};
+	static const char *const no[] = {
+		"attr.rows > 1001", "attr.none",	"attr.path > 5",
+		"cat == 'app'",	    "attr.rows == 'x'",
+	};
+	const struct attribute attributes[] = {
+		{.type = ATTRIBUTE_INT, .key = "rows", .key_len = 4, .number = 1001},
+		{.type = ATTRIBUTE_TEXT,
+		 .key = "path",
+		 .key_len = 4,
+		 .text = "/tmp/x",
+		 .text_len = 6},
+		{.type = ATTRIBUTE_BOOL, .key = "hit", .key_len = 3, .number = 1},
+	};
+	uint8_t values[ATTRIBUTES_MAX_BYTES];
+	struct history h = make_history("span io");
+	struct span_row row = row_of(&h, 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
+		len = attributes_put(values, len, &attributes[i], &(bool){false});
+	row.span.flags = SPAN_ERROR;
+	row.span.ret = (uint64_t)-2;
+	row.more = (struct span_more){.values = values, .values_len = (uint32_t)len};
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
+		cr_expect(holds(&h, yes[i], &row), "%s", yes[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(no); i++)
+		cr_expect(!holds(&h, no[i], &row), "%s", no[i]);
+	model_free(h.m);
+}
+
 static void expect_notes(struct span_condition *c, size_t n, const char *words)
 {
 	struct error e = {};

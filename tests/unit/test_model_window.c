@@ -264,7 +264,7 @@ Test(more, any_of_it_comes_back)
 Test(more, refuses_and_drops)
 {
 	const uint64_t args[RECORD_ARGS] = {1};
-	struct span_more more = {.args = args, .values_len = RECORD_MAX_VALUES + 1};
+	struct span_more more = {.args = args, .values_len = MORE_MAX_VALUES + 1};
 	struct more_pool pool = {};
 
 	cr_assert_eq(more_pool_put(&pool, 0, &more), -EINVAL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Calls as people read them, and what comes of text that nobody here has made. */
+#include "sonde/base/attributes.h"
 #include "base_random.h"
 #include "probe_signature_help.h"
 
@@ -268,6 +269,34 @@ Test(probe_signature_print, random_round_trips)
 	}
 }
 
+/* A span written in source code, whose values are its attributes. */
+Test(probe_signature_print, attributes)
+{
+	const struct attribute attributes[] = {
+		{.type = ATTRIBUTE_INT, .key = "rows", .key_len = 4, .number = (uint64_t)-3},
+		{.type = ATTRIBUTE_TEXT,
+		 .key = "a b",
+		 .key_len = 3,
+		 .text = "x\"\x1b",
+		 .text_len = 3},
+	};
+	struct signature *s _cleanup_(signature_freep) = NULL;
+	struct signature *copy _cleanup_(signature_freep) = NULL;
+	struct strbuf result _cleanup_(strbuf_release) = {};
+	uint8_t values[ATTRIBUTES_MAX_BYTES];
+	struct call_values v = {
+		.values = values, .flags = SPAN_VALUES | SPAN_ERROR, .ret = (uint64_t)-2};
+
+	for (size_t i = 0; i < ARRAY_SIZE(attributes); i++)
+		v.values_len = attributes_put(values, v.values_len, &attributes[i], &(bool){false});
+	cr_assert_eq(signature_of_source("comm/net %", &s), 0);
+	copy = through_text(s);
+	cr_expect_str_eq(signature_category(copy), "comm/net %");
+	expect_shown(copy, &v, "rows=-3, a b=\"x\\\"\\x1b\" = -2 (ENOENT)");
+	signature_print_result(copy, &v, &result);
+	cr_expect_str_eq(result.data, "-2 (ENOENT)");
+}
+
 Test(probe_signature_print, refuses_foreign_text)
 {
 	static const char *const bad[] = {
@@ -286,6 +315,12 @@ Test(probe_signature_print, refuses_foreign_text)
 		"1 0 0 0 0 0 0 % 0 0 1 a 0 0 0 % 0 1 0 0 8 0 0 4 0 0 0",
 		"1 0 0 0 0 0 0 % 0 0 1 a 0 0 0 % 0 2 0 0 0 0 0 248 64 0 0",
 		"1 0 0 0 0 0 0 % 0 1 x 0 0 0 % 0 0 6 0 0",
+		"span",
+		"span ",
+		"span io ",
+		"span io x",
+		"span a/b",
+		"span %00",
 	};
 	struct signature *s = NULL;
 
