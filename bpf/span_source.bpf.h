@@ -94,7 +94,8 @@ static __always_inline __u64 source_path(void)
 }
 
 /* What a record of a batch begins with. */
-static __always_inline void source_begin(struct record_source *r, __u16 flags, __u32 bytes)
+static __always_inline void source_begin(struct record_source *r, __u16 flags, __u64 block,
+					 __u32 bytes)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -102,6 +103,7 @@ static __always_inline void source_begin(struct record_source *r, __u16 flags, _
 	r->pid = id >> 32;
 	r->tid = (__u32)id;
 	r->time_ns = bpf_ktime_get_ns();
+	r->block = block;
 	r->bytes = bytes;
 	r->n_open = 0;
 }
@@ -167,7 +169,7 @@ struct source_batch {
 			lose_batch(what->batch);                                                   \
 			return 0;                                                                  \
 		}                                                                                  \
-		source_begin(r, what->flags, bytes);                                               \
+		source_begin(r, what->flags, what->block, bytes);                                  \
 		if (bpf_probe_read_user(r->data, bytes, (void *)what->batch)) {                    \
 			bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                  \
 			count_loss(session, LOSS_BATCH);                                           \
@@ -217,6 +219,7 @@ SEC("uprobe")
 int source_thread(struct pt_regs *ctx)
 {
 	__u64 address = PT_REGS_PARM1(ctx), place = SOURCE_COPIES - 1;
+	struct record_source *r;
 	struct source_thread *t;
 	struct source_block b;
 
@@ -237,6 +240,13 @@ int source_thread(struct pt_regs *ctx)
 	asm volatile("%[p] &= 3" : [p] "+r"(place));
 	t->of[place].block = address;
 	t->of[place].control = b.control;
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		count_loss(session, LOSS_RING_EVENT);
+		return 0;
+	}
+	source_begin(r, 0, address, 0);
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
@@ -279,8 +289,8 @@ static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 b
 		count_loss(session, LOSS_BATCH);
 		return 0;
 	}
-	source_begin(r, 0, bytes);
 	block = block_of_single(batch, &b);
+	source_begin(r, 0, block, bytes);
 	if (block)
 		source_open(r, bytes, SOURCE_SINGLE, block, b.depth);
 	size = sizeof(*r) + ((bytes + 7) & ~7ULL) + (__u64)r->n_open * RECORD_SOURCE_OPEN;

@@ -270,12 +270,14 @@ struct record_python_code {
 /*
  * A batch as the program has put it together (struct sonde_batch of span/abi.h and its records),
  * and from the next multiple of 8 bytes on the spans that are open around it (struct sonde_open,
- * outermost first). Nothing of it has been looked at. What is behind that is of other records.
+ * outermost first). Nothing of it has been looked at. What is behind that is of other records. With
+ * no bytes it only says where a thread has its block.
  */
 struct record_source {
 	struct record_header h;
 	__u32 pid, tid;
 	__u64 time_ns;
+	__u64 block;  /* address of the thread's struct sonde_block; 0: not known */
 	__u32 bytes;  /* of the batch, at most RECORD_SOURCE_BYTES */
 	__u32 n_open; /* at most RECORD_MAX_OPEN */
 	__u8 data[];
@@ -298,8 +300,7 @@ enum loss_kind {
 		10, /* no loss: a sample whose user stack is not known to be whole; the daemon's */
 	POINTERS_STACK =
 		11, /* no loss: one whose user stack has frames found by frame pointers; likewise */
-	LOSS_PROGRAM =
-		12, /* spans written in source code that their program had no room for, and said so */
+	LOSS_PROGRAM = 12, /* spans in source code that their program had no room for, as it says */
 	LOSS_BATCH = 13, /* batches of them that could not be read, did not come or made no sense */
 	LOSS_COUNTERS = 14,
 };
@@ -329,7 +330,7 @@ static_assert(sizeof(struct record_python_frame) == 16, "record ABI");
 static_assert(offsetof(struct record_python, frames) == 32, "record ABI");
 static_assert(offsetof(struct record_python_code, name) == 40, "record ABI");
 static_assert(offsetof(struct record_python_code, lines) == 800, "record ABI");
-static_assert(offsetof(struct record_source, data) == 32, "record ABI");
+static_assert(offsetof(struct record_source, data) == 40, "record ABI");
 #endif
 
 #endif
