@@ -120,7 +120,10 @@ struct sonde_record_event {
 	sonde_u64 value;
 };
 
-/* Sent by each thread before the first record that needs it, once a generation. */
+/*
+ * Sent by each thread when a span of the site begins and before the first record that needs it,
+ * once a generation: the paths of what is inside an open span have names, too.
+ */
 struct sonde_record_site {
 	struct sonde_record h;
 	sonde_u64 id;

@@ -69,6 +69,16 @@ SONDE_SLOW void sonde_watch_thread(struct sonde_thread *t)
 	pthread_setspecific((pthread_key_t)(key - 1), t);
 }
 
+/* Sends the sites of what is open, when all that was sent is to be sent again. */
+SONDE_SLOW void sonde_name_open(struct sonde_thread *t)
+{
+	sonde_u32 i, depth = sonde_known_depth(t);
+
+	for (i = 0; i < depth && sonde_interest() & SONDE_INTEREST_BATCH; i++)
+		if (t->block.open[i].site)
+			sonde_need_site(t, 0, t->more[i].site);
+}
+
 /* A thread's first span, its first in the child of fork(), or the control has changed. Returns
  * NULL when nothing is recorded. */
 SONDE_SLOW struct sonde_thread *sonde_prepare(void)
@@ -107,6 +117,7 @@ SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 	if (t->block.used > sizeof(struct sonde_batch))
 		sonde_send_batch(t);
 	sonde_take_settings(t);
+	sonde_name_open(t);
 	SONDE_SHARED(probe_thread)(&t->block);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	SONDE_SHARED(thread) = t;
@@ -186,6 +197,9 @@ SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
 	if (sonde_site_is_wanted(t, site)) {
 		open->site = site->id;
 		open->path = sonde_path(t->block.path, site->id);
+		/* What ends inside has a path with this span in it, which may be open for long. */
+		if (sonde_interest() & SONDE_INTEREST_BATCH)
+			sonde_need_site(t, 0, site);
 		start = sonde_ticks();
 	}
 	open->start = start;
