@@ -151,7 +151,7 @@ static int look_at(const char *path, struct error *error)
 	return -EEXIST;
 }
 
-static int choose_name(struct store_writer *w, const char *path, struct error *error)
+static int choose_name(struct store_writer *w, const char *path, bool unseen, struct error *error)
 {
 	int r = absolute(path, &w->path);
 
@@ -160,6 +160,7 @@ static int choose_name(struct store_writer *w, const char *path, struct error *e
 	r = look_at(w->path, error);
 	if (r < 0)
 		return r;
+	r |= unseen;
 	if (asprintf(&w->written, "%s%s", w->path, r ? ".new" : "") < 0) {
 		w->written = NULL;
 		return -ENOMEM;
@@ -219,15 +220,15 @@ static bool begin_file(struct store_writer *w, const struct store_session *sessi
 	return true;
 }
 
-int store_create(const char *path, const struct store_session *session, struct error *error,
-		 struct store_writer **ret)
+static int create(const char *path, const struct store_session *session, bool unseen,
+		  struct error *error, struct store_writer **ret)
 {
 	_cleanup_(store_writer_freep) struct store_writer *w = calloc(1, sizeof(*w));
 	int r;
 
 	if (!w)
 		return -ENOMEM;
-	r = choose_name(w, path, error);
+	r = choose_name(w, path, unseen, error);
 	if (r < 0)
 		return r;
 	r = sqlite3_open_v2(w->written, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE,
@@ -243,6 +244,18 @@ int store_create(const char *path, const struct store_session *session, struct e
 	}
 	*ret = TAKE_PTR(w);
 	return 0;
+}
+
+int store_create(const char *path, const struct store_session *session, struct error *error,
+		 struct store_writer **ret)
+{
+	return create(path, session, false, error, ret);
+}
+
+int store_create_unseen(const char *path, const struct store_session *session, struct error *error,
+			struct store_writer **ret)
+{
+	return create(path, session, true, error, ret);
 }
 
 /* Makes a rename last: the directory entry is written out. */

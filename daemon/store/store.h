@@ -82,6 +82,10 @@ void store_each_unnamed(const struct store_writer *w, const struct store_batch *
  */
 int store_create(const char *path, const struct store_session *session, struct error *error,
 		 struct store_writer **ret);
+/* The same, but until store_close() it is always FILE.new that is written: what is not complete is
+ * never found under the file's name. */
+int store_create_unseen(const char *path, const struct store_session *session, struct error *error,
+			struct store_writer **ret);
 /*
  * Writes one batch in one transaction, with the names of its new frames and the lines of those that
  * are in its stacks, as far as there is time to read them. -ENOSPC and others set the

@@ -308,3 +308,27 @@ Test(store, existing_files)
 	end(&rec);
 	end(&second);
 }
+
+/* One that is never seen half-written: it has another name until it is complete. */
+Test(store, unseen)
+{
+	struct store_session session = a_session();
+	struct store_writer *w = NULL;
+	struct recorded rec;
+	struct error e = {};
+
+	begin(&rec);
+	cr_assert_eq(store_create_unseen(file, &session, &e, &w), 0, "%s", e.message);
+	write_batch(w, next_batch(&rec));
+	cr_assert(!exists("") && exists(".new"));
+	store_discard(w);
+	cr_assert(!exists("") && !exists(".new") && !exists(".new-wal"));
+	end(&rec);
+	begin(&rec);
+	cr_assert_eq(store_create_unseen(file, &session, &e, &w), 0, "%s", e.message);
+	write_batch(w, next_batch(&rec));
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0, "%s", e.message);
+	cr_assert(!exists(".new"));
+	check_recording(&rec);
+	end(&rec);
+}
