@@ -14,7 +14,7 @@ enum { MAX_CONNECTIONS = 8 };
 
 struct arguments {
 	const char *socket, *config, *replay, *second, *store;
-	bool private;
+	bool private, import;
 	int connections[MAX_CONNECTIONS];
 	size_t n_connections;
 };
@@ -23,6 +23,7 @@ static const char usage[] =
 	"usage: sonded [--socket PATH] [--config FILE] [--store DIR] [--foreground]\n"
 	"       sonded --private --connection FD...\n"
 	"       sonded --replay FILE [--replay FILE] [--connection FD...] [--socket PATH]\n"
+	"       sonded --import --connection FD...\n"
 	"\n"
 	"The daemon of sonde: collects, keeps and answers. Stays in the foreground; systemd runs "
 	"it\n"
@@ -34,6 +35,7 @@ static const char usage[] =
 	"  --foreground      accepted for clarity: sonded never forks into the background\n"
 	"  --private         serve the given connections only, and end with the last one\n"
 	"  --replay FILE     answer from a recording, or compare two; needs no privilege\n"
+	"  --import          write a recording of what a client sends; needs no privilege\n"
 	"  --connection FD   an open, connected socket (for the sonde command)\n"
 	"  --print-config    print a configuration file with every key, its default and its "
 	"meaning\n"
@@ -59,6 +61,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 		{"foreground", no_argument, NULL, 'f'},
 		{"private", no_argument, NULL, 'p'},
 		{"replay", required_argument, NULL, 'r'},
+		{"import", no_argument, NULL, 'i'},
 		{"store", required_argument, NULL, 'S'},
 		{"connection", required_argument, NULL, 'n'},
 		{"print-config", no_argument, NULL, 'P'},
@@ -81,6 +84,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			break;
 		case 'p':
 			a->private = true;
+			break;
+		case 'i':
+			a->import = true;
 			break;
 		case 'r':
 			if (a->second) {
@@ -116,7 +122,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			return 0;
 		}
 	}
-	if (optind == argc && !(a->private && (a->replay || a->n_connections == 0)))
+	if (optind == argc && a->private + a->import + (a->replay != NULL) <= 1 &&
+	    (a->n_connections > 0 || (!a->private && !a->import)))
 		return 1;
 	fprintf(stderr, "sonded: %s; see sonded --help\n",
 		optind < argc ? "takes no arguments besides options"
@@ -179,8 +186,9 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	r = open_doors(d, a, error);
 	if (r < 0)
 		return r;
-	r = a->replay ? daemon_open_recording(d, a->replay, a->second, error)
-		      : daemon_go_live(d, error);
+	r = a->replay	? daemon_open_recording(d, a->replay, a->second, error)
+	    : a->import ? daemon_take_import(d)
+			: daemon_go_live(d, error);
 	/* A private daemon answers each call with the reason instead, and Doctor with all of them.
 	 */
 	if (r < 0 && a->n_connections == 0)

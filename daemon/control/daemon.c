@@ -2,6 +2,7 @@
 #include "control/daemon.h"
 #include "control/always.h"
 #include "control/follow.h"
+#include "control/import.h"
 #include "control/keeper.h"
 #include "control/session_waits.h"
 
@@ -351,6 +352,7 @@ struct daemon *daemon_free(struct daemon *d)
 	}
 	d->asker = worker_free(d->asker);
 	d->writer = worker_free(d->writer);
+	d->import = import_free(d->import);
 	if (d->keeper)
 		keeper_event(d->keeper, NULL, "stop", getpid(), NULL);
 	while (d->streams) {

@@ -63,6 +63,9 @@ struct daemon {
 	 * by daemon_find_compared(). */
 	struct session_context second_context;
 	struct session *second;
+	/* What a client sends is written to a recording; nothing else is done here. */
+	bool imports;
+	struct import *import; /* the one that is being written, or NULL */
 	uint64_t started_us;
 	unsigned int name_counter;
 };
@@ -78,6 +81,8 @@ int daemon_use_reader(struct daemon *d);
  * another one to compare with. */
 int daemon_open_recording(struct daemon *d, const char *path, const char *second,
 			  struct error *error);
+/* Imports, and nothing else: nothing is read here, no kernel side is loaded. */
+int daemon_take_import(struct daemon *d);
 /* Ends sessions (recordings are completed), then everything in reverse. */
 struct daemon *daemon_free(struct daemon *d);
 DEFINE_CLEANUP(struct daemon *, daemon_free)

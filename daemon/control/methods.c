@@ -34,6 +34,9 @@ static const struct {
 	{"ForgetSymbols", method_forget_symbols, false},
 	{"Diff", method_diff, false},
 	{"Save", method_save, true},
+	{"ImportBegin", method_import_begin, false},
+	{"ImportBatch", method_import_batch, false},
+	{"ImportEnd", method_import_end, false},
 };
 
 void daemon_dispatch(void *arg, struct call *call)

@@ -33,6 +33,9 @@ void method_record_past(struct daemon *d, struct call *call);
 void method_sql(struct daemon *d, struct call *call);
 void method_diff(struct daemon *d, struct call *call);
 void method_save(struct daemon *d, struct call *call);
+void method_import_begin(struct daemon *d, struct call *call);
+void method_import_batch(struct daemon *d, struct call *call);
+void method_import_end(struct daemon *d, struct call *call);
 
 /* The one and last answer to a call, and the end of the handler's reference. */
 void methods_reply(struct call *call, const struct strbuf *out);
