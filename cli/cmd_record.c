@@ -11,18 +11,6 @@
 
 #define DEFAULT_FILE "out.sonde"
 
-/* The daemon has a working directory of its own. */
-static char *absolute_path(const char *path)
-{
-	_cleanup_(freep) char *cwd = NULL;
-	char *joined;
-
-	if (*path == '/')
-		return strdup(path);
-	cwd = getcwd(NULL, 0);
-	return cwd && asprintf(&joined, "%s/%s", cwd, path) >= 0 ? joined : NULL;
-}
-
 static int begin(struct cli *cli, struct connection *c, const char *path, struct command *command,
 		 struct cJSON **ret)
 {

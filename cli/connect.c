@@ -15,12 +15,13 @@ struct connection {
 	bool answered; /* it has answered once: an end from now on is no failed start */
 };
 
-static int open_private(struct connection *c, const char *file, const char *second, struct error *e)
+static int open_private(struct connection *c, enum private_kind kind, const char *file,
+			const char *second, struct error *e)
 {
 	int fds[2], r;
 
 	c->file = file;
-	r = private_start(file, second, fds, &c->pid, e);
+	r = private_start(kind, file, second, fds, &c->pid, e);
 	if (r < 0)
 		return r;
 	c->client = varlink_client_from_fd(fds[0]);
@@ -51,7 +52,7 @@ static int open_recordings(struct connection *c, const char *file, const char *s
 
 	if (r >= 0 && second)
 		r = check_file(second, e);
-	return r < 0 ? r : open_private(c, file, second, e);
+	return r < 0 ? r : open_private(c, PRIVATE_REPLAY, file, second, e);
 }
 
 static int no_daemon(const struct options *o, struct error *e)
@@ -73,7 +74,7 @@ static int open_socket(struct connection *c, struct error *e)
 	if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOTDIR) {
 		/* Who names a socket means that daemon and no other. */
 		if (o->verb->needs == NEEDS_ANY && !o->socket_given)
-			return open_private(c, NULL, NULL, e);
+			return open_private(c, PRIVATE_LIVE, NULL, NULL, e);
 		return no_daemon(o, e);
 	}
 	if (r == -EACCES || r == -EPERM) {
@@ -114,6 +115,21 @@ int connection_open_files(const struct options *o, const char *file, const char 
 			  struct connection **ret, struct error *e)
 {
 	return open_any(o, file, second, ret, e);
+}
+
+int connection_open_import(const struct options *o, struct connection **ret, struct error *e)
+{
+	_cleanup_(connection_freep) struct connection *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return error_set(e, ENOMEM, "Internal", "out of memory");
+	c->options = o;
+	r = open_private(c, PRIVATE_IMPORT, NULL, NULL, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(c);
+	return 0;
 }
 
 static int close_all(struct connection *c)

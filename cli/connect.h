@@ -15,6 +15,8 @@ int connection_open(const struct options *o, struct connection **ret, struct err
 /* Of one recording, or of two that are to be compared, whatever -i says; second may be NULL. */
 int connection_open_files(const struct options *o, const char *file, const char *second,
 			  struct connection **ret, struct error *e);
+/* A private daemon that writes what it is sent to a recording. */
+int connection_open_import(const struct options *o, struct connection **ret, struct error *e);
 /* Closes, and waits until a private daemon has ended. */
 struct connection *connection_free(struct connection *c);
 DEFINE_CLEANUP(struct connection *, connection_free)

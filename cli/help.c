@@ -38,6 +38,8 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_debuginfo] = {"sonde debuginfo --session api",
 			    "sonde debuginfo -i app.sonde --fetch --urls "
 			    "https://debuginfod.debian.net"},
+	[VERB_import] = {"sonde import trace.json.gz -o trace.sonde",
+			 "perf script | sonde import - -o app.sonde"},
 	[VERB_sql] = {"sonde sql -i app.sonde 'SELECT function, sum(calls) FROM span GROUP BY 1'",
 		      "sonde sql -i app.sonde --csv - < query.sql"},
 	[VERB_diff] =

@@ -82,13 +82,14 @@ int main(int argc, char **argv)
 	/* A reader that goes away is told by write(). */
 	signal(SIGPIPE, SIG_IGN);
 	r = options_parse(&o, argc, argv, &cli.error);
-	/* The file of record is the daemon's to write. */
+	/* Recordings are the daemon's to write. */
 	config = (struct output_config){
 		.json = o.json,
 		.quiet = o.quiet,
 		.no_pager = o.no_pager,
 		.color = o.color,
-		.path = o.verb == &verbs[VERB_record] ? NULL : o.output,
+		.path = o.verb == &verbs[VERB_record] || o.verb == &verbs[VERB_import] ? NULL
+										       : o.output,
 	};
 	cli.output = output = output_new(&config);
 	if (!output) {

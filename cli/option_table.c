@@ -165,6 +165,9 @@ const struct option_def option_defs[] = {
 	 "of the file (default: what the name behind -o says); `sonde export --format help` lists "
 	 "them",
 	 NULL, V(export), AT(format)},
+	{0, "format", OPTION_CHOICE, "FORMAT",
+	 "what the file is (default: by its name and how it begins)",
+	 "chrome|pprof|perf-script|folded|dftracer", V(import), AT(format)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
 
 	{0, "fetch", OPTION_FLAG, NULL, "download what is missing, by build-id", NULL, V(debuginfo),

@@ -45,8 +45,10 @@ static int find_sonded(char path[static PATH_MAX], struct error *e)
 }
 
 /* Standard output carries the command's data only; Ctrl-C must not end the daemon first. */
-static void run_sonded(const char *path, const char *file, const char *second, const int fds[2])
+static void run_sonded(const char *path, enum private_kind kind, const char *file,
+		       const char *second, const int fds[2])
 {
+	static const char *const options[] = {"--private", "--replay", "--import"};
 	char number[2][16];
 	const char *argv[12];
 	size_t n = 0;
@@ -58,7 +60,7 @@ static void run_sonded(const char *path, const char *file, const char *second, c
 		dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
 	argv[n++] = path;
-	argv[n++] = file ? "--replay" : "--private";
+	argv[n++] = options[kind];
 	if (file)
 		argv[n++] = file;
 	if (file && second) {
@@ -77,8 +79,8 @@ static void run_sonded(const char *path, const char *file, const char *second, c
 	_exit(127);
 }
 
-int private_start(const char *file, const char *second, int ret_fds[static 2], pid_t *ret_pid,
-		  struct error *e)
+int private_start(enum private_kind kind, const char *file, const char *second,
+		  int ret_fds[static 2], pid_t *ret_pid, struct error *e)
 {
 	char path[PATH_MAX];
 	int a[2], b[2], r;
@@ -97,7 +99,7 @@ int private_start(const char *file, const char *second, int ret_fds[static 2], p
 	}
 	pid = fork();
 	if (pid == 0)
-		run_sonded(path, file, second, (int[2]){a[1], b[1]});
+		run_sonded(path, kind, file, second, (int[2]){a[1], b[1]});
 	r = pid < 0 ? -errno : 0;
 	safe_close(a[1]);
 	safe_close(b[1]);

@@ -193,3 +193,14 @@ void request_spans(struct json_writer *w, const struct options *o)
 		json_string(w, "name", o->name);
 	write_flag(w, "errors_only", o->errors);
 }
+
+char *absolute_path(const char *path)
+{
+	_cleanup_(freep) char *cwd = NULL;
+	char *joined;
+
+	if (*path == '/')
+		return strdup(path);
+	cwd = getcwd(NULL, 0);
+	return cwd && asprintf(&joined, "%s/%s", cwd, path) >= 0 ? joined : NULL;
+}

@@ -29,4 +29,8 @@ void request_query_of(struct json_writer *w, const struct options *o, const char
 /* The query, and which raw spans of it: members of Spans. */
 void request_spans(struct json_writer *w, const struct options *o);
 
+/* What the daemon is to write: it has a working directory of its own. The caller frees it; NULL:
+ * errno says why. */
+char *absolute_path(const char *path);
+
 #endif

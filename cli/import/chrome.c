@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "formats.h"
+#include "trace_event.h"
+
+int import_chrome(struct import_input *in, struct import_sink *sink, struct error *error)
+{
+	_cleanup_(import_events_freep) struct import_events *events =
+		import_events_new(sink, error);
+	_cleanup_(import_json_freep) struct import_json *json =
+		events ? import_json_new(import_input_name(in), IMPORT_JSON_TRACE,
+					 import_events_add, events)
+		       : NULL;
+	const char *data;
+	size_t len;
+	int r;
+
+	if (!json)
+		return -ENOMEM;
+	while ((r = import_input_read(in, &data, &len, error)) > 0) {
+		r = import_json_feed(json, data, len, error);
+		if (r < 0)
+			return r;
+	}
+	if (r >= 0)
+		r = import_json_end(json, error);
+	return r < 0 ? r : import_events_finish(events);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * yajl calls back for each token; what is known of the place in the file is a depth and the key
+ * that was read last on the way to an event and inside it.
+ */
+#include "json_events.h"
+
+#include <yajl/yajl_parse.h>
+
+static const struct {
+	const char *parent, *key;
+	size_t len;
+} fields[] = {
+#define FIELD(name, parent, key) {parent, key, sizeof(key) - 1},
+#include "json_fields.def"
+#undef FIELD
+};
+
+enum { DEPTH_MAX = 1000, TEXT_MAX = 1 << 20 };
+
+struct import_json {
+	yajl_handle yajl;
+	const char *name;
+	enum import_json_form form;
+	import_event_t event;
+	void *arg;
+	int r; /* of event(), or -ENOMEM */
+
+	size_t depth;	  /* how many arrays and objects are open */
+	size_t events_at; /* the depth at which events are elements; SIZE_MAX: not there */
+	bool is_object;	  /* the outermost value is one */
+	bool wanted_next; /* the key "traceEvents" of it was read last */
+	bool found;	  /* a place for events */
+	bool in_event;
+	char parent[8]; /* the key whose value is open inside the event, when it is one of ours */
+	int field;	/* that the next value is of; -1: none */
+
+	struct strbuf text; /* of this event: values one behind the other */
+	struct import_value values[IMPORT_FIELDS];
+	size_t at[IMPORT_FIELDS];
+	uint64_t fed;
+	bool failed;
+};
+
+static bool is_event_depth(const struct import_json *j)
+{
+	return j->depth == j->events_at;
+}
+
+static void keep(struct import_json *j, enum import_json_kind kind, const char *text, size_t len)
+{
+	int f = j->field;
+
+	j->field = -1;
+	if (!j->in_event || f < 0)
+		return;
+	/* Of several of a name the last one counts, as for other readers of JSON. */
+	len = MIN(len, (size_t)TEXT_MAX);
+	j->at[f] = j->text.len;
+	j->values[f] = (struct import_value){.kind = kind, .len = len};
+	strbuf_append(&j->text, text, len);
+	for (size_t i = j->at[f]; i < j->text.len; i++)
+		if (!j->text.data[i])
+			j->text.data[i] = '?';
+	strbuf_append(&j->text, "", 1);
+}
+
+static int scalar(struct import_json *j, enum import_json_kind kind, const char *text, size_t len)
+{
+	j->wanted_next = false;
+	keep(j, kind, text, len);
+	return j->r >= 0 && !j->text.failed;
+}
+
+static int on_string(void *arg, const unsigned char *text, size_t len)
+{
+	return scalar(arg, IMPORT_JSON_STRING, (const char *)text, len);
+}
+
+static int on_number(void *arg, const char *text, size_t len)
+{
+	return scalar(arg, IMPORT_JSON_NUMBER, text, len);
+}
+
+static int on_null(void *arg)
+{
+	return scalar(arg, IMPORT_JSON_NONE, "", 0);
+}
+
+static int on_boolean(void *arg, int value)
+{
+	(void)value;
+	return scalar(arg, IMPORT_JSON_OTHER, "", 0);
+}
+
+static int find_field(const char *parent, const char *key, size_t len)
+{
+	for (int i = 0; i < IMPORT_FIELDS; i++)
+		if (fields[i].len == len && !memcmp(fields[i].key, key, len) &&
+		    streq(fields[i].parent, parent))
+			return i;
+	return -1;
+}
+
+static int on_key(void *arg, const unsigned char *key, size_t len)
+{
+	struct import_json *j = arg;
+	const char *text = (const char *)key;
+
+	j->field = -1;
+	j->wanted_next = !j->in_event && j->form == IMPORT_JSON_TRACE && j->depth == 1 &&
+			 j->is_object && len == strlen("traceEvents") &&
+			 !memcmp(text, "traceEvents", len);
+	if (!j->in_event)
+		return 1;
+	if (j->depth == j->events_at + 1) {
+		bool is_parent = (len == 4 && !memcmp(text, "args", 4)) ||
+				 (len == 3 && !memcmp(text, "id2", 3));
+
+		snprintf(j->parent, sizeof(j->parent), "%.*s", is_parent ? (int)len : 0, text);
+		j->field = find_field("", text, len);
+	} else if (j->depth == j->events_at + 2 && j->parent[0]) {
+		j->field = find_field(j->parent, text, len);
+	}
+	return 1;
+}
+
+static int enter(struct import_json *j)
+{
+	j->wanted_next = false;
+	keep(j, IMPORT_JSON_OTHER, "", 0);
+	j->depth++;
+	return j->depth <= DEPTH_MAX;
+}
+
+static int on_map_begin(void *arg)
+{
+	struct import_json *j = arg;
+
+	if (j->depth == 0)
+		j->is_object = true;
+	if (!j->in_event && is_event_depth(j)) {
+		j->in_event = j->found = true;
+		j->parent[0] = '\0';
+		j->field = -1;
+		strbuf_reset(&j->text);
+		memset(j->values, 0, sizeof(j->values));
+	}
+	return enter(j);
+}
+
+static int on_map_end(void *arg)
+{
+	struct import_json *j = arg;
+
+	j->depth--;
+	j->field = -1;
+	if (!j->in_event || !is_event_depth(j))
+		return 1;
+	j->in_event = false;
+	for (int i = 0; i < IMPORT_FIELDS; i++)
+		if (j->values[i].kind != IMPORT_JSON_NONE)
+			j->values[i].text = j->text.data + j->at[i];
+	j->r = j->event(j->arg, j->values);
+	return j->r >= 0;
+}
+
+static int on_array_begin(void *arg)
+{
+	struct import_json *j = arg;
+
+	if (j->form == IMPORT_JSON_TRACE && (j->depth == 0 || j->wanted_next)) {
+		j->events_at = j->depth + 1;
+		j->found = true;
+	}
+	return enter(j);
+}
+
+static int on_array_end(void *arg)
+{
+	struct import_json *j = arg;
+
+	/* A second array of that name is as good as the first. */
+	if (!j->in_event && is_event_depth(j) && j->form == IMPORT_JSON_TRACE)
+		j->events_at = SIZE_MAX;
+	j->depth--;
+	return 1;
+}
+
+static const yajl_callbacks callbacks = {
+	.yajl_null = on_null,
+	.yajl_boolean = on_boolean,
+	.yajl_number = on_number,
+	.yajl_string = on_string,
+	.yajl_start_map = on_map_begin,
+	.yajl_map_key = on_key,
+	.yajl_end_map = on_map_end,
+	.yajl_start_array = on_array_begin,
+	.yajl_end_array = on_array_end,
+};
+
+struct import_json *import_json_new(const char *name, enum import_json_form form,
+				    import_event_t event, void *arg)
+{
+	struct import_json *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return NULL;
+	*j = (struct import_json){
+		.name = name,
+		.form = form,
+		.event = event,
+		.arg = arg,
+		.field = -1,
+		.events_at = form == IMPORT_JSON_ROWS ? 0 : SIZE_MAX,
+		.yajl = yajl_alloc(&callbacks, NULL, j),
+	};
+	if (!j->yajl)
+		return import_json_free(j);
+	/* Names are shown and stored by code that knows what to do with bad UTF-8. */
+	yajl_config(j->yajl, yajl_dont_validate_strings, 1);
+	if (form == IMPORT_JSON_ROWS)
+		yajl_config(j->yajl, yajl_allow_multiple_values, 1);
+	return j;
+}
+
+struct import_json *import_json_free(struct import_json *j)
+{
+	if (!j)
+		return NULL;
+	if (j->yajl)
+		yajl_free(j->yajl);
+	strbuf_release(&j->text);
+	free(j);
+	return NULL;
+}
+
+/* yajl's own words, without the line break and what they begin with. */
+static int say_why(struct import_json *j, uint64_t at, struct error *error)
+{
+	unsigned char *said = yajl_get_error(j->yajl, 0, NULL, 0);
+	const char *why = said ? strstr((const char *)said, "error: ") : NULL;
+	int r;
+
+	why = why ? why + strlen("error: ") : "not JSON";
+	r = error_set(error, EBADMSG, "BadFile", "%s: no valid JSON at byte %llu: %.*s", j->name,
+		      (unsigned long long)at, (int)strcspn(why, "\n"), why);
+	if (said)
+		yajl_free_error(j->yajl, said);
+	return r;
+}
+
+/* Programs that write a comma behind each event leave one behind the last. */
+static bool is_only_the_end(const struct import_json *j, const char *data, size_t len)
+{
+	const char *ends = j->is_object ? "]}" : "]";
+
+	if (j->in_event || !is_event_depth(j) || j->form != IMPORT_JSON_TRACE)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (data[i] && strchr(" \t\r\n", data[i]))
+			continue;
+		if (!*ends || data[i] != *ends++)
+			return false;
+	}
+	return true;
+}
+
+int import_json_feed(struct import_json *j, const char *data, size_t len, struct error *error)
+{
+	yajl_status status;
+	size_t consumed;
+
+	if (j->failed)
+		return is_only_the_end(j, data, len) ? 0 : say_why(j, j->fed, error);
+	status = yajl_parse(j->yajl, (const unsigned char *)data, len);
+	if (j->r < 0)
+		return j->r;
+	if (strbuf_error(&j->text) < 0)
+		return -ENOMEM;
+	if (status == yajl_status_ok) {
+		j->fed += len;
+		return 0;
+	}
+	consumed = MIN(yajl_get_bytes_consumed(j->yajl), len);
+	/* Where it stopped is behind what it did not like. */
+	consumed -= consumed > 0;
+	if (status == yajl_status_client_canceled)
+		return error_set(error, EBADMSG, "BadFile",
+				 "%s: more than %d arrays and objects in each other at byte %llu",
+				 j->name, DEPTH_MAX, (unsigned long long)(j->fed + consumed));
+	j->failed = true;
+	j->fed += consumed;
+	return is_only_the_end(j, data + consumed, len - consumed) ? 0 : say_why(j, j->fed, error);
+}
+
+int import_json_end(struct import_json *j, struct error *error)
+{
+	yajl_status status;
+
+	if (j->failed)
+		return 0;
+	status = yajl_complete_parse(j->yajl);
+	if (j->r < 0)
+		return j->r;
+	if (status != yajl_status_ok && (j->in_event || !j->found))
+		return error_set(error, EBADMSG, "BadFile",
+				 "%s: the file is truncated: it ends in the middle of %s (byte "
+				 "%llu)",
+				 j->name, j->in_event ? "an event" : "a value",
+				 (unsigned long long)j->fed);
+	if (!j->found)
+		return error_set(error, EBADMSG, "BadFile",
+				 "%s: there are no events in it: neither an array nor an object "
+				 "with \"traceEvents\"",
+				 j->name);
+	return 0;
+}

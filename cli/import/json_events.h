@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Objects of events out of a stream of JSON, one at a time: those of an array, or of the array
+ * "traceEvents" of an object, or one behind the other. Of each the members that an event has are
+ * kept, as they are written; everything else is passed over. Nothing of the file is kept.
+ */
+#ifndef SONDE_CLI_IMPORT_JSON_EVENTS_H
+#define SONDE_CLI_IMPORT_JSON_EVENTS_H
+
+#include "sonde/base/error.h"
+#include "sonde/base/strbuf.h"
+
+enum import_field {
+#define FIELD(name, parent, key) FIELD_##name,
+#include "json_fields.def"
+#undef FIELD
+	IMPORT_FIELDS,
+};
+
+enum import_json_kind {
+	IMPORT_JSON_NONE,
+	IMPORT_JSON_STRING,
+	IMPORT_JSON_NUMBER,
+	IMPORT_JSON_OTHER
+};
+
+struct import_value {
+	enum import_json_kind kind;
+	const char *text; /* NUL-terminated; of strings and numbers */
+	size_t len;
+};
+
+enum import_json_form {
+	IMPORT_JSON_TRACE, /* an array, or an object with the member "traceEvents" */
+	IMPORT_JSON_ROWS,  /* objects without anything between them but white space */
+};
+
+typedef int (*import_event_t)(void *arg, const struct import_value values[IMPORT_FIELDS]);
+
+struct import_json;
+
+/* name: of the file, for messages; borrowed. NULL: out of memory. */
+struct import_json *import_json_new(const char *name, enum import_json_form form,
+				    import_event_t event, void *arg);
+struct import_json *import_json_free(struct import_json *j);
+DEFINE_CLEANUP(struct import_json *, import_json_free)
+
+/* More text. 0, what event() returned when that is below 0, or -EBADMSG with a BadFile. */
+int import_json_feed(struct import_json *j, const char *data, size_t len, struct error *error);
+/*
+ * The end of the text. That an array is not closed is no error, as many programs leave the end
+ * open; that an event is not whole is one. -EBADMSG, too, when there was no place for events.
+ */
+int import_json_end(struct import_json *j, struct error *error);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Spans: kept in order of their start until the parser is at its end, then nested and sent. */
+#include "recorder_private.h"
+
+static uint32_t keep_name(struct import_recorder *r, const char *name)
+{
+	bool is_new;
+
+	return import_strings_put(&r->names, name, strlen(name), &is_new);
+}
+
+int recorder_note_process(void *arg, uint32_t pid, const char *name)
+{
+	struct import_recorder *r = arg;
+	uint32_t number, text = keep_name(r, name);
+	bool is_new;
+
+	if (!text)
+		return -ENOMEM;
+	number = import_keys_put(&r->pids, &pid, &is_new);
+	if (!number ||
+	    array_reserve(&r->comms, &r->comms_cap, (size_t)number + 1, sizeof(*r->comms)) < 0)
+		return -ENOMEM;
+	r->comms[number] = text;
+	return 0;
+}
+
+int recorder_keep_span(void *arg, const struct import_span *span)
+{
+	struct import_recorder *r = arg;
+	struct import_begun begun = {
+		.start_ns = span->start_ns,
+		.duration_ns = span->duration_ns,
+		.lane = span->lane,
+		.order = r->n_spans++,
+		.pid = span->pid,
+		.tid = span->tid,
+		.flags = span->flags,
+		.name = keep_name(r, span->name),
+		.category = span->category ? keep_name(r, span->category) : 0,
+	};
+
+	if (!begun.name || (span->category && !begun.category))
+		return -ENOMEM;
+	return import_sorter_add(r->spans, &begun, r->error);
+}
+
+/* Numbers of names to those of what is sent: 0 is none. */
+static int put_path(void *arg, uint32_t parent, uint32_t name, uint32_t category, uint32_t *ret)
+{
+	struct import_recorder *r = arg;
+	uint32_t key[2] = {name, category}, file = 0, text;
+	bool is_new = false;
+
+	key[1] = import_keys_put(&r->probes, key, &is_new);
+	if (!key[1])
+		return -ENOMEM;
+	if (is_new) {
+		text = recorder_string(r, import_strings_get(&r->names, name));
+		if (category)
+			file = recorder_file(r, import_strings_get(&r->names, category), NULL);
+		if (!text || (category && !file))
+			return -ENOMEM;
+		import_batch_add(&r->batch, COLUMN_probes_name, text);
+		import_batch_add(&r->batch, COLUMN_probes_file, file);
+	}
+	key[0] = parent;
+	*ret = import_keys_put(&r->paths, key, &is_new);
+	if (!*ret)
+		return -ENOMEM;
+	if (is_new) {
+		import_batch_add(&r->batch, COLUMN_paths_parent, parent);
+		import_batch_add(&r->batch, COLUMN_paths_probe, key[1]);
+	}
+	return 0;
+}
+
+static const char *comm_of(const struct import_recorder *r, uint32_t number)
+{
+	return number ? import_strings_get(&r->names, r->comms[number]) : NULL;
+}
+
+/* Without adding it to the processes that have a name. */
+static uint32_t find_pid(struct import_recorder *r, uint32_t pid)
+{
+	size_t had = r->pids.n;
+	bool is_new;
+	uint32_t number = import_keys_put(&r->pids, &pid, &is_new);
+
+	if (number && number > had) {
+		/* It has the name that is none from now on. */
+		if (array_reserve(&r->comms, &r->comms_cap, (size_t)number + 1, sizeof(*r->comms)) <
+		    0)
+			return 0;
+		r->comms[number] = 0;
+	}
+	return number;
+}
+
+static int send_span(void *arg, const struct import_ended *s)
+{
+	struct import_recorder *r = arg;
+	int64_t end_ns = s->end_ns + r->shift_ns, end_us = end_ns / 1000;
+	uint32_t thread;
+
+	thread = recorder_thread(r, s->pid, s->tid, comm_of(r, find_pid(r, s->pid)), NULL);
+	if (!thread)
+		return -ENOMEM;
+	import_batch_add(&r->batch, COLUMN_spans_thread, thread);
+	import_batch_add(&r->batch, COLUMN_spans_path, s->path);
+	import_batch_add(&r->batch, COLUMN_spans_end_us, end_us - r->last_us);
+	import_batch_add(&r->batch, COLUMN_spans_end_ns, end_ns % 1000);
+	import_batch_add(&r->batch, COLUMN_spans_duration_ns, (int64_t)s->duration_ns);
+	import_batch_add(&r->batch, COLUMN_spans_self_ns, (int64_t)s->self_ns);
+	import_batch_add(&r->batch, COLUMN_spans_flags, s->flags);
+	r->last_us = end_us;
+	r->ended_us = MAX(r->ended_us, end_us);
+	return recorder_send(r, false);
+}
+
+static int begin_spans(struct import_recorder *r, const struct import_begun *first)
+{
+	struct import_begin begin = {.kind = IMPORT_SPANS};
+
+	if (first->start_ns < 0) {
+		r->shift_ns = -first->start_ns;
+		r->sink.notes[NOTE_SHIFT] = r->n_spans;
+	}
+	begin.started_us = (uint64_t)(first->start_ns + r->shift_ns) / 1000;
+	return recorder_begin(r, &begin);
+}
+
+int recorder_send_spans(struct import_recorder *r)
+{
+	const struct import_nest_ops ops = {
+		.path = put_path,
+		.ended = send_span,
+		.arg = r,
+		.overlaps = &r->sink.notes[NOTE_OVERLAP],
+		.deep = &r->sink.notes[NOTE_DEEP],
+	};
+	_cleanup_(import_nest_freep) struct import_nest *nest = NULL;
+	struct import_begun span;
+	int k = 0;
+
+	if (!r->n_spans)
+		return 0;
+	nest = import_nest_new(&ops);
+	if (!nest)
+		return -ENOMEM;
+	while ((k = import_sorter_next(r->spans, &span, r->error)) > 0) {
+		if (!r->begun)
+			k = begin_spans(r, &span);
+		if (k >= 0)
+			k = import_nest_add(nest, &span);
+		if (k < 0)
+			return k;
+	}
+	return k < 0 ? k : import_nest_finish(nest);
+}
