@@ -4,12 +4,13 @@
 #include "render/lanes.h"
 #include "render/session.h"
 #include "sonde/base/format.h"
+#include "timeline_page.h"
 #include "varlink/message.h"
 
 /* As many as the daemon answers with at most; said, so that it is known when there are more. */
 enum { MAX_SPANS = 1000000 };
 
-struct timeline {
+struct spans_in_time {
 	struct cli *cli;
 	struct connection *connection;
 	bool has_zero;
@@ -20,8 +21,8 @@ struct timeline {
 };
 
 /* What was going on between two times, 0 for no limit; the oldest. */
-static int ask(struct timeline *t, const struct options *o, uint64_t from_us, uint64_t until_us,
-	       uint64_t limit)
+static int ask(struct spans_in_time *t, const struct options *o, uint64_t from_us,
+	       uint64_t until_us, uint64_t limit)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	struct json_writer w;
@@ -40,8 +41,8 @@ static int ask(struct timeline *t, const struct options *o, uint64_t from_us, ui
 }
 
 /* Each reply of an answer in turn. each: 0, -errno. */
-static int each_reply(struct timeline *t,
-		      int (*each)(struct timeline *t, reply_t *reply, bool last))
+static int each_reply(struct spans_in_time *t,
+		      int (*each)(struct spans_in_time *t, reply_t *reply, bool last))
 {
 	bool continues = true;
 
@@ -57,7 +58,7 @@ static int each_reply(struct timeline *t,
 	return 0;
 }
 
-static int take_zero(struct timeline *t, reply_t *reply, bool last)
+static int take_zero(struct spans_in_time *t, reply_t *reply, bool last)
 {
 	reply_t *first = reply_first(reply, "spans");
 
@@ -69,13 +70,13 @@ static int take_zero(struct timeline *t, reply_t *reply, bool last)
 	return 0;
 }
 
-static uint64_t side_us(const struct timeline *t, const struct range_side *side)
+static uint64_t side_us(const struct spans_in_time *t, const struct range_side *side)
 {
 	return side->kind == RANGE_OFFSET ? t->zero_us + side->value / NSEC_PER_USEC : side->value;
 }
 
 /* The range as points in time, which needs the first span of all. */
-static int resolve_range(struct timeline *t, const struct options *o)
+static int resolve_range(struct spans_in_time *t, const struct options *o)
 {
 	const struct range *range = &o->range;
 	int r = ask(t, o, 0, 0, 1);
@@ -93,7 +94,7 @@ static int resolve_range(struct timeline *t, const struct options *o)
 	return 0;
 }
 
-static int show_spans(struct timeline *t, reply_t *reply, bool last)
+static int show_spans(struct spans_in_time *t, reply_t *reply, bool last)
 {
 	struct cli *cli = t->cli;
 	int r = 0;
@@ -136,7 +137,7 @@ static int show_spans(struct timeline *t, reply_t *reply, bool last)
 	return 0;
 }
 
-static int show(struct timeline *t)
+static int show(struct spans_in_time *t)
 {
 	const struct options *o = t->cli->options;
 	int r = o->range.set ? resolve_range(t, o) : 0;
@@ -149,9 +150,11 @@ static int show(struct timeline *t)
 int cmd_timeline(struct cli *cli)
 {
 	_cleanup_(connection_freep) struct connection *c = NULL;
-	struct timeline t = {.cli = cli};
+	struct spans_in_time t = {.cli = cli};
 	int r = connection_open(cli->options, &c, &cli->error);
 
+	if (r >= 0 && !cli->options->json && timeline_is_page(cli->options->output))
+		return timeline_page(cli, c);
 	t.connection = c;
 	if (r >= 0)
 		r = show(&t);

@@ -168,7 +168,8 @@ const struct option_def option_defs[] = {
 	{0, "format", OPTION_CHOICE, "FORMAT",
 	 "what the file is (default: by its name and how it begins)",
 	 "chrome|pprof|perf-script|folded|dftracer", V(import), AT(format)},
-	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame), AT(title)},
+	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame) | V(timeline),
+	 AT(title)},
 
 	{0, "fetch", OPTION_FLAG, NULL, "download what is missing, by build-id", NULL, V(debuginfo),
 	 AT(fetch)},

@@ -2,6 +2,7 @@
 #include "flame_html.h"
 
 #include "flame_page.h"
+#include "page.h"
 #include "sonde/base/json.h"
 #include "sonde/base/table.h"
 
@@ -100,21 +101,6 @@ static int write_nodes(struct json_writer *w, struct flame_tree *tree)
 	return 0;
 }
 
-/* Inside <script> only '<' can end the element, and in JSON it stands in strings only. */
-static void append_for_script(struct strbuf *out, const struct strbuf *json)
-{
-	size_t from = 0;
-
-	for (size_t i = 0; i < json->len; i++) {
-		if (json->data[i] != '<')
-			continue;
-		strbuf_append(out, json->data + from, i - from);
-		strbuf_puts(out, "\\u003c");
-		from = i + 1;
-	}
-	strbuf_append(out, json->data + from, json->len - from);
-}
-
 int flame_html_write(struct strbuf *out, struct flame_tree *tree, const struct flame_info *info)
 {
 	_cleanup_(strbuf_release) struct strbuf json = {0};
@@ -137,7 +123,7 @@ int flame_html_write(struct strbuf *out, struct flame_tree *tree, const struct f
 		return r;
 
 	strbuf_append(out, flame_page_before, sizeof(flame_page_before) - 1);
-	append_for_script(out, &json);
+	page_append_json(out, &json);
 	strbuf_append(out, flame_page_after, sizeof(flame_page_after) - 1);
 	return strbuf_error(out);
 }

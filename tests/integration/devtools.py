@@ -158,8 +158,10 @@ class Page:
 
     # ---- what a person does ----
 
-    def go(self, fragment=""):
-        """Loads the page anew."""
+    def go(self, fragment="", path=None):
+        """Loads the page anew, or another one."""
+        if path:
+            self._address = pathlib.Path(path).resolve().as_uri()
         self.call("Page.navigate", url="about:blank")
         self._events.clear()
         self.call("Page.navigate", url=self._address + (f"#{fragment}" if fragment else ""))
@@ -169,13 +171,15 @@ class Page:
         self.settle()
 
     def settle(self):
-        """Waits until what was asked for is drawn, animations included."""
+        """Waits until what was asked for is drawn."""
         self.js("new Promise(done => setTimeout(() => requestAnimationFrame(() => "
-                "requestAnimationFrame(() => done(0))), 250))")
+                "requestAnimationFrame(() => done(0))), 20))")
 
     def scheme(self, dark):
+        # Motion would have to be waited for.
         self.call("Emulation.setEmulatedMedia",
-                  features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+                  features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                            {"name": "prefers-reduced-motion", "value": "reduce"}])
 
     def js(self, text):
         answer = self.call("Runtime.evaluate", expression=text, awaitPromise=True, returnByValue=True)

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The spans of a timeline as they are gathered, in any order, and how they are arranged: processes
+ * and their threads in the order in which they first began a span, of each thread as many rows as
+ * its spans are nested deep. In a row spans come in order and do not overlap, whatever was added.
+ */
+#ifndef SONDE_RENDER_TIMELINE_SPANS_H
+#define SONDE_RENDER_TIMELINE_SPANS_H
+
+#include "sonde/base/strbuf.h"
+
+/* What is nested deeper is not shown, but counted. */
+enum { TIMELINE_MAX_ROWS = 512 };
+
+enum timeline_flags {
+	TIMELINE_ERROR = 1 << 0,
+	TIMELINE_UNWOUND = 1 << 1,
+	TIMELINE_KERNEL = 1 << 2,
+	TIMELINE_INSTANT = 1 << 3,
+};
+
+struct timeline_span {
+	uint64_t start_ns;		 /* since the epoch */
+	uint64_t duration_ns, offcpu_ns; /* offcpu_ns 0: none, or not known */
+	uint32_t thread, function;	 /* what timeline_add_thread() and _function() gave */
+	uint16_t depth;			 /* of two that are alike the lower one is outside */
+	uint16_t flags;			 /* enum timeline_flags */
+};
+
+/* What a process did in a window of time, by samples. */
+struct timeline_use {
+	uint32_t process;
+	uint64_t start_us, end_us; /* since the epoch */
+	uint64_t cpu_ns, wait_ns;
+};
+
+struct timeline_process {
+	uint32_t pid;
+	char *comm;
+};
+struct timeline_thread {
+	uint32_t process, tid;
+};
+struct timeline_function {
+	char *name, *binary;
+};
+
+struct timeline {
+	struct timeline_process *processes;
+	struct timeline_thread *threads;
+	struct timeline_function *functions;
+	struct timeline_span *spans;
+	struct timeline_use *uses;
+	size_t n_processes, n_threads, n_functions, n_spans, n_uses;
+	size_t processes_cap, threads_cap, functions_cap, spans_cap, uses_cap;
+	bool has_offcpu;
+	size_t limit; /* spans of each thread that are shown, the first ones; 0: all */
+	/* From timeline_arrange() on. */
+	uint64_t zero_ns, end_ns;	 /* when the first span began, and the last one ended */
+	uint64_t too_deep, beyond_limit; /* spans that are not shown */
+	uint32_t *order;		 /* the threads as they are shown */
+	size_t n_order;
+};
+
+/* Starts as all zero. These return the number of what was added, or -errno. */
+int timeline_add_process(struct timeline *t, uint32_t pid, const char *comm);
+int timeline_add_thread(struct timeline *t, uint32_t process, uint32_t tid);
+int timeline_add_function(struct timeline *t, const char *name, const char *binary);
+/* 0, -EINVAL (no such thread or function), -ENOMEM. An end beyond all time is cut. */
+int timeline_add_span(struct timeline *t, const struct timeline_span *span);
+int timeline_add_use(struct timeline *t, const struct timeline_use *use);
+void timeline_release(struct timeline *t);
+
+/* Forgets the spans that had ended before from_ns, and those that began at until_ns or later. */
+void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns);
+
+/*
+ * Sorts what was added: by thread in the order of `order`, then by row, then by start. each() gets
+ * the rows one after another. 0, -ENOMEM, or what each() returned below 0.
+ */
+int timeline_arrange(struct timeline *t,
+		     int (*each)(void *arg, uint32_t thread, const struct timeline_span *spans,
+				 size_t n),
+		     void *arg);
+
+#endif

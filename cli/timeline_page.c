@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "timeline_page.h"
+
+#include <cjson/cJSON.h>
+
+#include "connect.h"
+#include "export/span_source.h"
+#include "render/output.h"
+#include "render/session.h"
+#include "render/timeline_html.h"
+#include "request.h"
+#include "sonde/base/table.h"
+#include "varlink/message.h"
+
+/* So many take a browser a second to open, and a gigabyte of memory. The oldest are shown. */
+enum { PAGE_MAX_SPANS = 5000000 };
+
+struct page {
+	struct cli *cli;
+	struct connection *connection;
+	struct span_source source;
+	struct timeline timeline;
+	struct strbuf session, target;
+	uint64_t lost, more;
+};
+
+static void page_release(struct page *p)
+{
+	span_source_release(&p->source);
+	timeline_release(&p->timeline);
+	strbuf_release(&p->session);
+	strbuf_release(&p->target);
+}
+
+bool timeline_is_page(const char *path)
+{
+	const char *dot = path ? strrchr(path, '.') : NULL;
+
+	return dot && (streq(dot, ".html") || streq(dot, ".htm"));
+}
+
+/* The tables of the source and of the timeline have the same numbers. */
+static int take_names(struct page *p)
+{
+	const struct span_source *s = &p->source;
+	struct timeline *t = &p->timeline;
+	int r = 0;
+
+	for (size_t i = t->n_processes; i < s->n_processes && r >= 0; i++)
+		r = timeline_add_process(t, s->processes[i].pid, s->processes[i].comm);
+	for (size_t i = t->n_threads; i < s->n_threads && r >= 0; i++)
+		r = timeline_add_thread(t, s->threads[i].process, s->threads[i].tid);
+	for (size_t i = t->n_functions; i < s->n_functions && r >= 0; i++)
+		r = timeline_add_function(t, s->functions[i].name, s->functions[i].binary);
+	return MIN(r, 0);
+}
+
+static uint16_t flags_of(uint32_t flags)
+{
+	return (flags & EXPORTED_ERROR ? TIMELINE_ERROR : 0) |
+	       (flags & EXPORTED_UNWOUND ? TIMELINE_UNWOUND : 0) |
+	       (flags & EXPORTED_KERNEL ? TIMELINE_KERNEL : 0) |
+	       (flags & EXPORTED_INSTANT ? TIMELINE_INSTANT : 0);
+}
+
+static int add_span(void *arg, const struct exported_span *span)
+{
+	struct page *p = arg;
+	int r = take_names(p);
+
+	if (r < 0)
+		return r;
+	if (p->timeline.n_spans >= PAGE_MAX_SPANS) {
+		p->more++;
+		return 0;
+	}
+	return timeline_add_span(
+		&p->timeline,
+		&(struct timeline_span){
+			.start_ns = span->start_ns,
+			.duration_ns = span->duration_ns,
+			.offcpu_ns = span->details ? reply_u64(span->details, "offcpu_ns") : 0,
+			.thread = span->thread,
+			.function = span->function,
+			.depth = (uint16_t)MIN(span->depth, (uint32_t)UINT16_MAX),
+			.flags = flags_of(span->flags),
+		});
+}
+
+static int no_memory(struct cli *cli)
+{
+	return error_set(&cli->error, ENOMEM, "Internal", "out of memory");
+}
+
+static int take_spans(struct page *p, reply_t *reply, bool last)
+{
+	reply_t *session = reply_get(reply, "session");
+	int r;
+
+	if (session && !p->session.len) {
+		strbuf_puts(&p->session, reply_str(session, "name"));
+		strbuf_puts(&p->target, reply_str(session, "targets"));
+	}
+	r = span_source_take(&p->source, reply, add_span, p, &p->cli->error);
+	if (r == -ENOMEM)
+		return no_memory(p->cli);
+	if (last && r >= 0) {
+		p->lost = reply_u64(reply_get(reply, "coverage"), "spans_lost");
+		notes_note(p->cli->output, reply);
+		coverage_note(p->cli->output, reply);
+	}
+	return r;
+}
+
+/* Calls each() with every reply to a question. 0, or -errno with the error set. */
+static int ask(struct page *p, const char *method, const struct strbuf *params,
+	       int (*each)(struct page *p, reply_t *reply, bool last), struct error *e)
+{
+	int r = connection_stream(p->connection, method, params->data, e);
+
+	for (bool continues = true; continues && r >= 0;) {
+		_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+
+		r = connection_next(p->connection, -1, &reply, &continues, e);
+		if (r >= 0)
+			r = each(p, reply, !continues);
+	}
+	return r;
+}
+
+static int ask_spans(struct page *p)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_spans(&w, p->cli->options);
+	json_bool(&w, "details", true);
+	r = request_end(&w, &p->cli->error);
+	return r < 0 ? r : ask(p, "ExportSpans", &params, take_spans, &p->cli->error);
+}
+
+static uint64_t side_ns(const struct page *p, const struct range_side *side)
+{
+	return side->kind == RANGE_OFFSET ? p->timeline.zero_ns + side->value
+					  : side->value * NSEC_PER_USEC;
+}
+
+/* Offsets are from the first span of all on. */
+static int cut_range(struct page *p)
+{
+	const struct range *range = &p->cli->options->range;
+	uint64_t from = range->from.kind ? side_ns(p, &range->from) : p->timeline.zero_ns;
+	uint64_t until = range->to.kind ? side_ns(p, &range->to) : UINT64_MAX;
+
+	if (!range->set || !p->timeline.n_spans)
+		return 0;
+	if (until <= from)
+		return usage_error(p->cli->options, &p->cli->error,
+				   "the range ends before it begins, %s",
+				   range->from.kind ? "as the first span says what its offsets mean"
+						    : "at the first span");
+	timeline_cut(&p->timeline, from, until);
+	return 0;
+}
+
+/* The process of that number whose spans are shown; the last one, where a number was used again. */
+static bool find_process(const struct timeline *t, uint64_t pid, uint32_t *ret)
+{
+	for (size_t i = t->n_processes; i > 0; i--)
+		if (t->processes[i - 1].pid == pid) {
+			*ret = (uint32_t)(i - 1);
+			return true;
+		}
+	return false;
+}
+
+static uint64_t cell(const cJSON *row, int i)
+{
+	return reply_value(cJSON_GetArrayItem(row, i));
+}
+
+/* pid, from, to, on a CPU, waiting */
+static int take_uses(struct page *p, reply_t *reply, bool last)
+{
+	(void)last;
+	reply_foreach(row, reply, "rows")
+	{
+		struct timeline_use use = {
+			.start_us = cell(row, 1),
+			.end_us = cell(row, 2),
+			.cpu_ns = cell(row, 3),
+			.wait_ns = cell(row, 4),
+		};
+
+		if (find_process(&p->timeline, cell(row, 0), &use.process) &&
+		    timeline_add_use(&p->timeline, &use) == -ENOMEM)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void append_quoted(struct strbuf *out, const char *text)
+{
+	strbuf_putc(out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'')
+			strbuf_putc(out, '\'');
+		strbuf_putc(out, *text);
+	}
+	strbuf_putc(out, '\'');
+}
+
+/*
+ * What samples say of the processes, window by window, is kept where SQL can be asked: in
+ * recordings and in the history. Where it cannot be asked the page goes without.
+ */
+static int ask_uses(struct page *p)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0}, query = {0};
+	const struct timeline *t = &p->timeline;
+	struct error ignored = {0};
+	struct json_writer w;
+	int r;
+
+	strbuf_puts(&query, "SELECT s.pid, w.start_us, w.end_us, "
+			    "sum(iif(s.kind = 'cpu', s.total_ns, 0)), "
+			    "sum(iif(s.kind = 'offcpu', s.total_ns, 0)) FROM sample s "
+			    "JOIN window w ON w.id = s.window JOIN session n ON n.id = w.session "
+			    "WHERE n.name = ");
+	append_quoted(&query, p->session.data);
+	strbuf_printf(&query, " AND w.start_us <= %llu AND w.end_us >= %llu GROUP BY w.id, s.pid",
+		      (unsigned long long)(t->end_ns / NSEC_PER_USEC),
+		      (unsigned long long)(t->zero_ns / NSEC_PER_USEC));
+	if (strbuf_error(&query) < 0)
+		return -ENOMEM;
+	request_begin(&w, &params);
+	json_string(&w, "query", query.data);
+	r = request_end(&w, &ignored);
+	if (r >= 0)
+		r = ask(p, "Sql", &params, take_uses, &ignored);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int write_page(struct page *p)
+{
+	struct output *o = p->cli->output;
+	const struct timeline_info info = {
+		.title = p->cli->options->title,
+		.target = p->target.data,
+		.lost = p->lost,
+		.more = p->more,
+	};
+	int r = timeline_html_write(output_data(o), &p->timeline, &info);
+
+	if (r < 0)
+		return no_memory(p->cli);
+	r = output_finish(o, &p->cli->error);
+	if (r < 0)
+		return r;
+	if (!p->timeline.n_spans)
+		output_note(o, "sonde: no such spans in this session");
+	if (p->more)
+		output_note(o,
+			    "sonde: these are the first %d spans: there are more, look at a part "
+			    "of them by --since and --until, or choose by --where",
+			    PAGE_MAX_SPANS);
+	return EXIT_OK;
+}
+
+int timeline_page(struct cli *cli, struct connection *c)
+{
+	_cleanup_(page_release) struct page p = {.cli = cli, .connection = c};
+	int r = ask_spans(&p);
+
+	if (r >= 0)
+		r = cut_range(&p);
+	if (r >= 0 && p.timeline.n_spans && p.session.len && ask_uses(&p) < 0)
+		r = no_memory(cli);
+	if (r >= 0 && cli->options->count.set)
+		p.timeline.limit = cli->options->count.value;
+	return r < 0 ? r : write_page(&p);
+}
