@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "connect.h"
 #include "query.h"
+#include "recorded.h"
 #include "render/output.h"
 #include "render/session.h"
 #include "render/text.h"
@@ -62,34 +63,6 @@ static int stop(struct cli *cli, struct connection *c, struct watch *w, reply_t 
 	return r;
 }
 
-/* As JSON, where that is asked for. */
-static void write_document(struct output *o, reply_t *reply, const char *path)
-{
-	struct json_writer *w = output_document(o);
-
-	if (!w)
-		return;
-	json_string(w, "path", path);
-	reply_write_members(w, reply, NULL, NULL);
-	output_document_end(o);
-}
-
-static void show(struct cli *cli, reply_t *reply, const char *path, const char *shown)
-{
-	_cleanup_(strbuf_release) struct strbuf line = {0};
-	reply_t *session = reply_get(reply, "session");
-	char buf[FORMAT_MAX];
-
-	write_document(cli->output, reply, path);
-	text_counted(&line, reply_u64(session, "spans"), "span");
-	strbuf_puts(&line, ", ");
-	text_counted(&line, reply_u64(session, "samples"), "sample");
-	strbuf_printf(&line, ", %s, ", format_size(buf, reply_u64(reply, "bytes")));
-	losses_text(&line, session, "losses");
-	if (strbuf_error(&line) == 0)
-		output_note(cli->output, "%s: %s", shown, line.data);
-}
-
 static int record(struct cli *cli, struct connection *c, struct command *command, const char *path)
 {
 	_cleanup_(message_free_jsonp) struct cJSON *begun = NULL, *ended = NULL;
@@ -113,7 +86,7 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 		r = stop(cli, c, w, reply_get(begun, "session"), &ended);
 	if (r < 0)
 		return r;
-	show(cli, ended, path, shown);
+	recorded_show(cli, ended, path, shown);
 	return command ? command_finish(command) : EXIT_OK;
 }
 
@@ -127,6 +100,18 @@ static int check_past(const struct options *o, struct error *e)
 				   "history: of the session that --session names, or of the "
 				   "machine's samples, and of all processes");
 	return 0;
+}
+
+/* As JSON, where that is asked for. */
+static void write_past(struct output *o, reply_t *reply, const char *path)
+{
+	struct json_writer *w = output_document(o);
+
+	if (!w)
+		return;
+	json_string(w, "path", path);
+	reply_write_members(w, reply, NULL, NULL);
+	output_document_end(o);
 }
 
 static int record_past(struct cli *cli, const char *path)
@@ -147,7 +132,7 @@ static int record_past(struct cli *cli, const char *path)
 		r = query_call(cli, "RecordPast", params.data, &reply);
 	if (r < 0)
 		return r;
-	write_document(cli->output, reply, path);
+	write_past(cli->output, reply, path);
 	text_counted(&line, reply_u64(reply, "windows"), "window");
 	strbuf_puts(&line, ", ");
 	text_counted(&line, reply_u64(reply, "samples"), "sample");
@@ -176,7 +161,7 @@ int cmd_record(struct cli *cli)
 				   "new recording's session");
 	if (o->output && streq(o->output, "-"))
 		return usage_error(o, &cli->error, "a recording is a file: name it with -o FILE");
-	path = absolute_path(o->output ? o->output : DEFAULT_FILE);
+	path = recorded_path(o->output ? o->output : DEFAULT_FILE);
 	if (!path)
 		return error_set(&cli->error, errno, "Internal", "cannot name the recording: %m");
 	if (past)

@@ -1,187 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "connect.h"
 #include "render/output.h"
-#include "render/session.h"
-#include "render/text.h"
 #include "request.h"
-#include "sonde/base/format.h"
-#include "varlink/message.h"
-#include "watch.h"
-
-/* How long the rest of the stream may take after Stop; what is written out at the latest. */
-enum { STOP_PATIENCE_MS = 30000, FLUSH_BYTES = 64 * 1024 };
-
-struct trace {
-	struct cli *cli;
-	struct connection *connection;
-	char *session;		 /* its name, for Stop */
-	uint64_t shown, unshown; /* spans printed; received or skipped, but not printed */
-	uint64_t stopped_ns;	 /* 0: not yet */
-	bool over;		 /* the last reply has come */
-	struct cJSON *last;
-};
-
-static void trace_release(struct trace *t)
-{
-	free(t->session);
-	message_free_json(t->last);
-}
-
-static int send_stop(struct trace *t)
-{
-	_cleanup_(strbuf_release) struct strbuf params = {0};
-	struct json_writer w;
-	int r;
-
-	if (t->stopped_ns || t->over)
-		return 0;
-	t->stopped_ns = now_monotonic_ns();
-	request_begin(&w, &params);
-	json_string(&w, "name", t->session);
-	r = request_end(&w, &t->cli->error);
-	return r < 0 ? r : connection_aside(t->connection, "Stop", params.data, &t->cli->error);
-}
-
-static void show_spans(struct trace *t, reply_t *reply)
-{
-	const struct options *o = t->cli->options;
-
-	t->unshown += reply_u64(reply, "skipped");
-	reply_foreach(span, reply, "spans")
-	{
-		if (o->count.set && t->shown >= o->count.value) {
-			t->unshown++;
-			continue;
-		}
-		output_span(t->cli->output, span, o->args);
-		t->shown++;
-	}
-}
-
-/* One more reply, if one is there. 0, -errno. */
-static int take_reply(struct trace *t)
-{
-	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-	const struct options *o = t->cli->options;
-	bool continues;
-	int r = connection_next(t->connection, 0, &reply, &continues, &t->cli->error);
-
-	if (r == -ETIMEDOUT)
-		return 0;
-	if (r < 0)
-		return r;
-	show_spans(t, reply);
-	if (!continues) {
-		t->over = true;
-		t->last = TAKE_PTR(reply);
-	} else if (o->count.set && t->shown >= o->count.value) {
-		r = send_stop(t);
-	}
-	if (r >= 0 && (!connection_has_message(t->connection) ||
-		       output_data(t->cli->output)->len > FLUSH_BYTES))
-		r = output_flush(t->cli->output, &t->cli->error);
-	return r;
-}
-
-static int stream(struct trace *t, struct watch *w)
-{
-	while (!t->over) {
-		int timeout = t->stopped_ns ? 1000 : -1, r;
-
-		if (connection_has_message(t->connection))
-			timeout = 0;
-		r = watch_wait(w, connection_fd(t->connection), timeout);
-		if (r < 0)
-			return error_set(&t->cli->error, -r, "Internal", "cannot wait: %s",
-					 strerror(-r));
-		if ((r & WATCH_SIGNAL) && t->stopped_ns &&
-		    now_monotonic_ns() - t->stopped_ns > WATCH_GRACE_NS)
-			return error_set(&t->cli->error, EINTR, "Interrupted",
-					 "interrupted before the totals had come");
-		if (t->stopped_ns &&
-		    now_monotonic_ns() - t->stopped_ns > STOP_PATIENCE_MS * NSEC_PER_MSEC)
-			return error_set(&t->cli->error, ETIMEDOUT, "Disconnected",
-					 "the daemon did not end the session in time");
-		if (r & (WATCH_SIGNAL | WATCH_OVER)) {
-			int stopped = send_stop(t);
-
-			if (stopped < 0)
-				return stopped;
-		}
-		r = take_reply(t);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/*
- * The first reply says that the probes are in place. From then on signals end the trace, and not
- * the command: before anything is shown.
- */
-static int await_probes(struct trace *t, struct command *command, struct watch **ret)
-{
-	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-	reply_t *session;
-	bool continues;
-	int r = connection_next(t->connection, -1, &reply, &continues, &t->cli->error);
-
-	if (r >= 0)
-		r = watch_new(t->cli->options, command, ret, &t->cli->error);
-	if (r < 0)
-		return r;
-	session = reply_get(reply, "session");
-	t->session = strdup(reply_str(session, "name"));
-	if (!t->session)
-		return error_set(&t->cli->error, ENOMEM, "Internal", "out of memory");
-	left_out_note(t->cli->output, reply);
-	notes_note(t->cli->output, reply);
-	output_span_head(t->cli->output);
-	show_spans(t, reply);
-	if (!continues) {
-		t->over = true;
-		t->last = TAKE_PTR(reply);
-	}
-	return output_flush(t->cli->output, &t->cli->error);
-}
-
-static void totals(const struct trace *t)
-{
-	_cleanup_(strbuf_release) struct strbuf line = {0};
-	reply_t *session = reply_get(t->last, "session");
-	char buf[FORMAT_MAX];
-
-	text_counted(&line, session ? reply_u64(session, "spans") : t->shown + t->unshown, "span");
-	strbuf_printf(&line, ", %s not shown, ", format_count(buf, t->unshown));
-	losses_text(&line, session, "losses");
-	if (strbuf_error(&line) == 0)
-		output_note(t->cli->output, "%s", line.data);
-}
-
-static int run(struct trace *t, struct command *command)
-{
-	_cleanup_(watch_freep) struct watch *w = NULL;
-	struct cli *cli = t->cli;
-	int r = await_probes(t, command, &w);
-
-	if (r >= 0 && command)
-		r = command_start(command, &cli->exit_status, &cli->error);
-	if (r >= 0)
-		r = stream(t, w);
-	if (r >= 0)
-		r = output_finish(cli->output, &cli->error);
-	if (r >= 0)
-		totals(t);
-	return r;
-}
+#include "span_stream.h"
 
 int cmd_trace(struct cli *cli)
 {
 	_cleanup_(connection_freep) struct connection *c = NULL;
 	_cleanup_(command_freep) struct command *command = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
-	_cleanup_(trace_release) struct trace t = {.cli = cli};
 	const struct options *o = cli->options;
+	_cleanup_(span_stream_release) struct span_stream stream = {.cli = cli, .watched = o};
 	struct json_writer w;
 	int r = request_check(o, &cli->error);
 
@@ -197,6 +25,11 @@ int cmd_trace(struct cli *cli)
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
 		r = connection_stream(c, "Trace", params.data, &cli->error);
-	t.connection = c;
-	return r < 0 ? r : run(&t, command);
+	stream.connection = c;
+	stream.command = command;
+	if (r >= 0)
+		r = span_stream_run(&stream);
+	if (r >= 0)
+		span_stream_totals(&stream);
+	return r;
 }

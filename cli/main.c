@@ -71,6 +71,13 @@ static int run(struct cli *cli)
 	return o->verb->run(cli);
 }
 
+/* Recordings are the daemon's to write. */
+static bool is_daemons_file(const struct verb *verb)
+{
+	return verb == &verbs[VERB_record] || verb == &verbs[VERB_replay] ||
+	       verb == &verbs[VERB_import];
+}
+
 int main(int argc, char **argv)
 {
 	_cleanup_(options_release) struct options o = {0};
@@ -82,14 +89,12 @@ int main(int argc, char **argv)
 	/* A reader that goes away is told by write(). */
 	signal(SIGPIPE, SIG_IGN);
 	r = options_parse(&o, argc, argv, &cli.error);
-	/* Recordings are the daemon's to write. */
 	config = (struct output_config){
 		.json = o.json,
 		.quiet = o.quiet,
 		.no_pager = o.no_pager,
 		.color = o.color,
-		.path = o.verb == &verbs[VERB_record] || o.verb == &verbs[VERB_import] ? NULL
-										       : o.output,
+		.path = is_daemons_file(o.verb) ? NULL : o.output,
 	};
 	cli.output = output = output_new(&config);
 	if (!output) {

@@ -10,7 +10,7 @@
 #define QUERY	(V(report) | V(graph) | V(flame) | SPANS)
 #define SAMPLES (V(report) | V(graph) | V(flame) | V(export))
 #define ASK	(QUERY | V(debuginfo))
-#define ABOUT	(ASK | V(diff))
+#define ABOUT	(ASK | V(diff) | V(replay))
 
 /* In the order in which help shows them. */
 const struct option_def option_defs[] = {
@@ -35,25 +35,25 @@ const struct option_def option_defs[] = {
 	 ABOUT | V(record) | V(baseline), AT(session)},
 	{0, "since", OPTION_TIME, "TIME",
 	 "only what began then or later: 10m (ago), yesterday, 14:30, 2026-11-30T14:30", NULL,
-	 QUERY | V(record) | V(events), AT(since)},
+	 QUERY | V(record) | V(replay) | V(events), AT(since)},
 	{0, "until", OPTION_TIME, "TIME", "only what began before: as --since", NULL,
-	 QUERY | V(record) | V(events), AT(until)},
+	 QUERY | V(record) | V(replay) | V(events), AT(until)},
 	{'r', "range", OPTION_RANGE, "A~B",
 	 "what was going on from A to B: 1.5s~2s from the first span on, or points in time", NULL,
 	 V(timeline), AT(range)},
 
 	{0, "min-duration", OPTION_DURATION, "TIME",
-	 "only spans that took at least this long: 250us, 10ms, 1s", NULL, COLLECT | SPANS,
-	 AT(min_duration)},
-	{0, "max-depth", OPTION_NUMBER, "N", "only spans nested at most N deep", NULL, COLLECT,
-	 AT(max_depth)},
+	 "only spans that took at least this long: 250us, 10ms, 1s", NULL,
+	 COLLECT | SPANS | V(replay), AT(min_duration)},
+	{0, "max-depth", OPTION_NUMBER, "N", "only spans nested at most N deep", NULL,
+	 COLLECT | V(replay), AT(max_depth)},
 	{0, "errors", OPTION_FLAG, NULL, "only spans that returned an error (a value below 0)",
-	 NULL, COLLECT | SPANS, AT(errors)},
+	 NULL, COLLECT | SPANS | V(replay), AT(errors)},
 	{0, "null-is-error", OPTION_FLAG, NULL, "an error is a return value of 0 (NULL)", NULL,
 	 COLLECT, AT(null_is_error)},
 	{0, "exceptions", OPTION_FLAG, NULL,
-	 "only spans that an exception, a longjmp or a thread's end has ended", NULL, COLLECT,
-	 AT(exceptions)},
+	 "only spans that an exception, a longjmp or a thread's end has ended", NULL,
+	 COLLECT | V(replay), AT(exceptions)},
 	{0, "where", OPTION_TEXT, "EXPR",
 	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL, COLLECT,
 	 AT(where)},
@@ -67,6 +67,10 @@ const struct option_def option_defs[] = {
 	{0, "args", OPTION_FLAG, NULL,
 	 "keep the arguments: by name and type where there is debug information", NULL, COLLECT,
 	 AT(args)},
+	{0, "args", OPTION_FLAG, NULL, "show the arguments", NULL, V(replay), AT(args)},
+	{0, "speed", OPTION_FACTOR, "N",
+	 "as fast as it was (1), N times as fast (10, 0.5); else as fast as possible", NULL,
+	 V(replay), AT(speed)},
 	{0, "capture", OPTION_TEXTS, "VALUE[,VALUE]",
 	 "keep these values, too: args.req->len, str(arg1)", NULL, COLLECT, AT(capture)},
 	{0, "redact", OPTION_TEXTS, "GLOB[,GLOB]",
@@ -83,7 +87,8 @@ const struct option_def option_defs[] = {
 	 V(record) | V(attach), AT(off_cpu)},
 	{'d', "duration", OPTION_SECONDS, "TIME", "stop after that time: 10 (seconds), 500ms, 2m",
 	 NULL, V(trace) | V(record), AT(duration)},
-	{'n', "count", OPTION_NUMBER, "N", "stop after N spans", NULL, V(trace), AT(count)},
+	{'n', "count", OPTION_NUMBER, "N", "stop after N spans", NULL, V(trace) | V(replay),
+	 AT(count)},
 	{'n', "limit", OPTION_NUMBER, "N", "show at most N lines", NULL,
 	 V(probes) | V(report) | V(diff), AT(count)},
 	{'n', "limit", OPTION_NUMBER, "N", "show the newest (with --sort duration: the longest) N",
@@ -100,8 +105,8 @@ const struct option_def option_defs[] = {
 	 NULL, V(spans), AT(follow)},
 	{'n', "limit", OPTION_NUMBER, "N", "show at most N spans of each thread, the oldest", NULL,
 	 V(timeline), AT(count)},
-	{0, "name", OPTION_TEXT, "GLOB", "only spans of functions whose name matches", NULL, SPANS,
-	 AT(name)},
+	{0, "name", OPTION_TEXT, "GLOB", "only spans of functions whose name matches", NULL,
+	 SPANS | V(replay), AT(name)},
 
 	{0, "persist", OPTION_FLAG, NULL,
 	 "start it with the daemon from now on, and keep what it sees in the history", NULL,
@@ -125,8 +130,8 @@ const struct option_def option_defs[] = {
 	{0, "depth", OPTION_NUMBER, "N", "show at most N levels", NULL, V(graph), AT(depth)},
 	/* Of history: apart from the one that decides what is collected. */
 	{0, "where", OPTION_TEXT, "EXPR",
-	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL, QUERY,
-	 AT(where)},
+	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL,
+	 QUERY | V(replay), AT(where)},
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
 	 "full|short|none", SAMPLES | V(diff), AT(demangle)},

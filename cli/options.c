@@ -126,6 +126,19 @@ static int parse_percent(struct parser *p, const char *shown, const char *value,
 	return 0;
 }
 
+static int parse_factor(struct parser *p, const char *shown, const char *value, struct percent *ret)
+{
+	char *end;
+	double v = strtod(value, &end);
+
+	if (end != value && *end == 'x')
+		end++;
+	if (end == value || *end || !(v > 0 && v <= 1e9))
+		return bad_value(p, shown, value, "not a factor above 0 such as 1, 10 or 0.5");
+	*ret = (struct percent){true, v};
+	return 0;
+}
+
 /* The choice that equals the value; the array behind `choices` is one text split by '|'. */
 static int parse_choice(struct parser *p, const struct option_def *d, const char *shown,
 			const char *value, const char **ret)
@@ -242,6 +255,8 @@ static int set_value(struct parser *p, const struct option_def *d, const char *s
 		return parse_uid(p, shown, value, at);
 	case OPTION_PERCENT:
 		return parse_percent(p, shown, value, at);
+	case OPTION_FACTOR:
+		return parse_factor(p, shown, value, at);
 	case OPTION_PIDS:
 		return parse_pids(p, shown, value);
 	case OPTION_RANGE:

@@ -19,6 +19,7 @@ enum option_kind {
 	OPTION_SECONDS,	 /* struct number in ns; a plain number is seconds, as for perf */
 	OPTION_SIZE,	 /* struct number in bytes: 4KiB, 2MB, a plain number */
 	OPTION_PERCENT,	 /* struct percent */
+	OPTION_FACTOR,	 /* struct percent, whose value is above 0: 10, 0.5, 10x */
 	OPTION_PIDS,	 /* appends to pids */
 	OPTION_CHOICE,	 /* const char *, one of choices */
 	OPTION_TEXTS,	 /* appends to a struct texts; separated by commas outside brackets */
@@ -94,7 +95,7 @@ struct options {
 	/* comparisons and gates */
 	bool diff;
 	struct texts fail_if, report;
-	struct percent confidence, drift, min_coverage;
+	struct percent confidence, drift, min_coverage, speed;
 	struct number min_calls, before, after, span;
 	/* the rest */
 	const char **operands;

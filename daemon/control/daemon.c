@@ -4,6 +4,7 @@
 #include "control/follow.h"
 #include "control/import.h"
 #include "control/keeper.h"
+#include "control/replay_session.h"
 #include "control/session_waits.h"
 
 #include <malloc.h>
@@ -67,10 +68,8 @@ static void on_mmap_record(struct daemon *d, const struct record_mmap *r)
 	jit_mapped(d->jit, process, r->address);
 }
 
-/* The one place where records meet the model. Everything in a batch has been checked. */
-static void on_record(void *arg, const void *record, size_t size)
+void daemon_take_record(struct daemon *d, const void *record, size_t size)
 {
-	struct daemon *d = arg;
 	const struct record_header *h = record;
 	struct session *s = d->by_slot[h->session];
 
@@ -146,6 +145,11 @@ static void on_record(void *arg, const void *record, size_t size)
 		on_mmap_record(d, record);
 		break;
 	}
+}
+
+static void on_record(void *arg, const void *record, size_t size)
+{
+	daemon_take_record(arg, record, size);
 }
 
 static void take_batches(struct daemon *d)
@@ -530,7 +534,9 @@ static void finish_run(void *arg)
 	struct finish *f = arg;
 	struct session *s = f->session;
 
-	if (s->writer && store_close(s->writer, now_epoch_us(), &f->error, &f->bytes) < 0)
+	uint64_t ended_us = s->replay ? replay_ended_us(s->replay) : now_epoch_us();
+
+	if (s->writer && store_close(s->writer, ended_us, &f->error, &f->bytes) < 0)
 		error_set(&f->error, EIO, "WriteFailed", "the recording could not be completed");
 	s->writer = NULL;
 }

@@ -25,6 +25,7 @@ struct stream {
 	uint64_t skipped;  /* spans not sent, as the reader was slow */
 	uint64_t reported; /* of those, what replies have said */
 	bool finishing;
+	struct error error; /* what has ended it otherwise; its answer */
 	struct stream *next;
 };
 
@@ -96,6 +97,9 @@ void daemon_measure_costs(struct daemon *d);
  */
 int daemon_new_model(struct daemon *d, struct model **ret_old);
 
+/* The one place where records meet the model: live ones, and those of a replay. They have been
+ * checked. */
+void daemon_take_record(struct daemon *d, const void *record, size_t size);
 /* Makes everything that happened until now part of the sessions' windows. */
 void daemon_catch_up(struct daemon *d);
 
@@ -123,6 +127,12 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 
 /* The stream of a trace session, or NULL; this and the next are defined with the Trace method. */
 struct stream *stream_of(struct daemon *d, const struct session *s);
+/* Begins to send what the session yields, as answers to the call; takes over the handler's
+ * reference of it. NULL: out of memory. */
+struct stream *stream_begin(struct daemon *d, struct session *s, struct call *call);
+/* Opens the first reply, which says that all is in place; the caller ends and sends it. */
+struct json_writer;
+void stream_open_reply(struct stream *t, struct json_writer *w, struct strbuf *out);
 /* Sends what a trace session has gathered. */
 void stream_flush(struct daemon *d, struct stream *s);
 /* Ends a trace by itself: all its targets have exited. */

@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 #include "control/condition.h"
+#include "control/span_rows.h"
 
 enum {
 	SPANS_A_REPLY = 512,
@@ -145,43 +146,16 @@ int follower_new(struct daemon *d, const struct asked *asked, const struct spans
 	return 0;
 }
 
-static const char *probe_text(struct model *m, const struct model_probe *p)
-{
-	return p ? model_string_get(m, p->name ? p->name : p->symbol ? p->symbol : p->spec) : "";
-}
-
 /* False: it is not wanted, before the condition is asked. */
 static bool fill_row(struct follower *f, const struct raw_span *span, const struct span_more *more,
 		     struct span_row *ret)
 {
 	struct model *m = f->session->context->model;
-	const struct model_path *path = model_path_get(m, span->path), *parent;
-	const struct model_process *process = model_process_get(m, span->process);
-	const struct model_probe *probe = path ? model_probe_get(m, path->probe) : NULL;
-	const struct model_file *file;
-	const char *name;
 
-	if (span->duration_ns < f->min_duration_ns || span->start_ns < f->since_ns ||
-	    (f->errors_only && !(span->flags & SPAN_ERROR)) || !process || !probe)
-		return false;
-	name = probe_text(m, probe);
-	if (!selectors_match(&f->selectors, m, process) ||
-	    (f->name && fnmatch(f->name, name, 0) != 0))
-		return false;
-	parent = path->parent ? model_path_get(m, path->parent) : NULL;
-	file = model_file_get(m, probe->file);
-	*ret = (struct span_row){
-		.span = *span,
-		.more = *more,
-		.pid = process->pid,
-		.ns_pid = process->ns_pid,
-		.container = process->container ? model_string_get(m, process->container) : NULL,
-		.comm = model_string_get(m, process->comm),
-		.name = name,
-		.binary = file ? model_string_get(m, file->path) : "",
-		.caller = parent ? probe_text(m, model_probe_get(m, parent->probe)) : "",
-	};
-	return true;
+	return span->duration_ns >= f->min_duration_ns && span->start_ns >= f->since_ns &&
+	       (!f->errors_only || span->flags & SPAN_ERROR) && span_row_of(m, span, more, ret) &&
+	       selectors_match(&f->selectors, m, model_process_peek(m, span->process)) &&
+	       (!f->name || fnmatch(f->name, ret->name, 0) == 0);
 }
 
 /* The condition's part of the model, where that has grown, or is another one: the daemon begins a
@@ -242,7 +216,7 @@ static void add_span(struct follower *f, const struct span_row *row)
 	}
 	if (!f->out.len)
 		open_reply(f);
-	methods_name_stack(f->daemon, row);
+	methods_name_stack(f->daemon, f->session->context->texts, row);
 	answer_span(&f->writer, row, &options);
 	if (++f->n >= SPANS_A_REPLY && f->call)
 		send_reply(f);

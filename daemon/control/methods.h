@@ -18,6 +18,7 @@ void method_probes(struct daemon *d, struct call *call);
 void method_attach(struct daemon *d, struct call *call);
 void method_detach(struct daemon *d, struct call *call);
 void method_trace(struct daemon *d, struct call *call);
+void method_replay(struct daemon *d, struct call *call);
 void method_record(struct daemon *d, struct call *call);
 void method_stop(struct daemon *d, struct call *call);
 void method_report(struct daemon *d, struct call *call);
@@ -88,7 +89,9 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 			 uint64_t offset);
 /* Has the frames of a span's stack be named. On the main thread: for the few of spans that are
  * sent as they end. */
-void methods_name_stack(struct daemon *d, const struct span_row *row);
+void methods_name_stack(struct daemon *d, struct span_texts *texts, const struct span_row *row);
+/* False: the caller did not ask for a stream, and has been told so. */
+bool methods_need_stream(struct call *call);
 /* Names all of a snapshot's frames, on the asker's thread. named_too: frames that have a name are
  * looked at, too, for what is inlined there: those of a file. */
 int methods_name_snapshot(struct daemon *d, struct snapshot *s, enum query_kind kind,

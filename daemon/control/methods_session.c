@@ -3,6 +3,7 @@
 #include "control/methods.h"
 
 #include "control/always.h"
+#include "control/replay_session.h"
 #include "control/session_file.h"
 
 #include "control/session_calls.h"
@@ -292,13 +293,16 @@ static void stop_stream(struct daemon *d, struct session *s)
 			stream_finish(d, t);
 }
 
-/* Ends a trace whose Stop waits for the totals, which the stream's own last reply has as well. */
+/* Ends a trace or a replay: the last reply of its own call has the totals. */
 static void stop_trace(struct daemon *d, struct session *s, struct call *call)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct json_writer w;
 
-	stop_stream(d, s);
+	if (s->kind == SESSION_TRACE)
+		stop_stream(d, s);
+	else
+		replay_interrupt(s->replay);
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
 	methods_write_session(&w, "session", s);
@@ -314,7 +318,7 @@ void method_stop(struct daemon *d, struct call *call)
 
 	if (!s)
 		return;
-	if (s->kind == SESSION_TRACE)
+	if (s->kind == SESSION_TRACE || s->replay)
 		stop_trace(d, s, call);
 	else if (s->kind != SESSION_RECORD || !s->active)
 		fail(call,

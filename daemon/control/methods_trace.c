@@ -2,7 +2,9 @@
 /* Trace: spans sent as they end, for as long as the caller listens. */
 #include "control/methods.h"
 
+#include "control/replay_session.h"
 #include "control/session_calls.h"
+#include "control/span_rows.h"
 #include "sonde/base/log.h"
 
 enum {
@@ -10,34 +12,19 @@ enum {
 	SPANS_A_REPLY = 512,
 };
 
-static const char *file_path(const struct model *m, uint32_t file)
+/* By the name that the thread has; a recording has only that of its process. */
+static bool fill_row(const struct session_context *c, const struct raw_span *span,
+		     const struct span_more *more, struct span_row *ret)
 {
-	const struct model_file *f = model_file_get(m, file);
-
-	return f ? model_string_get(m, f->path) : "";
-}
-
-static void fill_row(struct daemon *d, const struct raw_span *span, const struct span_more *more,
-		     struct span_row *ret)
-{
-	const struct model_path *path = model_path_get(d->model, span->path);
-	const struct model_probe *probe = path ? model_probe_get(d->model, path->probe) : NULL;
-	const struct model_process *process = model_process_get(d->model, span->process);
-	uint32_t pid = process ? process->pid : 0;
-	uint32_t comm = processes_thread_name(d->processes, pid, span->tid);
+	const struct model_process *process = model_process_peek(c->model, span->process);
+	uint32_t comm = process ? processes_thread_name(c->processes, process->pid, span->tid) : 0;
 
 	/* Anew: reading the name may have added processes. */
-	process = model_process_get(d->model, span->process);
-	*ret = (struct span_row){
-		.span = *span,
-		.more = *more,
-		.pid = pid,
-		.ns_pid = process ? process->ns_pid : 0,
-		.comm = model_string_get(d->model, comm),
-		.container = process ? model_string_get(d->model, process->container) : NULL,
-		.name = probe ? model_string_get(d->model, probe->name) : "",
-		.binary = probe ? file_path(d->model, probe->file) : "",
-	};
+	if (!span_row_of(c->model, span, more, ret))
+		return false;
+	if (comm)
+		ret->comm = model_string_get(c->model, comm);
+	return true;
 }
 
 struct stream *stream_of(struct daemon *d, const struct session *s)
@@ -49,26 +36,27 @@ struct stream *stream_of(struct daemon *d, const struct session *s)
 }
 
 /* Frames are named here and now: the few of stacks that were asked for, each once. */
-void methods_name_stack(struct daemon *d, const struct span_row *row)
+void methods_name_stack(struct daemon *d, struct span_texts *texts, const struct span_row *row)
 {
 	_cleanup_(unnamed_frames_freep) struct unnamed_frames *frames = NULL;
 
-	if (!row->more.stack || span_texts_unnamed(d->texts, row, 1, &frames) < 0 || !frames)
+	if (!row->more.stack || span_texts_unnamed(texts, row, 1, &frames) < 0 || !frames)
 		return;
 	unnamed_frames_prepare(frames, d->symbolizer);
-	if (unnamed_frames_resolve(frames, processes_name_frame, d->symbolizer) >= 0)
-		(void)span_texts_learn(d->texts, frames);
+	if (unnamed_frames_resolve(frames, methods_name_frame, d) >= 0)
+		(void)span_texts_learn(texts, frames);
 }
 
 static void write_spans(struct daemon *d, struct stream *t, size_t first, size_t n,
 			struct json_writer *w)
 {
+	const struct session_context *c = t->session->context;
 	const struct session_options *o = &t->session->options;
 	const struct window *window = &t->session->window;
 	const struct answer_span_options options = {
-		.monotonic_to_epoch_ns = d->context.monotonic_to_epoch_ns,
-		.args = o->args || o->n_captures > 0,
-		.texts = d->texts,
+		.monotonic_to_epoch_ns = c->monotonic_to_epoch_ns,
+		.args = o->args || o->n_captures > 0 || t->session->replay,
+		.texts = c->texts,
 	};
 	struct span_row row;
 
@@ -76,8 +64,9 @@ static void write_spans(struct daemon *d, struct stream *t, size_t first, size_t
 	for (size_t i = first; i < first + n; i++) {
 		const struct span_more more = more_pool_get(&window->more, i);
 
-		fill_row(d, &window->spans[i], &more, &row);
-		methods_name_stack(d, &row);
+		if (!fill_row(c, &window->spans[i], &more, &row))
+			continue;
+		methods_name_stack(d, c->texts, &row);
 		answer_span(w, &row, &options);
 	}
 	json_array_end(w);
@@ -96,6 +85,8 @@ static void send_spans(struct daemon *d, struct stream *t, size_t first, size_t 
 	t->reported = t->skipped;
 	if (last)
 		methods_write_session(&w, "session", t->session);
+	if (last && t->session->replay)
+		replay_write_notes(t->session->replay, &w);
 	json_object_end(&w);
 	call_reply(t->call, &out, !last);
 }
@@ -139,9 +130,12 @@ static int end_stream(sd_event_source *source, void *arg)
 	session_roll(s, true);
 	log_info("session %s ended: %llu spans, %llu not sent", s->name,
 		 (unsigned long long)s->n_spans, (unsigned long long)t->skipped);
-	if (!call_gone(t->call))
+	if (t->error.name[0])
+		call_fail(t->call, &t->error);
+	else if (!call_gone(t->call))
 		send_spans(d, t, 0, 0, true);
 	call_on_gone(t->call, NULL, NULL);
+	call_on_writable(t->call, NULL, NULL);
 	call_unref(t->call);
 	remove_stream(d, t);
 	free(t);
@@ -170,43 +164,64 @@ static void stream_gone(void *arg)
 	stream_finish(t->daemon, t);
 }
 
+struct stream *stream_begin(struct daemon *d, struct session *s, struct call *call)
+{
+	struct stream *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct stream){.daemon = d, .session = s, .call = call, .next = d->streams};
+	d->streams = t;
+	call_on_gone(call, stream_gone, t);
+	return t;
+}
+
+void stream_open_reply(struct stream *t, struct json_writer *w, struct strbuf *out)
+{
+	json_begin(w, out);
+	json_object_begin(w, NULL);
+	json_array_begin(w, "spans");
+	json_array_end(w);
+	json_u64(w, "skipped", 0);
+	methods_write_session(w, "session", t->session);
+}
+
+bool methods_need_stream(struct call *call)
+{
+	struct error error = {0};
+
+	if (call_more(call))
+		return true;
+	error_set(&error, EINVAL, "BadArgument", "%s answers with a stream: call it with \"more\"",
+		  call_method(call));
+	methods_fail(call, &error);
+	return false;
+}
+
 void method_trace(struct daemon *d, struct call *call)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct error error = {0};
 	struct json_writer w;
+	struct session *s;
 	struct stream *t;
 
-	if (!call_more(call)) {
-		error_set(&error, EINVAL, "BadArgument",
-			  "Trace answers with a stream: call it with \"more\"");
-		methods_fail(call, &error);
+	if (!methods_need_stream(call))
 		return;
-	}
-	t = calloc(1, sizeof(*t));
+	s = methods_start_session(d, call, SESSION_TRACE, NULL);
+	if (!s)
+		return;
+	t = stream_begin(d, s, call);
 	if (!t) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
 		methods_fail(call, &error);
+		d->by_slot[s->slot] = NULL;
+		daemon_remove_session(d, s);
 		return;
 	}
-	t->daemon = d;
-	t->session = methods_start_session(d, call, SESSION_TRACE, NULL);
-	if (!t->session) {
-		free(t);
-		return;
-	}
-	t->call = call;
-	t->next = d->streams;
-	d->streams = t;
-	call_on_gone(call, stream_gone, t);
-	json_begin(&w, &out);
-	json_object_begin(&w, NULL);
-	json_array_begin(&w, "spans");
-	json_array_end(&w);
-	json_u64(&w, "skipped", 0);
-	methods_write_session(&w, "session", t->session);
-	methods_write_left_out(&w, t->session->probes, t->session);
-	methods_write_notes(&w, t->session->calls ? session_calls_plan(t->session->calls) : NULL);
+	stream_open_reply(t, &w, &out);
+	methods_write_left_out(&w, s->probes, s);
+	methods_write_notes(&w, s->calls ? session_calls_plan(s->calls) : NULL);
 	json_object_end(&w);
 	call_reply(call, &out, true);
 }

@@ -18,6 +18,7 @@ struct processes {
 	struct table threads; /* (pid, tid) → string id */
 	struct unclaimed unclaimed;
 	bool track_all;
+	bool recorded; /* of another time, or another machine: /proc says nothing of them */
 	uint32_t last_pid, last_process; /* most records come from the process of the one before */
 };
 
@@ -231,8 +232,10 @@ uint32_t processes_find(struct processes *p, uint32_t pid)
 {
 	uint32_t id;
 
-	if (pid == p->last_pid && pid != 0)
+	if (pid == p->last_pid && (pid != 0 || p->recorded))
 		return p->last_process;
+	if (p->recorded)
+		return 0;
 	id = model_process_find(p->model, pid);
 	/* A number that was given to another process, whose fork has not been read yet. */
 	if (!id || model_process_get(p->model, id)->flags & PROCESS_EXITED)
@@ -240,6 +243,13 @@ uint32_t processes_find(struct processes *p, uint32_t pid)
 	p->last_pid = id ? pid : 0;
 	p->last_process = id;
 	return id;
+}
+
+void processes_expect(struct processes *p, uint32_t pid, uint32_t process)
+{
+	p->recorded = true;
+	p->last_pid = pid;
+	p->last_process = process;
 }
 
 uint32_t processes_find_placed(struct processes *p, uint32_t pid)
@@ -345,6 +355,8 @@ uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid)
 	char path[64];
 	bool is_new;
 
+	if (p->recorded)
+		return 0;
 	/* Threads come and go for ever: start anew rather than grow. */
 	if (p->threads.len > MAX_THREAD_NAMES)
 		table_clear(&p->threads);

@@ -32,6 +32,9 @@ void processes_mmap(struct processes *p, const struct record_mmap *r);
 
 /* The process of a live pid, read from /proc when it is not known yet; 0 when out of memory. */
 uint32_t processes_find(struct processes *p, uint32_t pid);
+/* Of a recording: what comes from now on with that number is of that process of the model, and
+ * /proc is never asked. */
+void processes_expect(struct processes *p, uint32_t pid, uint32_t process);
 /*
  * As above, with the control group and the container that it is in by now. Processes may be moved,
  * and nothing tells: else these are as they were when it executed its program or was first heard
@@ -60,7 +63,7 @@ static inline size_t processes_name_max(enum demangle_style style)
 uint32_t processes_anyone(struct processes *p);
 
 /* The name of a thread as a string id of the model, read once from /proc; the process's when gone.
- */
+ * 0: not known, as of a recording. */
 uint32_t processes_thread_name(struct processes *p, uint32_t pid, uint32_t tid);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/replay_session.h"
 #include "control/session_targets.h"
 #include "control/session_waits.h"
 #include "control/session_calls.h"
@@ -48,13 +49,18 @@ const char *session_probe_strategy(const struct session *s, size_t point)
 		       : session_strategy(s);
 }
 
+size_t session_n_probes(const struct session *s)
+{
+	return s->probes ? s->probes->n : s->n_replayed;
+}
+
 size_t session_recorded_probes(const struct session *s)
 {
 	const struct model *m = s->context->model;
 	struct model_counts counts;
 	size_t n = 0;
 
-	if (!s->reader)
+	if (!s->reader && !s->replay)
 		return 0;
 	/* The file has the probes of everything the daemon knew at the time. */
 	model_counts(m, &counts);
@@ -81,6 +87,8 @@ void session_describe_row(const struct session *s, struct store_session *ret)
 		.frequency = o->frequency_hz,
 		.where = o->where,
 		.begin = o->begin,
+		.host = s->host,
+		.boot = s->boot,
 		.started_us = s->started_us,
 		.flags = (o->args ? STORE_SESSION_ARGS : 0U) |
 			 (o->stats_only ? STORE_SESSION_STATS_ONLY : 0U) |
@@ -174,6 +182,7 @@ int session_start(struct session_context *context, struct session_options *optio
 
 void session_stop(struct session *s)
 {
+	replay_stop(s->replay);
 	if (s->program)
 		span_program_set_active(s->program, false);
 	s->attachment = attachment_free(s->attachment);
@@ -213,9 +222,35 @@ struct session *session_free(struct session *s)
 	session_options_release(&s->options);
 	free(s->name);
 	free(s->targets);
+	free(s->host);
+	free(s->boot);
 	free(s->ahead.python);
+	replay_free(s->replay); /* the session's context is its */
 	free(s);
 	return NULL;
+}
+
+int session_take_row(struct session *s, const struct store_session *stored)
+{
+	struct session_options *o = &s->options;
+
+	s->targets = strdup(stored->targets);
+	s->started_us = stored->started_us;
+	o->frequency_hz = stored->frequency;
+	o->args = stored->flags & STORE_SESSION_ARGS;
+	o->stats_only = stored->flags & STORE_SESSION_STATS_ONLY;
+	o->offcpu = stored->flags & STORE_SESSION_OFFCPU;
+	o->specs = calloc(MAX(stored->n_specs, 1U), sizeof(char *));
+	if (!s->targets || !o->specs || strdup_to(&s->host, stored->host) < 0 ||
+	    strdup_to(&s->boot, stored->boot) < 0 || strdup_to(&o->where, stored->where) < 0 ||
+	    strdup_to(&o->begin, stored->begin) < 0)
+		return -ENOMEM;
+	for (; o->n_specs < stored->n_specs; o->n_specs++) {
+		o->specs[o->n_specs] = strdup(stored->specs[o->n_specs]);
+		if (!o->specs[o->n_specs])
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int session_from_recording(struct session_context *context, const char *path, bool apart,
@@ -238,20 +273,9 @@ int session_from_recording(struct session_context *context, const char *path, bo
 	context->monotonic_to_epoch_ns = stored->monotonic_to_epoch_ns;
 	/* Two recordings may have the same name inside. */
 	s->name = strdup(apart ? path : stored->name);
-	s->targets = strdup(stored->targets);
-	s->started_us = stored->started_us;
-	s->options.frequency_hz = stored->frequency;
-	s->options.args = stored->flags & STORE_SESSION_ARGS;
-	s->options.stats_only = stored->flags & STORE_SESSION_STATS_ONLY;
-	s->options.offcpu = stored->flags & STORE_SESSION_OFFCPU;
-	s->options.specs = calloc(MAX(stored->n_specs, 1U), sizeof(char *));
-	if (!s->name || !s->targets || !s->options.specs)
-		return -ENOMEM;
-	for (; s->options.n_specs < stored->n_specs; s->options.n_specs++) {
-		s->options.specs[s->options.n_specs] = strdup(stored->specs[s->options.n_specs]);
-		if (!s->options.specs[s->options.n_specs])
-			return -ENOMEM;
-	}
+	r = s->name ? session_take_row(s, stored) : -ENOMEM;
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < total->n_samples; i++)
 		s->n_samples += total->samples[i].count;
 	for (size_t i = 0; i < total->n_stats; i++)

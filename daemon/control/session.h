@@ -64,6 +64,7 @@ static inline bool session_selects(const struct session_options *o)
 
 struct call;
 struct daemon;
+struct replay;
 struct session;
 
 enum session_kind {
@@ -128,6 +129,7 @@ struct session_chunks { /* packed raw spans, oldest first; shared with the quest
 
 struct session {
 	char *name, *targets;
+	char *host, *boot; /* of a recording, as it says them; else NULL */
 	enum session_kind kind;
 	bool active; /* probes and samples are in place */
 	bool ending; /* its file is being completed */
@@ -153,6 +155,7 @@ struct session {
 	bool has_slot, follows_forks;
 	size_t live_pids;     /* of options.pids: those that have not ended */
 	uint32_t first_probe; /* model id of probe 0; the others follow */
+	uint32_t n_replayed;  /* of a replay: as many, in place of probes */
 	struct table paths;   /* the kernel side's hash → model path id */
 
 	struct window window, total;
@@ -168,6 +171,7 @@ struct session {
 	struct store_marks marks;
 	struct error write_error;
 	struct store_reader *reader; /* SESSION_REPLAY */
+	struct replay *replay;	     /* a recording is fed through it; NULL: it is of now */
 	struct daemon *daemon;
 	struct call *owner; /* of a recording: when its connection closes, the session ends */
 	struct session *next;
@@ -189,6 +193,8 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 const char *session_strategy(const struct session *s);
 /* How that function is attached. */
 const char *session_probe_strategy(const struct session *s, size_t point);
+/* How many probes its records may name. */
+size_t session_n_probes(const struct session *s);
 /* How many probes a recording has; 0 for a session of this daemon. */
 size_t session_recorded_probes(const struct session *s);
 
@@ -244,6 +250,8 @@ int session_kernel_window(struct session *s, struct window *ret);
 struct session *session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free)
 
+/* Takes over what a recording says of its session, but for the name. */
+int session_take_row(struct session *s, const struct store_session *stored);
 /* The row that a file has of it; texts are the session's. */
 void session_describe_row(const struct session *s, struct store_session *ret);
 

@@ -2,6 +2,7 @@
 /* The data side of a session: records into windows, windows into the total, into memory or the
  * file. */
 #include "control/keeper.h"
+#include "control/replay_session.h"
 #include "control/session_waits.h"
 
 #include "control/frame_names.h"
@@ -14,12 +15,20 @@ enum { EXEMPLARS = 10 };
 /* Raw spans that are packed without waiting for the window's end: in memory, and into a file. */
 enum { RAW_ROLL = CHUNK_MAX_SPANS, RAW_ROLL_FILE = 4 * CHUNK_MAX_SPANS };
 
+/* Windows of a recording were rolled when they had as many: they end by themselves. */
+static size_t raw_roll(const struct session *s)
+{
+	return s->replay   ? 2 * (size_t)RAW_ROLL_FILE
+	       : s->writer ? (size_t)RAW_ROLL_FILE
+			   : (size_t)RAW_ROLL;
+}
+
 void session_add_path(struct session *s, const struct record_path *r)
 {
 	uint32_t parent = 0, *slot;
 	bool is_new;
 
-	if (!s->probes || r->probe >= s->probes->n)
+	if (r->probe >= session_n_probes(s))
 		return;
 	if (r->parent != 0) {
 		const uint32_t *p = table_get(&s->paths, r->parent);
@@ -76,7 +85,7 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 			 (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL | SPAN_INSTANT),
 	};
 
-	if (!s->probes || r->probe >= s->probes->n)
+	if (r->probe >= session_n_probes(s))
 		return;
 	span.process = processes_find(s->context->processes, r->pid);
 	span.path = find_path(s, r);
@@ -84,10 +93,13 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 		return; /* out of memory: what cannot be named is not kept */
 	if (more)
 		span.flags |= (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0);
+	if (s->replay && !replay_passes(s->replay, &span, more)) {
+		s->window.losses[FILTERED_SPAN]++;
+		return;
+	}
 	s->n_spans++;
 	(void)window_add_span(&s->window, &span, more, true);
-	if (s->window.n_spans >= (s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL) &&
-	    s->kind != SESSION_TRACE)
+	if (s->window.n_spans >= raw_roll(s) && s->kind != SESSION_TRACE)
 		thin_out(s);
 }
 
@@ -282,14 +294,19 @@ static int write_batch(struct pack_job *job)
 	struct session *s = job->session;
 	_cleanup_(frame_names_release) struct frame_names shown = {.symbolizer =
 									   s->context->symbolizer};
-	const struct source_lines lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
-	const struct store_names names = {
+	struct source_lines lines;
+	struct store_names names = {
 		.resolve = processes_name_frame,
 		.symbol = name_symbol,
 		.arg = s->context->symbolizer,
 		.lines = &lines,
 	};
 
+	if (s->replay) {
+		replay_names(s->replay, &names);
+		return store_write(s->writer, job->batch, &names, &job->error);
+	}
+	lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
 	store_each_unnamed(s->writer, job->batch, frame_names_note, &shown);
 	frame_names_prepare(&shown, DEMANGLE_SHORT);
 	return store_write(s->writer, job->batch, &names, &job->error);
@@ -381,6 +398,8 @@ void session_roll(struct session *s, bool final)
 	if (s->kind == SESSION_REPLAY)
 		return;
 	before_spans_go(s, final);
+	if (s->replay && !replay_window_end(s->replay, &now))
+		return;
 	w->end_ns = now;
 	if (final)
 		session_end_all_waits(s, w->end_ns);

@@ -129,16 +129,16 @@ void session_add_call(struct session *s, const struct record_call *r, size_t siz
 	struct span_more more = {.offcpu_ns = r->offcpu_ns, .stack = take_stack(s, &r->span)};
 	const struct session_options *o = &s->options;
 
-	if (!s->calls || r->span.probe >= s->probes->n)
+	if ((!s->calls && !s->replay) || r->span.probe >= session_n_probes(s))
 		return;
-	if (!passes(s, r)) {
+	if (s->calls && !passes(s, r)) {
 		s->window.losses[FILTERED_SPAN]++;
 		return;
 	}
-	/* What was only sent for a condition is not kept. */
-	if (r->span.h.flags & SPAN_ARGS && o->args)
+	/* What was only sent for a condition is not kept; what was kept once is. */
+	if (r->span.h.flags & SPAN_ARGS && (o->args || s->replay))
 		more.args = (const uint64_t *)r->args;
-	if (r->span.h.flags & SPAN_VALUES && (o->args || o->n_captures)) {
+	if (r->span.h.flags & SPAN_VALUES && (o->args || o->n_captures || s->replay)) {
 		more.values = r->values;
 		more.values_len = (uint32_t)(size - offsetof(struct record_call, values));
 		more.valid = r->valid;

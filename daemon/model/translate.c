@@ -246,6 +246,18 @@ int translate_stack(struct translator *t, uint32_t id, uint32_t *ret)
 	return translate_node(t, &tree, id, ret);
 }
 
+int translate_all_stacks(struct translator *t)
+{
+	uint32_t to;
+	int r = 0;
+
+	for (uint32_t id = 1; id <= t->frames.n && r >= 0; id++)
+		r = translate_frame(t, id, &to);
+	for (uint32_t id = 1; id <= t->stacks.n && r >= 0; id++)
+		r = translate_stack(t, id, &to);
+	return r;
+}
+
 int translate_path(struct translator *t, uint32_t id, uint32_t *ret)
 {
 	const struct tree tree = {&t->paths, path_node, translate_probe, model_path};

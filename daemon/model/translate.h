@@ -30,6 +30,9 @@ int translate_stack(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_probe(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_path(struct translator *t, uint32_t id, uint32_t *ret);
 
+/* All stacks and what they are made of, asked for or not: they get the order that they had. */
+int translate_all_stacks(struct translator *t);
+
 /* What a span names beyond its process and path; the rest is left as it is. */
 int translate_more(struct translator *t, struct span_more *more);
 int translate_sample(struct translator *t, const struct sample_row *row, struct sample_row *ret);

@@ -4,6 +4,7 @@
  * is made at the start, so that the fuzzer begins behind SQLite's header; an input that begins with
  * "SQLite format 3" is taken as the whole file.
  */
+#include "model/translate.h"
 #include "recording_file.h"
 #include "store/history_load.h"
 
@@ -136,6 +137,46 @@ static void read_parts(void)
 	}
 }
 
+/* As a replay reads it, and into a model that holds other recordings, too. */
+static void read_whole(struct store_reader *r, const struct model *m)
+{
+	struct store_chunk_place *places = NULL;
+	struct translator *t = NULL;
+	struct model *to = NULL;
+	struct window sum = {};
+	struct error e = {};
+	size_t n = 0;
+
+	if (store_reader_places(r, &places, &n) < 0 || model_new(&to) < 0 ||
+	    translator_new(m, to, &t) < 0)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct span_set set = {};
+
+		if (!store_reader_window(r, places[i].window))
+			abort();
+		if (store_read_place(r, &places[i], &set, &e) < 0 && !e.name[0])
+			abort();
+		for (size_t j = 0; j < set.n; j++) {
+			struct span_more more = more_pool_get(&set.more, j);
+			uint32_t process, path;
+
+			if (translate_process(t, set.spans[j].process, &process) < 0 || !process ||
+			    translate_path(t, set.spans[j].path, &path) < 0 || !path ||
+			    translate_more(t, &more) < 0)
+				abort();
+		}
+		span_set_release(&set);
+	}
+	if (translate_window(t, store_reader_total(r), &sum) < 0 || translate_all_stacks(t) < 0)
+		abort();
+	check_lines(to);
+	window_release(&sum);
+	translator_free(t);
+	model_free(to);
+	free(places);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char magic[] = "SQLite format 3";
@@ -172,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    !store_reader_window(r, 0) != !store_reader_windows(r))
 			abort();
 		store_each_chunk(r, unpack, r, &e);
+		read_whole(r, m);
 	}
 	store_reader_free(r);
 	model_free(m);
