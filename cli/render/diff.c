@@ -120,7 +120,10 @@ static void change_cell(struct grid *g, struct output *o, reply_t *value)
 	bool significant = reply_bool(value, "significant");
 	/* Of what is new there is no interval, yet it is known whether it may be chance. */
 	bool known = !isnan(reply_double(value, "low")) || isnan(reply_double(value, "change"));
-	bool more = reply_double(value, "after") > reply_double(value, "before");
+	/* Of a trimmed mean the change may go the other way than that of the mean of all. */
+	bool more = reply_bool(value, "trimmed")
+			    ? reply_double(value, "change") > 0
+			    : reply_double(value, "after") > reply_double(value, "before");
 	bool plain = !*output_style(o, STYLE_DIM);
 
 	diff_change(&b, value);
@@ -278,6 +281,20 @@ static void side_note(struct output *o, reply_t *reply, const char *side, const 
 		    100 - text_percent(lost, seen));
 }
 
+/* Whether the change of a mean that is shown goes another way than the two means beside it. */
+static bool contradicts(reply_t *reply)
+{
+	reply_foreach(row, reply, "rows")
+	{
+		reply_t *mean = reply_get(reply_get(row, "values"), "mean");
+		double more = reply_double(mean, "after") - reply_double(mean, "before");
+
+		if (reply_bool(mean, "trimmed") && more * reply_double(mean, "change") < 0)
+			return true;
+	}
+	return false;
+}
+
 void diff_notes(struct output *o, reply_t *reply, const struct diff_view *view)
 {
 	static const char *const sides[] = {"before", "after"};
@@ -298,6 +315,9 @@ void diff_notes(struct output *o, reply_t *reply, const struct diff_view *view)
 			    "rows differ",
 			    100 * confidence, (1 - confidence) * (double)total,
 			    (unsigned long long)total);
+	if (contradicts(reply))
+		output_note(o, "sonde: where the mean of all calls has not changed significantly, "
+			       "its CHANGE is that without the slowest 5 %% of the calls");
 	if (reply_get(reply, "refused"))
 		output_note(o, "sonde: no gate was judged: %s", reply_str(reply, "refused"));
 }

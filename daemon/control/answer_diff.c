@@ -12,6 +12,7 @@ static void put_change(struct json_writer *w, const char *key, const struct chan
 	json_double(w, "low", c->low);
 	json_double(w, "high", c->high);
 	json_bool(w, "significant", c->significant);
+	json_bool(w, "trimmed", c->trimmed);
 	json_object_end(w);
 }
 

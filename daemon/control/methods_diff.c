@@ -11,8 +11,9 @@
 static const char method_text[] =
 	"Welch's t test on ratios of sums over windows, which are taken as clusters of calls "
 	"(Cochran 1977; quantiles: Woodruff 1952; Welch 1947), with the correlation of "
-	"neighbouring "
-	"windows";
+	"neighbouring windows; means also without the slowest 5 % of the calls of both sides "
+	"(trimmed mean: Yuen 1974), which has nine tenths of the error, if the mean of all calls "
+	"has not changed significantly";
 
 struct diff {
 	struct daemon *daemon;

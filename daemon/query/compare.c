@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "compare_cells.h"
+#include "compare_trim.h"
 #include "sonde/base/strbuf.h"
 
 const char *compare_metric_name(enum compare_metric m)
@@ -86,7 +87,7 @@ static void parts(const struct compare_side *side, const struct compare_cell *ce
 	}
 }
 
-static struct estimate estimate(const struct compare_blocks *b, const struct compare_side *side,
+static struct estimate estimate(const struct comparison *c, const struct compare_side *side,
 				size_t key, enum compare_metric m)
 {
 	const struct compare_cell *cells = compare_cells_of(side, key);
@@ -95,23 +96,66 @@ static struct estimate estimate(const struct compare_blocks *b, const struct com
 
 	for (size_t i = 0; i < side->n_blocks; i++) {
 		hists[i] = &cells[i].hist;
-		parts(side, &cells[i], i, m, b->kind == QUERY_CPU, &y[i], &x[i]);
+		parts(side, &cells[i], i, m, c->kind == QUERY_CPU, &y[i], &x[i]);
 	}
-	return is_quantile(m) ? estimate_quantile(hists, side->n_blocks, quantile_of(m))
+	return is_quantile(m) ? estimate_quantile(hists, side->n_blocks, quantile_of(m),
+						  COMPARE_BUSY * c->drift)
 			      : estimate_ratio(y, x, side->n_blocks);
+}
+
+/*
+ * Two tests may find that the mean has changed: of all calls, and without the slowest. Each has a
+ * part of the error that the confidence leaves (Bonferroni, weighted), most of it the second, which
+ * finds more: what changes slow calls only changes the mean of all by much.
+ */
+static const double trimmed_part = 0.9;
+
+static struct change change_of_mean(const struct comparison *c, size_t key, double confidence)
+{
+	const struct compare_blocks *b = c->data;
+	struct estimate all[COMPARE_SIDES];
+	double error = 1 - confidence;
+	struct change change, trimmed;
+	struct trimmed t;
+	/* Out of memory: that of all calls alone, as when none is slow. */
+	bool both = compare_trim(b, key, &t) == 0 && t.any;
+
+	for (size_t s = 0; s < COMPARE_SIDES; s++) {
+		all[s] = estimate(c, &b->sides[s], key, COMPARE_MEAN);
+		if (both) {
+			double drift = COMPARE_BUSY * c->drift * t.slow[s] * all[s].value;
+
+			all[s].drift = drift * drift;
+		}
+	}
+	change = change_between(&all[0], &all[1], false,
+				both ? 1 - error * (1 - trimmed_part) : confidence, c->drift);
+	if (!both || change.significant)
+		return change;
+	trimmed = change_between(&t.mean[0], &t.mean[1], false, 1 - error * trimmed_part, c->drift);
+	if (!trimmed.known)
+		return change;
+	trimmed.before = change.before;
+	trimmed.after = change.after;
+	trimmed.trimmed = true;
+	return trimmed;
 }
 
 struct change compare_change(const struct comparison *c, const struct compare_row *row,
 			     enum compare_metric metric, double confidence)
 {
 	const struct compare_blocks *b = c->data;
-	struct estimate before = estimate(b, &b->sides[COMPARE_BEFORE], row->index, metric);
-	struct estimate after = estimate(b, &b->sides[COMPARE_AFTER], row->index, metric);
 	/* How fast the machine is makes no difference to these. */
 	bool steady = metric == COMPARE_ERROR_RATE || metric == COMPARE_SHARE;
-	struct change change = change_between(&before, &after, is_quantile(metric), confidence,
-					      steady ? 0 : c->drift);
+	struct estimate before, after;
+	struct change change;
 
+	if (metric == COMPARE_MEAN)
+		return change_of_mean(c, row->index, confidence);
+	before = estimate(c, &b->sides[COMPARE_BEFORE], row->index, metric);
+	after = estimate(c, &b->sides[COMPARE_AFTER], row->index, metric);
+	change = change_between(&before, &after, is_quantile(metric), confidence,
+				steady ? 0 : c->drift);
 	if (metric != COMPARE_MAX)
 		return change;
 	/* How it varies is known by the longest calls of the windows; what it is, is the longest.
@@ -157,6 +201,26 @@ static const char *path_text(struct compare_blocks *b, size_t node)
 	return b->texts[b->n_texts++] = text.data;
 }
 
+/*
+ * Whether a function has changed: of calls, what one takes; or the total, by more than what the
+ * machine has let the program do in a second may differ.
+ */
+static bool is_significant(const struct comparison *c, const struct compare_row *row)
+{
+	const struct compare_blocks *b = c->data;
+	struct estimate before, after;
+
+	if (query_is_about_samples(c->kind))
+		return row->changes[COMPARE_TOTAL].significant;
+	if (row->changes[COMPARE_MEAN].significant)
+		return true;
+	before = estimate(c, &b->sides[COMPARE_BEFORE], row->index, COMPARE_TOTAL);
+	after = estimate(c, &b->sides[COMPARE_AFTER], row->index, COMPARE_TOTAL);
+	return change_between(&before, &after, false, 1 - (1 - c->confidence) * (1 - trimmed_part),
+			      COMPARE_BUSY * c->drift)
+		.significant;
+}
+
 static int make_row(struct comparison *c, size_t key, struct compare_row *row)
 {
 	struct compare_blocks *b = c->data;
@@ -173,9 +237,9 @@ static int make_row(struct comparison *c, size_t key, struct compare_row *row)
 		if (compare_applies(b->kind, m))
 			row->changes[m] = compare_change(c, row, m, c->confidence);
 		else
-			row->changes[m] = (struct change){NAN, NAN, NAN, NAN, NAN, false, false};
+			row->changes[m] = (struct change){NAN, NAN, NAN, NAN, NAN};
 	}
-	row->significant = total->significant || row->changes[COMPARE_MEAN].significant;
+	row->significant = is_significant(c, row);
 	row->weight = isnan(total->before) || isnan(total->after)
 			      ? 0
 			      : fabs(total->after - total->before);

@@ -50,7 +50,7 @@ struct compare_row {
 	uint32_t index;	    /* for compare_change() */
 	struct compare_sum sums[COMPARE_SIDES];
 	struct change changes[COMPARE_METRICS]; /* NAN where the metric does not apply */
-	bool significant;			/* total time or the mean has changed */
+	bool significant;			/* it takes longer, or shorter: see compare.c */
 	double weight;				/* ns a second by which the total has changed */
 };
 

@@ -72,14 +72,31 @@ static double smooth_quantile(const struct hist *h, double calls, double q)
 	return high;
 }
 
-struct estimate estimate_quantile(const struct hist *const *hists, size_t n, double q)
+/*
+ * The variance of the logarithm of a quantile, from that of the share of calls below it. By the
+ * quantiles two deviations below and above, about where an interval ends: in the tail, quantiles
+ * nearer by are much closer together.
+ */
+static double variance_at(const struct hist *all, double calls, double q, double variance)
+{
+	double off = 2 * sqrt(variance);
+	double width = log(MAX(smooth_quantile(all, calls, q + off), 1)) -
+		       log(MAX(smooth_quantile(all, calls, q - off), 1));
+
+	return width * width / 16;
+}
+
+/* What waits for a CPU is no more than a tenth of the calls, so it does not move the median far. */
+static const double most_waiting = 0.1;
+
+struct estimate estimate_quantile(const struct hist *const *hists, size_t n, double q, double busy)
 {
 	_cleanup_(hist_release) struct hist all = {};
 	_cleanup_(freep) double *y = calloc(n + 1, sizeof(*y)), *x = calloc(n + 1, sizeof(*x));
 	/* Where in its bucket a value lies is not known: the deviation of an even spread. */
 	const double blur = 1.0 / HIST_SUB / sqrt(12);
 	struct estimate e = {.value = NAN};
-	double at, calls, deviation, width;
+	double at, calls, share, drift;
 
 	for (size_t i = 0; i < n; i++)
 		if (!y || !x || hist_merge(&all, hists[i]) < 0)
@@ -94,11 +111,11 @@ struct estimate estimate_quantile(const struct hist *const *hists, size_t n, dou
 	}
 	e = estimate_ratio(y, x, n);
 	/* Calls are at least as uncertain together as if they were independent. */
-	deviation = sqrt(MAX(e.variance, q * (1 - q) / calls));
-	width = log(MAX(smooth_quantile(&all, calls, q + deviation), 1)) -
-		log(MAX(smooth_quantile(&all, calls, q - deviation), 1));
+	share = MAX(e.variance, q * (1 - q) / calls);
+	drift = busy * MIN(1 - q, most_waiting);
 	e.value = log(MAX(at, 1));
-	e.variance = width * width / 4 + blur * blur;
+	e.variance = variance_at(&all, calls, q, share);
+	e.drift = variance_at(&all, calls, q, share + drift * drift) - e.variance + blur * blur;
 	return e;
 }
 
@@ -196,7 +213,7 @@ struct change change_between(const struct estimate *a, const struct estimate *b,
 {
 	bool both = is_log || (a->value > 0 && b->value > 0);
 	double more = inflation(a, b), va = a->variance * more, vb = b->variance * more;
-	double difference, half;
+	double da = a->drift, db = b->drift, difference, half;
 	struct change c = {
 		.before = is_log ? exp(a->value) : a->value,
 		.after = is_log ? exp(b->value) : b->value,
@@ -212,6 +229,8 @@ struct change change_between(const struct estimate *a, const struct estimate *b,
 		difference = log(b->value / a->value);
 		va /= a->value * a->value;
 		vb /= b->value * b->value;
+		da /= a->value * a->value;
+		db /= b->value * b->value;
 	}
 	if (both)
 		c.change = expm1(difference);
@@ -223,7 +242,7 @@ struct change change_between(const struct estimate *a, const struct estimate *b,
 	/* Of logarithms it is the same for both sides, else a part of each. */
 	drift *= drift;
 	drift *= both ? 2 : a->value * a->value + b->value * b->value;
-	half = half_width(va, a->n, vb, b->n, drift, confidence);
+	half = half_width(va, a->n, vb, b->n, drift + da + db, confidence);
 	c.significant = fabs(difference) > half;
 	if (both) {
 		c.low = expm1(difference - half);

@@ -23,7 +23,13 @@
  * standard deviation, to be known beforehand, which is added to the variance of each side. 100
  * recordings of 5 s of the same program, on a machine that others used meanwhile, had means that
  * differed by 2.5 % from one to the next, where their windows explain 1.6 %: 1.9 % are drift; of
- * medians it was less. Pure functions.
+ * medians it was less.
+ *
+ * How busy the machine is drifts far more: the share of the calls that had to wait for a CPU, and
+ * what they waited, differed by 20 % (of the slowest tenth of the calls) to 33 % (of the slowest
+ * hundredth) between recordings of two programs, beyond what the windows explain. So shares beyond
+ * a quantile, the time of slow calls and calls a second are taken to drift by COMPARE_BUSY times
+ * `drift`. Pure functions.
  */
 #ifndef SONDE_QUERY_COMPARE_STAT_H
 #define SONDE_QUERY_COMPARE_STAT_H
@@ -36,21 +42,27 @@ struct estimate {
 	double variance; /* of value, as if windows were independent; meaningless when n < 2 */
 	size_t n;	 /* windows that had something to measure */
 	double together, alone; /* of lag-1 correlation: sums of products and of squares */
+	double drift; /* variance that windows do not tell of, beyond that of all figures */
 };
 
 /* sum(y) / sum(x) over n windows; those in which x is 0 say nothing. */
 struct estimate estimate_ratio(const double *y, const double *x, size_t n);
-/* The quantile of all calls; hists: one a window. Its value and variance are logarithms of ns. */
-struct estimate estimate_quantile(const struct hist *const *hists, size_t n, double q);
+/*
+ * The quantile of all calls; hists: one a window. Its value and variance are logarithms of ns.
+ * busy: see above.
+ */
+struct estimate estimate_quantile(const struct hist *const *hists, size_t n, double q, double busy);
 
-/* 1.5 %: see above. */
+/* 1.5 %, and 30 %: see above. */
 #define COMPARE_DRIFT 0.015
+#define COMPARE_BUSY  20
 
 struct change {
 	double before, after;	  /* NAN: not there on that side */
 	double change, low, high; /* relative: 0.1 is 10 % more; NAN: not known */
 	bool known;		  /* low and high are, so that significant says something */
 	bool significant;	  /* no change lies outside of [low, high] */
+	bool trimmed;		  /* change, low and high leave out slow calls: compare_trim.h */
 };
 
 /*

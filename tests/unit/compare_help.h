@@ -134,7 +134,8 @@ static inline char *resolve(void *arg, const struct model_file *file, const char
 	return strdup(name);
 }
 
-static inline struct comparison *compare(struct two *t, enum query_kind kind, enum compare_by by)
+static inline struct comparison *compare_at(struct two *t, enum query_kind kind, enum compare_by by,
+					    double drift)
 {
 	const struct snapshot *snapshots[COMPARE_SIDES];
 
@@ -152,8 +153,13 @@ static inline struct comparison *compare(struct two *t, enum query_kind kind, en
 		snapshots[i] = s->s;
 	}
 	t->c = comparison_free(t->c);
-	cr_assert_eq(query_compare(snapshots, kind, by, 0.95, 0, &t->c), 0);
+	cr_assert_eq(query_compare(snapshots, kind, by, 0.95, drift, &t->c), 0);
 	return t->c;
+}
+
+static inline struct comparison *compare(struct two *t, enum query_kind kind, enum compare_by by)
+{
+	return compare_at(t, kind, by, 0);
 }
 
 static inline const struct compare_row *row(const struct two *t, const char *key)

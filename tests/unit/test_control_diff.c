@@ -94,7 +94,7 @@ Test(answer_diff, spans_and_gates)
 			 "\"samples_after\":0,\"total_before_ns\":400000,"
 			 "\"total_after_ns\":600000,\"values\":{\"calls\":{\"before\":100,"
 			 "\"after\":100,\"change\":0,\"low\":0,\"high\":0,"
-			 "\"significant\":false}"),
+			 "\"significant\":false,\"trimmed\":false}"),
 		  "%s", out.data);
 	cr_expect(strstr(out.data, "\"gate\":\"mean(f) > +5%\",\"verdict\":\"failed\""));
 	cr_expect(strstr(out.data, "\"gate\":\"mean(g) > +5%\",\"verdict\":\"undecided\""));

@@ -276,6 +276,50 @@ Test(query_compare, windows_that_do_not_say_when_they_begin)
 	near(t.c->seconds[1], 4, 1e-9, "after");
 }
 
+/* A thousand calls a window, `slow` of them interrupted for 100 us. */
+static void interrupted(struct side *s, size_t window, uint64_t ns, size_t slow)
+{
+	calls(s, window, "f", 1000 - slow, ns, 0);
+	calls(s, window, "f", slow, ns + 100000, 0);
+}
+
+Test(query_compare, a_change_that_interrupted_calls_hide)
+{
+	static const size_t slow[COMPARE_SIDES][6] = {{9, 2, 41, 5, 17, 8}, {3, 20, 1, 11, 6, 14}};
+	_cleanup_(two_release) struct two t;
+	const struct change *mean;
+
+	two_init(&t, 6, 6);
+	for (size_t s = 0; s < COMPARE_SIDES; s++)
+		for (size_t w = 0; w < 6; w++)
+			interrupted(&t.sides[s], w, (s ? 1100 : 1000) + w % 3, slow[s][w]);
+	compare(&t, QUERY_SPAN, COMPARE_FUNC);
+	mean = &row(&t, "f")->changes[COMPARE_MEAN];
+	cr_expect(mean->trimmed && mean->significant && row(&t, "f")->significant);
+	/* Buckets are wider than what is left between these calls. */
+	near(mean->change, 0.1, 0.015, "change");
+	cr_expect(mean->low > 0.05 && mean->high < 0.15, "[%g, %g]", mean->low, mean->high);
+	near(mean->before, 1001 + 100000 * 82 / 6000.0, 1e-6, "the mean is that of all calls");
+	near(mean->after, 1101 + 100000 * 55 / 6000.0, 1e-6, "the mean is that of all calls");
+}
+
+Test(query_compare, only_slow_calls_have_changed)
+{
+	_cleanup_(two_release) struct two t;
+	const struct change *mean;
+
+	two_init(&t, 6, 6);
+	for (size_t w = 0; w < 6; w++) {
+		interrupted(&t.sides[0], w, 1000, 1 + w % 2);
+		interrupted(&t.sides[1], w, 1000, 35 + w % 3);
+	}
+	compare(&t, QUERY_SPAN, COMPARE_FUNC);
+	mean = &row(&t, "f")->changes[COMPARE_MEAN];
+	cr_expect(mean->significant && !mean->trimmed && row(&t, "f")->significant);
+	near(mean->change, 4600.0 / 1150 - 1, 1e-6, "change of the mean of all calls");
+	cr_expect_not(row(&t, "f")->changes[COMPARE_P50].significant);
+}
+
 static double normal(void)
 {
 	double u = (double)(next_random() >> 11) / 9007199254740992.0 + 1e-300;
@@ -323,6 +367,46 @@ Test(query_compare, noise_that_remembers)
 	/* What is there is found. */
 	cr_expect_geq(slower(8, 0.03, 0, 1.1), 950);
 	cr_expect_geq(slower(10, 0.02, 0.5, 1.1), 950);
+}
+
+/*
+ * Recordings of the same calls, of which the machine interrupts 3 % on average: more or less in
+ * each recording, and in each window.
+ */
+Test(query_compare, a_machine_that_is_not_always_as_busy)
+{
+	enum { ROUNDS = 200 };
+	int mean = 0, p99 = 0, caught = 0;
+
+	seed_rng();
+	for (int i = 0; i < ROUNDS; i++) {
+		for (int slower = 0; slower < 2; slower++) {
+			_cleanup_(two_release) struct two t;
+			const struct compare_row *f;
+
+			two_init(&t, 8, 8);
+			for (size_t s = 0; s < COMPARE_SIDES; s++) {
+				uint64_t ns = (uint64_t)(1e5 * (slower && s ? 1.1 : 1) *
+							 exp(0.01 * normal()));
+				double busy = 30 * exp(0.25 * normal());
+
+				for (size_t w = 0; w < 8; w++)
+					interrupted(&t.sides[s], w, ns,
+						    (size_t)(busy * exp(0.2 * normal())));
+			}
+			compare_at(&t, QUERY_SPAN, COMPARE_FUNC, COMPARE_DRIFT);
+			f = row(&t, "f");
+			if (slower) {
+				caught += f->significant && f->changes[COMPARE_MEAN].change > 0;
+			} else {
+				mean += f->significant;
+				p99 += f->changes[COMPARE_P99].significant;
+			}
+		}
+	}
+	cr_expect_leq(mean, ROUNDS / 20 + 6, "%d", mean);
+	cr_expect_leq(p99, ROUNDS / 20 + 6, "%d", p99);
+	cr_expect_geq(caught, ROUNDS * 95 / 100, "%d", caught);
 }
 
 /* Whole recordings that differ though their windows hardly do. */
