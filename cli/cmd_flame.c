@@ -78,6 +78,8 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 		write_both(document, cli->output, before, after);
 	else
 		output_answer(cli->output, after, view, p);
+	notes_note(cli->output, before);
+	notes_note(cli->output, after);
 	coverage_note(cli->output, before);
 	coverage_note(cli->output, after);
 	return EXIT_OK;

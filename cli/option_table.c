@@ -131,7 +131,7 @@ const struct option_def option_defs[] = {
 	/* Of history: apart from the one that decides what is collected. */
 	{0, "where", OPTION_TEXT, "EXPR",
 	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL,
-	 QUERY | V(replay), AT(where)},
+	 QUERY | V(diff) | V(replay), AT(where)},
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
 	 "full|short|none", SAMPLES | V(diff), AT(demangle)},

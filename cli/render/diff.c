@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "grid.h"
+#include "session.h"
 #include "sonde/base/format.h"
 #include "text.h"
 
@@ -315,6 +316,9 @@ void diff_notes(struct output *o, reply_t *reply, const struct diff_view *view)
 			    "rows differ",
 			    100 * confidence, (1 - confidence) * (double)total,
 			    (unsigned long long)total);
+	reply_foreach(note, reply, "notes") output_note(o, "sonde: %s", reply_text(note));
+	for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
+		raw_note(o, sides[i], reply_get(reply, sides[i]));
 	if (contradicts(reply))
 		output_note(o, "sonde: where the mean of all calls has not changed significantly, "
 			       "its CHANGE is that without the slowest 5 %% of the calls");

@@ -195,18 +195,24 @@ const char *answer_kind_plural(enum answer_kind kind)
 	return kind == ANSWER_CPU ? "samples" : kind == ANSWER_WAITS ? "waits" : "spans";
 }
 
-void notes_note(struct output *o, reply_t *reply)
+void raw_note(struct output *o, const char *of, reply_t *coverage)
 {
-	reply_t *coverage = reply_get(reply, "coverage");
 	uint64_t dropped = reply_u64(coverage, "raw_dropped");
-	uint64_t spans = reply_u64(coverage, "raw_spans");
 
-	reply_foreach(note, reply, "notes") output_note(o, "sonde: %s", reply_text(note));
 	if (dropped > 0)
 		output_note(o,
-			    "sonde: the condition was asked about %llu spans; %llu older ones are "
-			    "in memory no more",
-			    (unsigned long long)spans, (unsigned long long)dropped);
+			    "sonde: %s%sthe condition was asked about %llu spans; %llu others were "
+			    "not kept as raw spans: memory keeps the newest, the history the "
+			    "slowest",
+			    of, *of ? ": " : "",
+			    (unsigned long long)reply_u64(coverage, "raw_spans"),
+			    (unsigned long long)dropped);
+}
+
+void notes_note(struct output *o, reply_t *reply)
+{
+	reply_foreach(note, reply, "notes") output_note(o, "sonde: %s", reply_text(note));
+	raw_note(o, "", reply_get(reply, "coverage"));
 }
 
 void left_out_note(struct output *o, reply_t *reply)

@@ -23,9 +23,11 @@ enum answer_kind answer_kind(reply_t *reply);
 /* "spans", "samples", "waits" */
 const char *answer_kind_plural(enum answer_kind kind);
 
-/* What of a condition could not be decided, a line each on standard error; and how many raw spans
- * it could not be asked about, as they were there no more. */
+/* What of a condition could not be decided, a line each on standard error; and raw_note(). */
 void notes_note(struct output *o, reply_t *reply);
+/* How many spans the condition could not be asked about, as they were not kept. of: "" or a side.
+ */
+void raw_note(struct output *o, const char *of, reply_t *coverage);
 
 /* Specifications or functions that were left out, a line each on standard error. */
 void left_out_note(struct output *o, reply_t *reply);

@@ -32,6 +32,14 @@ static const char *kind_name(enum frame_kind kind)
 	return "user";
 }
 
+void answer_raw_coverage(struct json_writer *w, const struct coverage *c)
+{
+	if (!c->has_raw)
+		return;
+	answer_int(w, "raw_spans", c->raw_spans);
+	answer_int(w, "raw_dropped", c->raw_dropped);
+}
+
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c)
 {
 	json_object_begin(w, key);
@@ -46,10 +54,7 @@ void answer_coverage(struct json_writer *w, const char *key, const struct covera
 	answer_int(w, "throttled", c->throttled);
 	answer_int(w, "windows", c->windows);
 	answer_int(w, "windows_missing", c->windows_missing);
-	if (c->has_raw) {
-		answer_int(w, "raw_spans", c->raw_spans);
-		answer_int(w, "raw_dropped", c->raw_dropped);
-	}
+	answer_raw_coverage(w, c);
 	json_object_end(w);
 }
 

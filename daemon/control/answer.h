@@ -45,6 +45,8 @@ struct answer_span_options {
 
 /* One number, or an element with key NULL. */
 void answer_int(struct json_writer *w, const char *key, uint64_t value);
+/* Its members about raw spans, if it has any. */
+void answer_raw_coverage(struct json_writer *w, const struct coverage *c);
 void answer_coverage(struct json_writer *w, const char *key, const struct coverage *c);
 /* The kinds that were lost at all. Calls that filters left out are no loss. */
 void answer_losses(struct json_writer *w, const char *key, const uint64_t losses[LOSS_COUNTERS]);

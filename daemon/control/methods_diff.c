@@ -2,9 +2,10 @@
 /*
  * Diff: two sessions compared, with their windows as observations (query/compare.h), and gates on
  * what came of it. Of each side all windows are copied out on the main thread; the rest is done by
- * the query worker.
+ * the query worker. With a condition the worker first makes windows of the raw spans that match.
  */
 #include "control/answer_diff.h"
+#include "control/match_windows.h"
 #include "control/methods.h"
 #include "varlink/params.h"
 
@@ -27,6 +28,9 @@ struct diff {
 	size_t limit;
 	struct gate **gates;
 	size_t n_gates;
+	struct match_windows matching[COMPARE_SIDES]; /* with a condition */
+	struct model *models[COMPARE_SIDES];
+	bool has_condition, holds_model;
 	struct snapshot *snapshots[COMPARE_SIDES];
 	struct coverage coverage[COMPARE_SIDES];
 	struct strbuf sessions[COMPARE_SIDES];
@@ -45,8 +49,11 @@ static struct diff *diff_free(struct diff *d)
 	free(d->gates);
 	for (size_t i = 0; i < COMPARE_SIDES; i++) {
 		snapshot_free(d->snapshots[i]);
+		match_windows_release(&d->matching[i]);
 		strbuf_release(&d->sessions[i]);
 	}
+	if (d->holds_model)
+		daemon_release_model(d->daemon);
 	strbuf_release(&d->out);
 	free(d);
 	return NULL;
@@ -61,14 +68,17 @@ static int compare(struct diff *d, enum compare_by by, struct comparison **ret)
 	return query_compare(sides, d->kind, by, d->confidence, d->drift, ret);
 }
 
-/* Seen includes what was lost. */
+/* Seen includes what was lost. Of raw spans, what was seen but not kept is as good as lost. */
 static double covered(const struct diff *d, size_t side)
 {
 	const struct coverage *c = &d->coverage[side];
 	uint64_t seen = query_is_about_samples(d->kind) ? c->samples_seen : c->spans_seen;
 	uint64_t lost = query_is_about_samples(d->kind) ? c->samples_lost : c->spans_lost;
+	double share = seen ? 1 - (double)lost / (double)seen : 1;
 
-	return seen ? 1 - (double)lost / (double)seen : 1;
+	if (c->has_raw && c->raw_dropped)
+		share *= (double)c->raw_spans / (double)(c->raw_spans + c->raw_dropped);
+	return share;
 }
 
 /* True when what was lost might be what the gates are about. */
@@ -116,6 +126,26 @@ static int answer_gates(struct diff *d, const struct comparison *c, struct json_
 	return r;
 }
 
+/* What of the condition could not be decided, on either side. */
+static void put_notes(struct diff *d, struct json_writer *w)
+{
+	if (!d->has_condition)
+		return;
+	json_array_begin(w, "notes");
+	for (size_t i = 0; i < COMPARE_SIDES; i++) {
+		size_t n = 0;
+		const char *const *notes = span_condition_notes(d->matching[i].raw.condition, &n);
+
+		for (size_t k = 0; k < n; k++) {
+			char text[512];
+
+			snprintf(text, sizeof(text), "%s: %s", side_names[i], notes[k]);
+			json_string(w, NULL, text);
+		}
+	}
+	json_array_end(w);
+}
+
 static int answer(struct diff *d, struct json_writer *w)
 {
 	_cleanup_(comparison_freep) struct comparison *c = NULL;
@@ -128,12 +158,14 @@ static int answer(struct diff *d, struct json_writer *w)
 		json_object_begin(w, side_names[i]);
 		json_members(w, &d->sessions[i]);
 		answer_diff_side(w, c, i);
+		answer_raw_coverage(w, &d->coverage[i]);
 		json_object_end(w);
 	}
 	json_string(w, "kind", query_kind_text(d->kind));
 	json_double(w, "confidence", d->confidence);
 	json_double(w, "drift", d->drift);
 	json_string(w, "method", method_text);
+	put_notes(d, w);
 	return answer_gates(d, c, w);
 }
 
@@ -166,6 +198,42 @@ static void diff_done(void *arg, bool cancelled)
 	else
 		methods_reply(d->call, &d->out);
 	diff_free(d);
+}
+
+static void match_run(void *arg)
+{
+	struct diff *d = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < COMPARE_SIDES && r >= 0; i++) {
+		struct error e = {};
+
+		r = match_windows_ask(&d->matching[i], &e);
+		if (r < 0) {
+			error_set(&d->error, -r, e.name, "%s: %s", side_names[i], e.message);
+			error_fix(&d->error, "%s", e.fix);
+		}
+	}
+}
+
+static void match_done(void *arg, bool cancelled)
+{
+	struct diff *d = arg;
+	int r = cancelled ? -ECANCELED : d->error.name[0] ? -EINVAL : 0;
+
+	for (size_t i = 0; i < COMPARE_SIDES && r >= 0; i++) {
+		const struct match_windows *m = &d->matching[i];
+
+		coverage_add_raw(&d->coverage[i], m->raw.n, m->raw.dropped);
+		r = snapshot_take_apart(d->models[i], m->list, m->n, NULL, SNAPSHOT_SPANS, 0,
+					&d->snapshots[i]);
+	}
+	if (r >= 0)
+		r = worker_submit(d->daemon->asker, diff_run, diff_done, d);
+	if (r >= 0)
+		return;
+	error_set(&d->error, -r, "Internal", "%s", strerror(-r));
+	diff_done(d, false);
 }
 
 /* All windows that there are of a session, in order of time. */
@@ -201,7 +269,10 @@ static int take_side(struct diff *d, const char *param, const struct asked *aske
 		error_fix(&d->error, "two recordings are compared by: sonde diff A B");
 		return r;
 	}
-	r = take_snapshot(d, s, &asked->selectors, side);
+	d->models[side] = s->context->model;
+	r = d->has_condition ? match_windows_take(d->daemon, s, &asked->selectors, asked->where,
+						  &d->matching[side], &d->error)
+			     : take_snapshot(d, s, &asked->selectors, side);
 	return r < 0 ? r : methods_take_session(s, &d->coverage[side], &d->sessions[side]);
 }
 
@@ -283,13 +354,12 @@ static int read_and_take(struct diff *d)
 
 	if (r >= 0)
 		r = methods_read_query(d->daemon, d->call, &asked, &d->error);
-	if (r >= 0 && asked.where) {
-		r = error_set(&d->error, EINVAL, "BadArgument",
-			      "a condition cannot be compared by: windows have no raw spans");
-		error_fix(&d->error, "record with the condition: sonde record --where");
-	}
 	if (r < 0)
 		return r;
+	if (asked.where) {
+		daemon_hold_model(d->daemon);
+		d->holds_model = d->has_condition = true;
+	}
 	d->kind = asked.kind;
 	d->demangle = asked.demangle;
 	d->no_inlined = asked.no_inlined;
@@ -312,7 +382,8 @@ void method_diff(struct daemon *daemon, struct call *call)
 	d->call = call;
 	r = read_and_take(d);
 	if (r >= 0)
-		r = worker_submit(daemon->asker, diff_run, diff_done, d);
+		r = d->has_condition ? worker_submit(daemon->asker, match_run, match_done, d)
+				     : worker_submit(daemon->asker, diff_run, diff_done, d);
 	if (r >= 0)
 		return;
 	error_set(&d->error, -r, "Internal", "%s", strerror(-r));

@@ -78,6 +78,7 @@ int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *
 		worker_drain(d->writer);
 	ret->reader = s->reader;
 	ret->dropped = s->raw_dropped;
+	ret->calls = s->kind == SESSION_REPLAY ? s->n_spans : 0;
 	r = spans_names_take(s->context->model, selectors, name_glob, &ret->names);
 	if (r >= 0 && !s->reader)
 		r = copy_chunks(s, ret);
@@ -95,6 +96,23 @@ static int each_chunk(void *arg, const struct span_chunk *chunk)
 
 	a->raw->n += chunk->count;
 	return spans_query_chunk(a->query, chunk);
+}
+
+/* The statistics of what the file has do not tell what a condition asks. */
+static int check_kept(struct raw_spans *raw, struct error *error)
+{
+	if (raw->calls <= raw->n)
+		return 0;
+	raw->dropped = raw->calls - raw->n;
+	if (!raw->condition || raw->n)
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "of the %llu calls that are asked about no raw span was kept: there is nothing "
+		  "that a condition could choose from",
+		  (unsigned long long)raw->calls);
+	error_fix(error, "recordings of sonde record have all raw spans; what sonde diff and sonde "
+			 "baseline save of a session has statistics only");
+	return -EINVAL;
 }
 
 static int failed(int r, struct error *error)
@@ -136,6 +154,8 @@ int raw_spans_part(struct raw_spans *raw, size_t i, struct spans_query *query, s
 	} else {
 		r = spans_query_set(query, &raw->open);
 		raw->n += raw->open.n;
+		if (r >= 0)
+			r = check_kept(raw, error);
 		if (r >= 0 && raw->condition)
 			r = span_condition_finish(raw->condition, error);
 	}

@@ -19,7 +19,9 @@ struct raw_spans {
 	struct store_reader *reader;	  /* borrowed, of a recording */
 	struct span_condition *condition; /* NULL: none */
 	uint64_t since_ns, until_ns;	  /* as of the filter; set by the caller */
-	uint64_t n, dropped;		  /* seen by raw_spans_ask(); pushed out of memory before */
+	/* Seen by raw_spans_ask(); pushed out of memory before, or not kept by the file. */
+	uint64_t n, dropped;
+	uint64_t calls; /* of a file: of its statistics, as many as there may be raw spans */
 };
 
 /*

@@ -219,6 +219,8 @@ def now_is_what_the_daemon_has(daemon):
     sonde("diff", before, "now", "--session", "nothing", status=4)
     h.equal(list((h.TMP / "tmp").iterdir()), [], "temporary files of a failure")
     h.check(sonde("flame", "--diff", before, "now").out, "flame graph")
+    h.contains(sonde("diff", before, "now", "--where", "duration > 1ns", status=2).err,
+               "after: of the ", "what is saved has no raw spans")
     h.run(h.SONDE, "diff", before, "now", status=3)
     h.run(h.SONDE, "baseline", "save", "none", status=3)
 

@@ -134,6 +134,26 @@ def sessions_in_memory_answer_too(daemon):
 
 
 @h.test
+def comparisons_are_of_what_matches(daemon):
+    path = recording(daemon)
+    reply = daemon.sonde("diff", path, path, "--json", "--where", "ret < 0").json
+    row, = reply["rows"]
+    h.equal((row["func"], row["calls_before"], row["calls_after"]), ("gamma_fail", 100, 100), "row")
+    for side in ("before", "after"):
+        h.equal([reply[side][k] for k in ("calls", "raw_spans", "raw_dropped")], [100, 7300, 0], side)
+    h.equal(row["values"]["error_rate"]["after"], 1, "errors of these")
+    paths = daemon.sonde("diff", path, path, "--json", "--by", "path", "--where",
+                         "name == 'inner'").json["rows"]
+    h.equal([(r["path"], r["calls_before"]) for r in paths], [("outer > middle > inner", 600)], "paths")
+    h.contains(daemon.error(2, "BadCondition", "diff", path, path, "--where", "duration > 10")["fix"],
+               "10ms", "what to write")
+    h.contains(daemon.error(2, "BadArgument", "diff", format_1(), format_1(), "--kind", "cpu",
+                            "--where", "depth == 0")["message"], "about spans", "CPU samples")
+    folded = daemon.sonde("flame", "--diff", path, path, "--where", "ret < 0").out
+    h.check(folded.startswith("wl_calls;gamma_fail "), folded)
+
+
+@h.test
 def what_memory_has_dropped_is_said(daemon):
     small = h.Daemon(raw_memory="64K")
     w = h.Workload("threads", "--threads", "50")
@@ -148,7 +168,7 @@ def what_memory_has_dropped_is_said(daemon):
     h.equal(reply["rows"][0]["calls"], coverage["raw_spans"], "those that are left")
     h.equal(coverage["raw_spans"] + coverage["raw_dropped"], reply["session"]["spans"], "all")
     h.contains(small.sonde("spans", "-n", "1", "--where", "duration >= 0ns").err,
-               "in memory no more", "as text")
+               "others were not kept as raw spans", "as text")
     small.stop()
 
 
