@@ -461,8 +461,8 @@ Test(cli, conditions)
 
 	expect_asked("\"where\":\"ret < 0\"");
 	cr_expect(strstr(spans.err, "sonde: args.len was not kept in this session: conditions on"));
-	cr_expect(strstr(spans.err, "was asked about 900 spans; 1200 older ones are in memory no "
-				    "more"));
+	cr_expect(strstr(spans.err, "was asked about 900 spans; 1200 others were not kept as raw "
+				    "spans"));
 	quiet = sonde("spans -q --where 'ret < 0'");
 	cr_expect_str_empty(quiet.err);
 	sonde_ok("report --where 'duration > 1ms' --by comm");
