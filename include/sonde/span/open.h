@@ -44,6 +44,8 @@ SONDE_SLOW void sonde_leave_thread(void *data)
 	}
 	t->block.used = t->block.depth = 0;
 	SONDE_SHARED(thread) = 0;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	sonde_leave_dropped(t);
 	/* The first page, which has the links of the list, stays. */
 	sonde_wipe((char *)t + SONDE_PAGE, sizeof(*t) - SONDE_PAGE);
 	__atomic_store_n(&t->block.reserved[1], 0, __ATOMIC_RELEASE);
@@ -88,8 +90,12 @@ SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), new_phase = SONDE_NEW;
 	sonde_u32 tid;
 
-	if (phase == SONDE_OFF || t == SONDE_NO_THREAD)
+	if (phase == SONDE_OFF)
 		return 0;
+	if (t == SONDE_NO_THREAD) {
+		__atomic_fetch_add(&o->dropped[SONDE_DROPPED_BUSY], 1, __ATOMIC_RELAXED);
+		return 0;
+	}
 	SONDE_SHARED(thread) = SONDE_NO_THREAD;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (phase == SONDE_NEW) {

@@ -26,6 +26,7 @@
 #define SONDE_HIDDEN	       __attribute__((visibility("hidden")))
 
 #if defined(__x86_64__)
+#define SONDE_PROBE_SIZE   "2"
 #define SONDE_ARG(n, size) SONDE_ARG_##size##_##n
 #define SONDE_ARG_8_1	   "8@%rdi"
 #define SONDE_ARG_8_2	   "8@%rsi"
@@ -35,6 +36,7 @@
 #define SONDE_ARG_4_2	   "4@%esi"
 #define SONDE_ARG_4_6	   "4@%r9d"
 #elif defined(__aarch64__)
+#define SONDE_PROBE_SIZE   "8"
 #define SONDE_ARG(n, size) SONDE_ARG_##size##_##n
 #define SONDE_ARG_8_1	   "8@x0"
 #define SONDE_ARG_8_2	   "8@x1"
@@ -70,7 +72,7 @@
 	"nop\n"                                                                                    \
 	"ret\n"                                                                                    \
 	".cfi_endproc\n"                                                                           \
-	".size " SONDE_SHARED_PREFIX "probe_" name ",.-" SONDE_SHARED_PREFIX "probe_" name         \
+	".size " SONDE_SHARED_PREFIX "probe_" name "," SONDE_PROBE_SIZE                            \
 	"\n" SONDE_NOTE("probe_" name, semaphore, name, args)
 
 #define SONDE_DATA(name, size)                                                                     \

@@ -19,14 +19,15 @@ enum sonde_phase { SONDE_NEW, SONDE_READY, SONDE_OFF };
 
 /* Of a linked object. All but phase and the list are the same whoever computes them. */
 struct sonde_object {
-	sonde_u32 phase;	/* enum sonde_phase */
-	sonde_u32 ticks_are_ns; /* there is no counter to be trusted */
-	sonde_u32 thread_key;	/* of pthreads, + 1; 0: none yet */
-	sonde_u32 flush_ms;	/* of the environment */
-	sonde_u64 threshold_ns; /* likewise */
-	double ns_per_tick;	/* 0: not measured yet */
-	void *threads;		/* all there ever were: struct sonde_thread */
-	sonde_u32 n_bytes;	/* of rules */
+	sonde_u32 phase;			/* enum sonde_phase */
+	sonde_u32 ticks_are_ns;			/* there is no counter to be trusted */
+	sonde_u32 thread_key;			/* of pthreads, + 1; 0: none yet */
+	sonde_u32 flush_ms;			/* of the environment */
+	sonde_u64 threshold_ns;			/* likewise */
+	double ns_per_tick;			/* 0: not measured yet */
+	void *threads;				/* all there ever were: struct sonde_thread */
+	sonde_u32 dropped[SONDE_DROPPED_COUNT]; /* of threads that are gone, or not there yet */
+	sonde_u32 n_bytes;			/* of rules */
 	char rules[SONDE_RULES_SIZE];
 };
 

@@ -221,12 +221,27 @@ SONDE_SLOW void sonde_learn_rate(struct sonde_thread *t, const struct sonde_anch
 	t->threshold = sonde_to_ticks(t, t->threshold_ns);
 }
 
-SONDE_FAST void sonde_take_dropped(struct sonde_thread *t, struct sonde_batch *b)
+SONDE_SLOW void sonde_take_dropped(struct sonde_thread *t, struct sonde_batch *b)
+{
+	sonde_u32 *of_others = SONDE_SHARED(object).dropped;
+	int i;
+
+	for (i = 0; i < SONDE_DROPPED_COUNT; i++) {
+		b->dropped[i] = __atomic_exchange_n(&t->dropped[i], 0, __ATOMIC_RELAXED);
+		if (__atomic_load_n(&of_others[i], __ATOMIC_RELAXED))
+			b->dropped[i] += __atomic_exchange_n(&of_others[i], 0, __ATOMIC_RELAXED);
+	}
+}
+
+/* What was not said while the thread lived is said by another one. */
+SONDE_SLOW void sonde_leave_dropped(const struct sonde_thread *t)
 {
 	int i;
 
 	for (i = 0; i < SONDE_DROPPED_COUNT; i++)
-		b->dropped[i] = __atomic_exchange_n(&t->dropped[i], 0, __ATOMIC_RELAXED);
+		if (t->dropped[i])
+			__atomic_fetch_add(&SONDE_SHARED(object).dropped[i], t->dropped[i],
+					   __ATOMIC_RELAXED);
 }
 
 /* The batch leaves, when there is one. The thread is busy. */
