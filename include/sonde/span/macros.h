@@ -81,54 +81,52 @@ SONDE_FAST sonde_u64 sonde_bits_of(double value)
 #include <cxxabi.h>
 #include <type_traits>
 
-namespace SONDE_SHARED(spans)
+#define SONDE_GUARD_CLASS SONDE_SHARED(guard)
+
+class SONDE_GUARD_CLASS
 {
-	class guard
+      public:
+	explicit SONDE_GUARD_CLASS(sonde_site &site) noexcept
 	{
-	      public:
-		explicit guard(sonde_site &site) noexcept
-		{
-			if (SONDE_IS_ON()) {
-				token = sonde_begin(&site);
-				if (token)
-					exceptions = count();
-			}
+		if (SONDE_IS_ON()) {
+			token = sonde_begin(&site);
+			if (token)
+				exceptions = count();
 		}
-		~guard()
-		{
-			if (SONDE_UNLIKELY(token))
-				sonde_end(token, count() > exceptions
-							 ? SONDE_SPAN_ERROR | SONDE_SPAN_EXCEPTION
-							 : 0);
-		}
-		guard(const guard &) = delete;
-		guard &operator=(const guard &) = delete;
+	}
+	~SONDE_GUARD_CLASS()
+	{
+		if (SONDE_UNLIKELY(token))
+			sonde_end(token, count() > exceptions
+						 ? SONDE_SPAN_ERROR | SONDE_SPAN_EXCEPTION
+						 : 0);
+	}
+	SONDE_GUARD_CLASS(const SONDE_GUARD_CLASS &) = delete;
+	SONDE_GUARD_CLASS &operator=(const SONDE_GUARD_CLASS &) = delete;
 
-	      private:
-		/* Of exceptions that are on their way, as std::uncaught_exceptions(). Where that is
-		 * kept for a thread (the Itanium ABI for C++ says how) does not change, and asking
-		 * is dear. */
-		static unsigned count() noexcept
-		{
+      private:
+	/* Of exceptions that are on their way, as std::uncaught_exceptions(). Where that is
+	 * kept for a thread (the Itanium ABI for C++ says how) does not change, and asking
+	 * is dear. */
+	static unsigned count() noexcept
+	{
 #if defined(__cpp_exceptions)
-			sonde_thread *t = SONDE_SHARED(thread);
+		sonde_thread *t = SONDE_SHARED(thread);
 
-			if ((sonde_u64)t <= 1)
-				return 0;
-			if (SONDE_UNLIKELY(!t->exceptions))
-				t->exceptions =
-					(const char *)abi::__cxa_get_globals() + sizeof(void *);
-			return *(const unsigned *)t->exceptions;
-#else
+		if ((sonde_u64)t <= 1)
 			return 0;
+		if (SONDE_UNLIKELY(!t->exceptions))
+			t->exceptions = (const char *)abi::__cxa_get_globals() + sizeof(void *);
+		return *(const unsigned *)t->exceptions;
+#else
+		return 0;
 #endif
-		}
-		sonde_u64 token = 0;
-		unsigned exceptions = 0;
-	};
-} // namespace )
+	}
+	sonde_u64 token = 0;
+	unsigned exceptions = 0;
+};
 
-#define SONDE_GUARD(variable, site) [[maybe_unused]] const SONDE_SHARED(spans)::guard variable(site)
+#define SONDE_GUARD(variable, site) [[maybe_unused]] const SONDE_GUARD_CLASS variable(site)
 
 template <class T> SONDE_FAST sonde_u64 sonde_key_of(T *key)
 {
