@@ -19,7 +19,7 @@ static const char *base_name(const char *path)
 	return slash && slash[1] ? slash + 1 : path;
 }
 
-static const char *kind_name(enum frame_kind kind)
+const char *answer_frame_kind(enum frame_kind kind)
 {
 	switch (kind) {
 	case FRAME_KERNEL:
@@ -110,7 +110,7 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 		answer_int(w, "depth", row->depth);
 		json_string(w, "func", row->func ? row->func : "");
 		json_string(w, "binary", base_name(row->binary));
-		json_string(w, "kind", kind_name(row->kind));
+		json_string(w, "kind", answer_frame_kind(row->kind));
 		if (row->inlined)
 			json_bool(w, "inlined", true);
 		answer_int(w, "calls", row->calls);
@@ -129,7 +129,7 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 }
 
 /* Where a process is, if that is another PID namespace, or a container. */
-static void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container)
+void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container)
 {
 	if (ns_pid)
 		answer_int(w, "ns_pid", ns_pid);
@@ -164,7 +164,7 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 		json_object_begin(w, NULL);
 		json_string(w, "func", frame_function(f));
 		json_string(w, "binary", frame_binary(f));
-		json_string(w, "kind", kind_name(f->kind));
+		json_string(w, "kind", answer_frame_kind(f->kind));
 		if (f->inlined)
 			json_bool(w, "inlined", true);
 		if (f->source)
@@ -195,18 +195,25 @@ static size_t build_id_len(const uint8_t build_id[static BUILD_ID_LEN])
 	return BUILD_ID_LEN;
 }
 
+void answer_build_id(struct json_writer *w, const char *key,
+		     const uint8_t build_id[static BUILD_ID_LEN])
+{
+	size_t len = build_id_len(build_id);
+	char hex[2 * BUILD_ID_LEN + 1] = "";
+
+	for (size_t k = 0; k < len; k++)
+		snprintf(hex + 2 * k, 3, "%02x", build_id[k]);
+	json_string(w, key, hex);
+}
+
 void answer_missing(struct json_writer *w, const char *key, const struct missing *m)
 {
 	json_array_begin(w, key);
 	for (size_t i = 0; i < m->n_rows; i++) {
 		const struct missing_row *row = &m->rows[i];
-		size_t len = build_id_len(row->file->build_id);
-		char hex[2 * BUILD_ID_LEN + 1] = "";
 
-		for (size_t k = 0; k < len; k++)
-			snprintf(hex + 2 * k, 3, "%02x", row->file->build_id[k]);
 		json_object_begin(w, NULL);
-		json_string(w, "build_id", hex);
+		answer_build_id(w, "build_id", row->file->build_id);
 		json_string(w, "path", row->path);
 		answer_int(w, "samples", row->samples);
 		json_string(w, "missing", missing_name(row->what));

@@ -51,6 +51,13 @@ void answer_coverage(struct json_writer *w, const char *key, const struct covera
 /* The kinds that were lost at all. Calls that filters left out are no loss. */
 void answer_losses(struct json_writer *w, const char *key, const uint64_t losses[LOSS_COUNTERS]);
 
+const char *answer_frame_kind(enum frame_kind kind);
+/* "ns_pid" and "container", where they say something; container may be NULL. */
+void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container);
+/* In hexadecimal, without the zeros that a short one is padded with. */
+void answer_build_id(struct json_writer *w, const char *key,
+		     const uint8_t build_id[static BUILD_ID_LEN]);
+
 void answer_report_rows(struct json_writer *w, const char *key, const struct report *r);
 void answer_graph_rows(struct json_writer *w, const char *key, const struct graph *g);
 /* Writes "frames" and "stacks". snapshot: what the stacks were made from. */

@@ -27,6 +27,7 @@ static const struct {
 	{"Stacks", method_stacks, false, true},
 	{"Spans", method_spans, false, true},
 	{"ExportSpans", method_export_spans, false, true},
+	{"ExportStacks", method_export_stacks, false, true},
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
 	{"RecordPast", method_record_past, true},

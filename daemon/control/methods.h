@@ -26,6 +26,7 @@ void method_graph(struct daemon *d, struct call *call);
 void method_stacks(struct daemon *d, struct call *call);
 void method_spans(struct daemon *d, struct call *call);
 void method_export_spans(struct daemon *d, struct call *call);
+void method_export_stacks(struct daemon *d, struct call *call);
 void method_missing_debug_info(struct daemon *d, struct call *call);
 void method_forget_symbols(struct daemon *d, struct call *call);
 void method_set_conditions(struct daemon *d, struct call *call);

@@ -6,6 +6,7 @@
  */
 #include "control/methods.h"
 
+#include "control/answer_export.h"
 #include "control/frame_names.h"
 #include "control/raw_spans.h"
 #include "control/session_waits.h"
@@ -276,6 +277,13 @@ static void answer_stacks_question(struct question *q, struct json_writer *w)
 		write_stacks(w, stacks, q->snapshot, q->kind);
 }
 
+static void answer_export_question(struct question *q, struct json_writer *w)
+{
+	json_string(w, "kind", query_kind_text(q->kind));
+	answer_export_stacks(w, q->snapshot, q->kind);
+	json_u64(w, "period_ns", q->snapshot->period_ns);
+}
+
 static int take_snapshot(const struct asked *asked, unsigned int parts, struct snapshot **ret)
 {
 	struct session *s = asked->session;
@@ -467,6 +475,14 @@ void method_graph(struct daemon *d, struct call *call)
 void method_stacks(struct daemon *d, struct call *call)
 {
 	struct question *q = question_new(call, answer_stacks_question);
+
+	if (q)
+		ask(d, call, q);
+}
+
+void method_export_stacks(struct daemon *d, struct call *call)
+{
+	struct question *q = question_new(call, answer_export_question);
 
 	if (q)
 		ask(d, call, q);
