@@ -67,6 +67,12 @@ int cmd_export(struct cli *cli)
 	r = choose(o, &format, &cli->error);
 	if (r < 0)
 		return r;
+	if (o->kind && !streq(o->kind, "span") && !(format->carries & ~EXPORT_SPANS))
+		return usage_error(
+			o, &cli->error,
+			"%s carries spans and no samples: choose another format, such as "
+			"pprof or speedscope",
+			format->name);
 	if (format->binary && (!o->output || streq(o->output, "-")) && isatty(STDOUT_FILENO))
 		return usage_error(o, &cli->error,
 				   "%s is not text for a terminal: write it to a file with -o",

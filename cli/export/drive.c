@@ -2,6 +2,7 @@
 #include "drive.h"
 
 #include "../connect.h"
+#include "../debuginfo.h"
 #include "../render/output.h"
 #include "../render/session.h"
 #include "../request.h"
@@ -10,10 +11,7 @@
 #include "spool.h"
 #include "varlink/message.h"
 
-enum {
-	DRAIN = 256 << 10, /* so much is made before it is written */
-	STATUS_INTERRUPTED = 130,
-};
+enum { STATUS_INTERRUPTED = 130 };
 
 struct drive {
 	struct cli *cli;
@@ -26,6 +24,7 @@ struct drive {
 	struct gzip *gzip;
 	struct strbuf text;  /* what is to be compressed */
 	struct cJSON *first; /* the reply that has the session */
+	bool either;	     /* of a session without spans: samples */
 	bool begun;
 };
 
@@ -64,8 +63,9 @@ static int check_signals(struct drive *d, int fd, int timeout_ms)
 	return r & WATCH_SIGNAL ? interrupted(d) : 0;
 }
 
-static int drain(struct drive *d)
+static int drain(void *arg)
 {
+	struct drive *d = arg;
 	struct output *output = d->cli->output;
 	int r = strbuf_error(d->x.out);
 
@@ -84,7 +84,7 @@ static int emit(void *arg, const struct exported_span *span)
 	struct drive *d = arg;
 	int r = d->format->span(&d->x, span);
 
-	return r < 0 || d->x.out->len < DRAIN ? r : drain(d);
+	return r < 0 ? r : export_relieve(&d->x);
 }
 
 static int spool_failed(struct drive *d, int r)
@@ -136,6 +136,8 @@ static int take_spans(struct drive *d, bool *ret_continues)
 
 	if (r < 0)
 		return r;
+	if (!d->begun && d->either && !reply_has_text(reply_get(reply, "session"), "kinds", "span"))
+		return 0;
 	if (!d->begun) {
 		d->x.session = reply_get(reply, "session");
 		r = begin(d);
@@ -151,29 +153,79 @@ static int take_spans(struct drive *d, bool *ret_continues)
 	return r;
 }
 
-static int ask_spans(struct drive *d)
+static int open_spans(struct drive *d)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {};
-	const struct options *o = d->cli->options;
 	struct json_writer w;
-	bool continues = true;
 	int r;
 
 	request_begin(&w, &params);
-	request_spans(&w, o);
+	request_spans(&w, d->cli->options);
 	json_bool(&w, "details", true);
 	r = request_end(&w, &d->cli->error);
-	if (r >= 0)
-		r = connection_stream(d->connection, "ExportSpans", params.data, &d->cli->error);
+	return r < 0 ? r
+		     : connection_stream(d->connection, "ExportSpans", params.data, &d->cli->error);
+}
+
+static int ask_spans(struct drive *d)
+{
+	bool continues = true;
+	int r = open_spans(d);
+
 	while (r >= 0 && continues)
 		r = take_spans(d, &continues);
-	if (r >= 0 && d->spool)
+	if (r >= 0 && d->spool && d->begun)
 		r = spool_each(d->spool, emit, d);
 	if (r < 0)
 		return r == -EPIPE || d->cli->error.name[0] ? r : spool_failed(d, r);
-	if (!d->source.n_spans)
+	if (!d->source.n_spans && d->begun)
 		output_note(d->cli->output, "sonde: no such spans in this session");
 	return 0;
+}
+
+static int ask_stacks(struct drive *d)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {};
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	struct cli *cli = d->cli;
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_query(&w, cli->options);
+	r = request_end(&w, &cli->error);
+	if (r >= 0)
+		r = debuginfo_prepare(cli, d->connection);
+	if (r >= 0)
+		r = connection_call(d->connection, "ExportStacks", params.data, &reply,
+				    &cli->error);
+	if (r < 0)
+		return r;
+	d->x.session = reply_get(reply, "session");
+	r = begin(d);
+	if (r >= 0)
+		r = d->format->stacks(&d->x, reply);
+	if (r >= 0 && !reply_first(reply, "samples") && !reply_first(reply, "calls"))
+		output_note(cli->output, "sonde: no stacks in this session yet");
+	notes_note(cli->output, reply);
+	coverage_note(cli->output, reply);
+	d->first = TAKE_PTR(reply);
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
+/* What nobody has asked for by its kind is spans, if the session has any, as for all questions. */
+static int ask(struct drive *d)
+{
+	unsigned int carries = d->format->carries;
+	const char *kind = d->cli->options->kind;
+	bool spans = carries & EXPORT_SPANS && (!kind || streq(kind, "span"));
+	int r;
+
+	d->either = !kind && carries & EXPORT_STACKS;
+	if (!spans && carries & EXPORT_STACKS)
+		return ask_stacks(d);
+	r = ask_spans(d);
+	return r >= 0 && !d->begun ? ask_stacks(d) : r;
 }
 
 static int finish(struct drive *d)
@@ -204,8 +256,8 @@ static int prepare(struct drive *d)
 		r = watch_new(&watched, NULL, &d->watch, &d->cli->error);
 	if (r >= 0)
 		r = connection_open(o, &d->connection, &d->cli->error);
-	if (r >= 0 && d->format->sorted)
-		r = spool_new(0, &d->spool);
+	if (r >= 0 && d->format->order != ORDER_ANY)
+		r = spool_new(0, d->format->order == ORDER_THREAD, &d->spool);
 	if (r >= 0 && (d->format->gzipped || (to_file(o) && export_is_gzip(o->output))))
 		r = gzip_new(&d->gzip);
 	return r == -ENOMEM ? no_memory(d) : r;
@@ -221,8 +273,10 @@ int export_drive(struct cli *cli, const struct export_format *format)
 		.out = d.gzip ? &d.text : output_data(cli->output),
 		.source = &d.source,
 		.error = &cli->error,
+		.write = drain,
+		.write_arg = &d,
 	};
 	if (r >= 0)
-		r = ask_spans(&d);
+		r = ask(&d);
 	return r < 0 ? r : finish(&d);
 }

@@ -17,6 +17,12 @@ enum export_data {
 	EXPORT_ANSWER = 1 << 2, /* the answer to a question: Report */
 };
 
+enum export_order {
+	ORDER_ANY,
+	ORDER_START,  /* as they began, callers first */
+	ORDER_THREAD, /* the same, a thread after the other */
+};
+
 /* What a format sees of the export. All is borrowed. */
 struct export
 {
@@ -26,16 +32,27 @@ struct export
 	reply_t *session; /* a Session; NULL until the first reply */
 	struct error *error;
 	void *state; /* the format's own */
+	/* Writes what is in out; NULL: it may grow. */
+	int (*write)(void *arg);
+	void *write_arg;
 };
+
+enum { EXPORT_CHUNK = 256 << 10 };
+
+/* Between two pieces of what may be long: writes out when there is much. 0, -errno. */
+static inline int export_relieve(struct export *x)
+{
+	return x->write && x->out->len >= EXPORT_CHUNK ? x->write(x->write_arg) : 0;
+}
 
 struct export_format {
 	const char *name;
 	const char *extensions; /* separated by '|', the first is the usual one */
 	const char *summary;
-	unsigned int carries; /* enum export_data */
-	bool binary;	      /* not for a terminal */
-	bool gzipped;	      /* always, whatever the file's name */
-	bool sorted;	      /* spans come in the order in which they began, callers first */
+	unsigned int carries;	 /* enum export_data */
+	bool binary;		 /* not for a terminal */
+	bool gzipped;		 /* always, whatever the file's name */
+	enum export_order order; /* in which spans come */
 	int (*begin)(struct export *x);
 	int (*span)(struct export *x, const struct exported_span *span);
 	int (*stacks)(struct export *x, reply_t *reply);

@@ -5,6 +5,7 @@
 
 #include "export.h"
 
-extern const struct export_format export_chrome;
+extern const struct export_format export_chrome, export_folded, export_perf_script, export_pprof,
+	export_speedscope;
 
 #endif

@@ -29,6 +29,7 @@ struct run {
 };
 
 struct spool {
+	bool by_thread;
 	size_t capacity;
 	struct exported_span *spans; /* of the run that is being collected */
 	size_t n, spans_cap;
@@ -41,13 +42,14 @@ struct spool {
 	struct strbuf buffer;
 };
 
-int spool_new(size_t run, struct spool **ret)
+int spool_new(size_t run, bool by_thread, struct spool **ret)
 {
 	struct spool *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
 	s->fd = -EBADF;
+	s->by_thread = by_thread;
 	s->capacity = run ? run : DEFAULT_RUN;
 	*ret = s;
 	return 0;
@@ -72,8 +74,11 @@ struct spool *spool_free(struct spool *s)
 }
 
 /* A caller goes before what it called, even when the clock did not move between the two. */
-static int compare(const struct exported_span *a, const struct exported_span *b)
+static int compare(const struct spool *s, const struct exported_span *a,
+		   const struct exported_span *b)
 {
+	if (s->by_thread && a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
 	if (a->start_ns != b->start_ns)
 		return a->start_ns < b->start_ns ? -1 : 1;
 	if (a->depth != b->depth)
@@ -94,9 +99,10 @@ static int compare_keys(const void *pa, const void *pb, void *arg)
 	const struct spool *s = arg;
 	int r;
 
-	if (a->start_ns != b->start_ns)
+	/* Most are told apart without a look at the spans. */
+	if (!s->by_thread && a->start_ns != b->start_ns)
 		return a->start_ns < b->start_ns ? -1 : 1;
-	r = compare(&s->spans[a->index], &s->spans[b->index]);
+	r = compare(s, &s->spans[a->index], &s->spans[b->index]);
 	return r ? r : a->index < b->index ? -1 : 1;
 }
 
@@ -272,21 +278,21 @@ static int next_entry(struct spool *s, struct run *run)
 }
 
 /* Of equal spans those of earlier runs go first, as they came. */
-static bool is_before(const struct run *a, const struct run *b)
+static bool is_before(const struct spool *s, const struct run *a, const struct run *b)
 {
-	int r = compare(&a->entry.span, &b->entry.span);
+	int r = compare(s, &a->entry.span, &b->entry.span);
 
 	return r < 0 || (r == 0 && a < b);
 }
 
-static void sift_down(struct run **heap, size_t n, size_t i)
+static void sift_down(const struct spool *s, struct run **heap, size_t n, size_t i)
 {
 	struct run *run = heap[i];
 
 	for (size_t child; (child = 2 * i + 1) < n; i = child) {
-		if (child + 1 < n && is_before(heap[child + 1], heap[child]))
+		if (child + 1 < n && is_before(s, heap[child + 1], heap[child]))
 			child++;
-		if (!is_before(heap[child], run))
+		if (!is_before(s, heap[child], run))
 			break;
 		heap[i] = heap[child];
 	}
@@ -310,7 +316,7 @@ static int merge(struct spool *s, int (*each)(void *arg, const struct exported_s
 			heap[n++] = &s->runs[i];
 	}
 	for (size_t i = n / 2; i-- > 0;)
-		sift_down(heap, n, i);
+		sift_down(s, heap, n, i);
 	while (n) {
 		r = each(arg, &heap[0]->entry.span);
 		if (r >= 0)
@@ -320,7 +326,7 @@ static int merge(struct spool *s, int (*each)(void *arg, const struct exported_s
 		if (r == 0)
 			heap[0] = heap[--n];
 		if (n)
-			sift_down(heap, n, 0);
+			sift_down(s, heap, n, 0);
 	}
 	return 0;
 }

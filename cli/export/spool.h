@@ -11,8 +11,11 @@
 
 struct spool;
 
-/* run: how many spans are held and sorted at once; 0: as many as the default memory takes. */
-int spool_new(size_t run, struct spool **ret);
+/*
+ * run: how many spans are held and sorted at once; 0: as many as the default memory takes.
+ * by_thread: all spans of a thread, by its index, before those of the next.
+ */
+int spool_new(size_t run, bool by_thread, struct spool **ret);
 struct spool *spool_free(struct spool *s);
 DEFINE_CLEANUP(struct spool *, spool_free)
 

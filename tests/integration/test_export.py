@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -18,6 +19,22 @@ def recording(daemon):
     if not path.exists():
         daemon.sonde("record", "--args", "-o", path, *CALLS, "--", f"{h.WORKLOADS}/wl_calls")
     return path
+
+
+def sqlite(daemon):
+    """A recording of a program that nobody here wrote: spans, CPU samples and waits, made once."""
+    path = h.TMP / "sqlite.sonde"
+    if not path.exists():
+        query = ("with recursive c(x) as (select 1 union all select x + 1 from c where x < 4000) "
+                 "select count(*), sum(length(hex(x))) from c where abs(x) % 3 > 0;")
+        daemon.sonde("record", "-q", "-F", "999", "--off-cpu", "-o", path, "libsqlite3:sqlite3_step",
+                     "libsqlite3:sqlite3_value_*", "--", "sqlite3", ":memory:", query, query)
+    return path
+
+
+def folded(text):
+    """{stack: value}"""
+    return {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in text.splitlines()}
 
 
 def export(daemon, name, *args):
@@ -63,6 +80,106 @@ def a_chrome_trace_has_every_span(daemon):
 
 
 @h.test
+def stacks_are_those_of_flame(daemon):
+    path = sqlite(daemon)
+    for kind in ("cpu", "offcpu", "span"):
+        source = ("-i", path, "--kind", kind)
+        wanted = daemon.sonde("flame", *source).out
+        h.check(wanted, f"{kind}: no stacks")
+        h.equal(export(daemon, "s.folded", *source).decode(), wanted, kind)
+        h.equal(from_perf(export(daemon, "s.perf", *source).decode(), kind), folded(wanted), kind)
+
+
+def from_perf(text, kind):
+    """What stackcollapse-perf.pl makes of it: a count an event, of times their period."""
+    stacks = {}
+    for event in text.split("\n\n"):
+        if not event.strip():
+            continue
+        head, *frames = event.strip().split("\n")
+        found = re.fullmatch(r"(\S+) +(\d+) (\d+\.\d{6}): (\d+) ([a-z-]+): ", head)
+        h.check(found, f"no event: {head!r}")
+        names = []
+        for frame in frames:
+            m = re.fullmatch(r"\t *([0-9a-f]+) (.*) \(([^()]*)\)", frame)
+            h.check(m, f"no frame: {frame!r}")
+            names.insert(0, m[2].replace(";", ":"))
+        key = ";".join(["sqlite3", *names])
+        stacks[key] = stacks.get(key, 0) + (1 if kind == "cpu" else int(found[4]))
+    return stacks
+
+
+def pprof_top(path, index):
+    """{function: (flat, cumulative)} as go tool pprof has them."""
+    out = h.run("go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", f"-sample_index={index}",
+                "-unit=ns" if index not in ("samples", "calls", "waits") else "-unit=count", path,
+                env={**os.environ, "PPROF_TMPDIR": str(h.TMP), "HOME": str(h.TMP)}, timeout=60).out
+    rows = re.findall(r"^ *(\d+)(?:ns)? +[\d.]+% +[\d.]+% +(\d+)(?:ns)? +[\d.]+%  (.*)$", out, re.M)
+    return {name.removesuffix(" (inline)"): (int(flat), int(cum)) for flat, cum, name in rows}
+
+
+@h.test
+def pprof_says_what_report_says(daemon):
+    path = sqlite(daemon)
+    for kind, index, columns in (("cpu", "samples", ("self_samples", "samples")),
+                                 ("cpu", "cpu", ("self_ns", "total_ns")),
+                                 ("offcpu", "offcpu", ("self_ns", "total_ns")),
+                                 ("span", "self", ("self_ns", "total_ns"))):
+        profile = h.TMP / f"{kind}.pb.gz"
+        daemon.sonde("export", "-i", path, "--kind", kind, "-o", profile)
+        rows = daemon.json("report", "-i", path, "--kind", kind)["rows"]
+        wanted = {}
+        for row in rows:  # a function of two files is one to pprof
+            name = row["func"]
+            have = wanted.get(name, (0, 0))
+            wanted[name] = (have[0] + row[columns[0]], have[1] + row[columns[1]])
+        got = pprof_top(profile, index)
+        h.equal(sorted(got), sorted(wanted), f"functions by {index}")
+        for name, (flat, total) in wanted.items():
+            h.equal(got[name][0], flat, f"{name} alone by {index}")
+            if kind != "span":  # the total of spans has what no span of its own was in
+                h.equal(got[name][1], total, f"{name} by {index}")
+    raw = h.run("go", "tool", "pprof", "-raw", h.TMP / "cpu.pb.gz", timeout=60,
+                env={**os.environ, "HOME": str(h.TMP)}).out
+    h.contains(raw, "comm:[sqlite3]", "labels")
+    h.check(re.search(r"/libsqlite3\.so\S* [0-9a-f]{40} ", raw), "build-id")
+
+
+@h.test
+def speedscope_has_spans_or_samples(daemon):
+    path = sqlite(daemon)
+    cpu = json.loads(export(daemon, "c.speedscope.json", "-i", path, "--kind", "cpu"))
+    report = daemon.json("report", "-i", path, "--kind", "cpu")
+    h.equal(sum(sum(p["weights"]) for p in cpu["profiles"]), report["total_ns"], "time")
+    for p in cpu["profiles"]:
+        h.equal((p["type"], len(p["samples"]), p["endValue"]), ("sampled", len(p["weights"]), sum(p["weights"])),
+                "a profile")
+    spans = json.loads(export(daemon, "s.speedscope.json", "-i", path))
+    wanted = {}
+    for s in daemon.sonde("spans", "-i", path, "--json").lines:
+        wanted[s["name"]] = wanted.get(s["name"], 0) + 1
+    got = {}
+    for p in spans["profiles"]:
+        stack, last = [], p["startValue"]
+        for e in p["events"]:
+            h.check(e["at"] >= last, f"{e} goes back")
+            last = e["at"]
+            name = spans["shared"]["frames"][e["frame"]]["name"]
+            if e["type"] == "O":
+                stack.append(e["frame"])
+                got[name] = got.get(name, 0) + 1
+            else:
+                h.equal(stack.pop(), e["frame"], "what ends")
+        h.equal((stack, p["endValue"]), ([], last), "the end")
+    h.equal(got, wanted, "calls")
+    # Nobody has said what: of a session without spans it is samples.
+    samples_only = h.TMP / "samples.sonde"
+    daemon.sonde("record", "-q", "-F", "999", "-o", samples_only, "--", "sqlite3", ":memory:",
+                 "with recursive c(x) as (select 1 union all select x + 1 from c where x < 300000) select sum(x) from c")
+    h.equal(json.loads(export(daemon, "h.speedscope.json", "-i", samples_only))["profiles"][0]["type"], "sampled", "kind")
+
+
+@h.test
 def spans_are_chosen_as_by_spans(daemon):
     path = recording(daemon)
     for args in (["--name", "in*"], ["--where", "ret < 0 && name == \"gamma_fail\""], ["--errors"],
@@ -99,6 +216,7 @@ def what_cannot_be_done_is_said(daemon):
             (2, ["-i", path, "-o", h.TMP / "t.xyz"], "its name says no format"),
             (2, ["-i", path, "--format", "chrome", "operand"], "takes no operand"),
             (1, ["-i", path, "-o", "/nowhere/t.json"], "cannot write /nowhere/t.json"),
+            (2, ["-i", path, "--format", "chrome", "--kind", "cpu"], "carries spans and no samples"),
             (4, ["-i", h.TMP / "none.sonde", "--format", "chrome"], "none.sonde"),
             (4, ["--session", "none", "--format", "chrome"], "none")):
         done = daemon.sonde("export", *args, status=status)

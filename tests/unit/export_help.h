@@ -84,6 +84,44 @@ static const char odd_session[] =
 	"{\"name\":\"s\\\"1\",\"targets\":\"app (4711)\",\"started_us\":1796047387123456,"
 	"\"frequency\":99,\"kinds\":[\"span\",\"cpu\"]}";
 
+/* Stacks of samples: a kernel frame, an inlined one, names that formats must not take as their own.
+ */
+static const char odd_stacks[] =
+	"{\"kind\":\"cpu\",\"period_ns\":10101010,\"processes\":[{\"pid\":4711,\"comm\":\"app "
+	"one\"},"
+	"{\"pid\":4712,\"comm\":\"we;rd\\n\",\"container\":\"0123456789ab\"}],\"frames\":["
+	"{\"func\":\"_start\",\"path\":\"/bin/app\",\"kind\":\"user\",\"build_id\":\"00ff\","
+	"\"offset\":\"0x1040\"},"
+	"{\"func\":\"main\",\"path\":\"/bin/app\",\"kind\":\"user\",\"build_id\":\"00ff\","
+	"\"offset\":\"0x1234\",\"file\":\"app.c\",\"line\":12},"
+	"{\"func\":\"step(int, "
+	"\\\"a\\\")\",\"path\":\"/bin/app\",\"kind\":\"user\",\"offset\":\"0x1234\","
+	"\"build_id\":\"00ff\",\"inlined\":true,\"file\":\"step.h\",\"line\":3},"
+	"{\"func\":\"do_syscall_64\",\"path\":\"[kernel]\",\"kind\":\"kernel\","
+	"\"offset\":\"0xffffffff821ed510\"},"
+	"{\"func\":\"[unknown]\",\"path\":\"\",\"kind\":\"user\",\"offset\":\"0x7f0000000010\"},"
+	"{\"func\":\"main\",\"path\":\"/bin/app\",\"kind\":\"user\",\"build_id\":\"00ff\","
+	"\"offset\":\"0x1299\",\"file\":\"app.c\",\"line\":20}],"
+	"\"parents\":[0,1,2,3,0,1],\"leaves\":[0,1,2,3,4,5],\"samples\":["
+	"{\"process\":0,\"thread\":\"app one\",\"stack\":2,\"count\":2,\"ns\":20202020},"
+	"{\"process\":0,\"thread\":\"work;er\",\"stack\":3,\"count\":1,\"ns\":10101010},"
+	"{\"process\":1,\"thread\":\"\",\"stack\":4,\"count\":1,\"ns\":10101010},"
+	"{\"process\":0,\"thread\":\"app one\",\"stack\":5,\"count\":9007199254740991,"
+	"\"ns\":9007199254740991}]}";
+/* Of spans: a path of two calls, in two processes. */
+static const char odd_calls[] =
+	"{\"kind\":\"span\",\"period_ns\":0,\"processes\":[{\"pid\":4711,\"comm\":\"app\"},"
+	"{\"pid\":4712,\"comm\":\"b\\\"\\\\c\\n\"}],\"frames\":["
+	"{\"func\":\"handle\",\"path\":\"/bin/app\",\"kind\":\"span\"},"
+	"{\"func\":\"par\\\"se\",\"path\":\"/lib/libx.so\",\"kind\":\"span\"}],"
+	"\"parents\":[0,1],\"leaves\":[0,1],\"calls\":["
+	"{\"process\":0,\"stack\":0,\"calls\":3,\"errors\":1,\"unwound\":0,\"total_ns\":6000,"
+	"\"self_ns\":4500,\"min_ns\":1000,\"max_ns\":3000,\"histogram\":[191,1,223,1,238,1]},"
+	"{\"process\":0,\"stack\":1,\"calls\":1,\"errors\":0,\"unwound\":1,\"total_ns\":1500,"
+	"\"self_ns\":1500,\"min_ns\":1500,\"max_ns\":1500,\"histogram\":[207,1]},"
+	"{\"process\":1,\"stack\":0,\"calls\":1,\"errors\":0,\"unwound\":0,\"total_ns\":7,"
+	"\"self_ns\":7,\"min_ns\":7,\"max_ns\":7,\"histogram\":[7,1]}]}";
+
 static inline void read_text(const char *path, struct strbuf *out)
 {
 	char chunk[4096];

@@ -191,13 +191,14 @@ static struct exported_span scattered(uint32_t i)
 {
 	return (struct exported_span){
 		.start_ns = i * 7919 % 1000 * 10,
+		.thread = i % 3,
 		.depth = i % 4,
 		.duration_ns = i % 3,
 		.self_ns = i,
 	};
 }
 
-static void check_order(size_t run, uint32_t n)
+static void check_order(size_t run, uint32_t n, bool by_thread)
 {
 	_cleanup_(message_free_jsonp) cJSON *details =
 		cJSON_Parse("{\"at\":1,\"call\":\"x\\u00e4\\\"\"}");
@@ -206,7 +207,7 @@ static void check_order(size_t run, uint32_t n)
 	uint64_t sum = 0;
 
 	seen = (struct seen){};
-	cr_assert_eq(spool_new(run, &spool), 0);
+	cr_assert_eq(spool_new(run, by_thread, &spool), 0);
 	for (uint32_t i = 0; i < n; i++) {
 		struct exported_span span = scattered(i);
 
@@ -222,6 +223,10 @@ static void check_order(size_t run, uint32_t n)
 		cr_assert_str_eq(seen.details[i], b->self_ns % 5 == 0 ? "xä\"" : "");
 		if (!a)
 			continue;
+		if (by_thread)
+			cr_assert_leq(a->thread, b->thread);
+		if (by_thread && a->thread < b->thread)
+			continue;
 		cr_assert_leq(a->start_ns, b->start_ns);
 		if (a->start_ns < b->start_ns)
 			continue;
@@ -234,12 +239,14 @@ static void check_order(size_t run, uint32_t n)
 
 Test(export, spans_are_put_in_order)
 {
-	check_order(0, 4000);
-	check_order(1, 40);
-	check_order(7, 4000);
-	check_order(4000, 4000);
-	check_order(1000, 4000);
-	check_order(10, 0);
+	check_order(0, 4000, false);
+	check_order(1, 40, false);
+	check_order(7, 4000, false);
+	check_order(4000, 4000, false);
+	check_order(1000, 4000, false);
+	check_order(10, 0, false);
+	check_order(0, 4000, true);
+	check_order(100, 4000, true);
 }
 
 Test(export, a_format_that_fails_ends_the_merge)
@@ -247,7 +254,7 @@ Test(export, a_format_that_fails_ends_the_merge)
 	_cleanup_(spool_freep) struct spool *spool = NULL;
 	static struct seen seen = {.fail_at = 50};
 
-	cr_assert_eq(spool_new(9, &spool), 0);
+	cr_assert_eq(spool_new(9, false, &spool), 0);
 	for (uint32_t i = 0; i < 100; i++) {
 		struct exported_span span = scattered(i);
 
@@ -260,7 +267,7 @@ Test(export, a_format_that_fails_ends_the_merge)
 Test(export, a_temporary_directory_that_is_none_is_passed_over)
 {
 	setenv("TMPDIR", "/nowhere/at/all", 1);
-	check_order(7, 100);
+	check_order(7, 100, false);
 	unsetenv("TMPDIR");
 }
 
