@@ -51,6 +51,28 @@ static int choose(const struct options *o, const struct export_format **ret, str
 	return usage_error(o, e, "say which format: --format chrome, or -o FILE.json");
 }
 
+/* What chooses or sorts rows of an answer is for formats of answers. */
+static int check_answer(const struct options *o, const struct export_format *format,
+			struct error *e)
+{
+	const char *answer = o->answer ? o->answer : "report";
+	bool is_report = streq(answer, "report");
+
+	if (!(format->carries & EXPORT_ANSWER) && (o->answer || o->by || o->sort || o->count.set))
+		return usage_error(o, e,
+				   "%s has everything, in an order of its own: --answer, --by, "
+				   "--sort and -n are for json, csv and md",
+				   format->name);
+	if (!is_report && (o->by || o->sort || o->count.set))
+		return usage_error(o, e, "--by, --sort and -n are for --answer report");
+	if (!streq(answer, "spans") && (o->name || o->min_duration.set || o->errors))
+		if (format->carries & EXPORT_ANSWER)
+			return usage_error(o, e,
+					   "--name, --min-duration and --errors choose spans: give "
+					   "--answer spans, or a condition (--where)");
+	return 0;
+}
+
 int cmd_export(struct cli *cli)
 {
 	const struct options *o = cli->options;
@@ -65,6 +87,9 @@ int cmd_export(struct cli *cli)
 		return usage_error(o, &cli->error,
 				   "either a recording (-i) or a daemon (--socket)");
 	r = choose(o, &format, &cli->error);
+	if (r < 0)
+		return r;
+	r = check_answer(o, format, &cli->error);
 	if (r < 0)
 		return r;
 	if (o->kind && !streq(o->kind, "span") && !(format->carries & ~EXPORT_SPANS))

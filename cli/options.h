@@ -84,7 +84,7 @@ struct options {
 	bool exceptions, off_cpu, persist;
 	struct texts inside, capture, redact;
 	/* how to answer */
-	const char *by, *sort, *kind, *title, *demangle, *format;
+	const char *by, *sort, *kind, *title, *demangle, *format, *answer;
 	bool no_inline, debuginfod, follow, csv;
 	/* what to fetch */
 	bool fetch;

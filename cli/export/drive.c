@@ -183,34 +183,64 @@ static int ask_spans(struct drive *d)
 	return 0;
 }
 
+/* One question, and its answer handed to take(). */
+static int ask_once(struct drive *d, const char *method, const char *params,
+		    int (*take)(struct export *x, reply_t *reply))
+{
+	struct cli *cli = d->cli;
+	int r = debuginfo_prepare(cli, d->connection);
+
+	if (r >= 0)
+		r = connection_call(d->connection, method, params, &d->first, &cli->error);
+	if (r < 0)
+		return r;
+	d->x.session = reply_get(d->first, "session");
+	r = begin(d);
+	if (r >= 0)
+		r = take(&d->x, d->first);
+	notes_note(cli->output, d->first);
+	coverage_note(cli->output, d->first);
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
 static int ask_stacks(struct drive *d)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {};
-	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-	struct cli *cli = d->cli;
 	struct json_writer w;
 	int r;
 
 	request_begin(&w, &params);
-	request_query(&w, cli->options);
-	r = request_end(&w, &cli->error);
+	request_query(&w, d->cli->options);
+	r = request_end(&w, &d->cli->error);
 	if (r >= 0)
-		r = debuginfo_prepare(cli, d->connection);
+		r = ask_once(d, "ExportStacks", params.data, d->format->stacks);
+	if (r >= 0 && !reply_first(d->first, "samples") && !reply_first(d->first, "calls"))
+		output_note(d->cli->output, "sonde: no stacks in this session yet");
+	return r;
+}
+
+static int ask_answer(struct drive *d)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {};
+	const struct options *o = d->cli->options;
+	bool graph = o->answer && streq(o->answer, "graph");
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_query(&w, o);
+	if (o->by && !graph)
+		json_string(&w, "by", o->by);
+	if (o->sort && !graph)
+		json_string(&w, "sort", o->sort);
+	if (o->count.set && !graph)
+		json_u64(&w, "limit", o->count.value);
+	r = request_end(&w, &d->cli->error);
 	if (r >= 0)
-		r = connection_call(d->connection, "ExportStacks", params.data, &reply,
-				    &cli->error);
-	if (r < 0)
-		return r;
-	d->x.session = reply_get(reply, "session");
-	r = begin(d);
-	if (r >= 0)
-		r = d->format->stacks(&d->x, reply);
-	if (r >= 0 && !reply_first(reply, "samples") && !reply_first(reply, "calls"))
-		output_note(cli->output, "sonde: no stacks in this session yet");
-	notes_note(cli->output, reply);
-	coverage_note(cli->output, reply);
-	d->first = TAKE_PTR(reply);
-	return r == -ENOMEM ? no_memory(d) : r;
+		r = ask_once(d, graph ? "Graph" : "Report", params.data, d->format->answer);
+	if (r >= 0 && !reply_first(d->first, "rows"))
+		output_note(d->cli->output, "sonde: nothing in this session yet");
+	return r;
 }
 
 /* What nobody has asked for by its kind is spans, if the session has any, as for all questions. */
@@ -221,6 +251,9 @@ static int ask(struct drive *d)
 	bool spans = carries & EXPORT_SPANS && (!kind || streq(kind, "span"));
 	int r;
 
+	if (carries & EXPORT_ANSWER &&
+	    !(d->cli->options->answer && streq(d->cli->options->answer, "spans")))
+		return ask_answer(d);
 	d->either = !kind && carries & EXPORT_STACKS;
 	if (!spans && carries & EXPORT_STACKS)
 		return ask_stacks(d);

@@ -144,21 +144,6 @@ static void json_cell(struct json_writer *w, const char *key, const cJSON *cell)
 		json_string(w, key, integer ? integer : blob);
 }
 
-static void csv_text(struct strbuf *out, const char *text)
-{
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		strbuf_puts(out, text);
-		return;
-	}
-	strbuf_putc(out, '"');
-	for (; *text; text++) {
-		if (*text == '"')
-			strbuf_putc(out, '"');
-		strbuf_putc(out, *text);
-	}
-	strbuf_putc(out, '"');
-}
-
 static int begin(struct rows *r, reply_t *reply)
 {
 	struct strbuf *out = output_data(r->output);
@@ -178,7 +163,7 @@ static int begin(struct rows *r, reply_t *reply)
 		{
 			if (c != reply_first(reply, "columns"))
 				strbuf_putc(out, ',');
-			csv_text(out, reply_text(c));
+			text_append_csv(out, reply_text(c));
 		}
 		strbuf_puts(out, "\r\n");
 	} else {
@@ -215,9 +200,9 @@ static void csv_cell(struct rows *r, size_t i, const cJSON *cell)
 	if (r->n_columns == 1 && !text.len)
 		strbuf_puts(out, "\"\"");
 	else if (r->form == ROWS_CSV_TO_TERMINAL)
-		csv_text(out, safe.data ? safe.data : "");
+		text_append_csv(out, safe.data ? safe.data : "");
 	else
-		csv_text(out, text.data ? text.data : "");
+		text_append_csv(out, text.data ? text.data : "");
 }
 
 static void add_row(struct rows *r, const cJSON *row)

@@ -147,3 +147,18 @@ const char *nearest_get(const struct nearest *n)
 
 	return n->best && n->distance <= allowed ? n->best : NULL;
 }
+
+void text_append_csv(struct strbuf *out, const char *text)
+{
+	if (!text[strcspn(text, ",\"\r\n")]) {
+		strbuf_puts(out, text);
+		return;
+	}
+	strbuf_putc(out, '"');
+	for (; *text; text++) {
+		if (*text == '"')
+			strbuf_putc(out, '"');
+		strbuf_putc(out, *text);
+	}
+	strbuf_putc(out, '"');
+}

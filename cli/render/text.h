@@ -11,6 +11,9 @@
 /* Appends s with control characters and invalid UTF-8 replaced by '?'. NULL is the empty text. */
 void text_append_safe(struct strbuf *out, const char *s);
 
+/* Appends s as a cell of comma-separated values: quoted where it must be. */
+void text_append_csv(struct strbuf *out, const char *s);
+
 /* The number of characters (code points) of UTF-8 text; escape sequences of styles are none. */
 size_t text_width(const char *s);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Spans and samples in the formats of other tools, against what spans and report say of them."""
+import csv
 import gzip
 import json
 import os
@@ -180,6 +181,33 @@ def speedscope_has_spans_or_samples(daemon):
 
 
 @h.test
+def answers_are_tables(daemon):
+    path = sqlite(daemon)
+    for args in ([], ["--by", "comm"], ["--kind", "cpu", "--sort", "total", "-n", "3"]):
+        wanted = daemon.json("report", "-i", path, *args)
+        h.equal(json.loads(export(daemon, "r.report.json", "-i", path, *args)), wanted, f"json {args}")
+        rows = list(csv.DictReader(export(daemon, "r.csv", "-i", path, *args).decode().splitlines()))
+        h.equal(rows, [{k: str(v) for k, v in r.items() if k != "inlined_samples"} for r in wanted["rows"]],
+                f"csv {args}")
+        md = export(daemon, "r.md", "-i", path, *args).decode().splitlines()
+        h.equal(len(md), 2 + len(wanted["rows"]), f"md {args}")
+        h.equal({len(re.findall(r"(?<!\\)\|", line)) for line in md}, {13}, f"cells {args}")
+    wanted = daemon.json("graph", "-i", path)["rows"]
+    rows = list(csv.DictReader(daemon.sonde("export", "-i", path, "--answer", "graph", "--format", "csv").out.splitlines()))
+    h.equal([(r["func"], r["calls"]) for r in rows], [(r["func"], str(r["calls"])) for r in wanted], "graph")
+    spans = daemon.sonde("spans", "--json", "-i", recording(daemon)).lines
+    got = [json.loads(line) for line in export(daemon, "s.jsonl", "--answer", "spans", "-i", recording(daemon)).splitlines()]
+    h.equal(len(got), len(spans), "spans")
+    for a, b in zip(by_time(got), by_time(spans)):
+        if "call" not in b:  # as text results come with the arguments only
+            b.pop("result", None)
+        h.equal(a, b, "a span")
+    rows = list(csv.DictReader(export(daemon, "s.csv", "--answer", "spans", "-i", recording(daemon)).decode().splitlines()))
+    h.equal([(int(r["start_ns"]) // 1000, r["name"], r["ret"], r["call"]) for r in rows],
+            [(s["time_us"], s["name"], s["ret"], s.get("call", "")) for s in got], "spans as csv")
+
+
+@h.test
 def spans_are_chosen_as_by_spans(daemon):
     path = recording(daemon)
     for args in (["--name", "in*"], ["--where", "ret < 0 && name == \"gamma_fail\""], ["--errors"],
@@ -217,6 +245,9 @@ def what_cannot_be_done_is_said(daemon):
             (2, ["-i", path, "--format", "chrome", "operand"], "takes no operand"),
             (1, ["-i", path, "-o", "/nowhere/t.json"], "cannot write /nowhere/t.json"),
             (2, ["-i", path, "--format", "chrome", "--kind", "cpu"], "carries spans and no samples"),
+            (2, ["-i", path, "--format", "chrome", "--by", "pid"], "for json, csv and md"),
+            (2, ["-i", path, "--format", "csv", "--answer", "graph", "--by", "pid"], "for --answer report"),
+            (2, ["-i", path, "--format", "csv", "--errors"], "--answer spans"),
             (4, ["-i", h.TMP / "none.sonde", "--format", "chrome"], "none.sonde"),
             (4, ["--session", "none", "--format", "chrome"], "none")):
         done = daemon.sonde("export", *args, status=status)

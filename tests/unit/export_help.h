@@ -178,8 +178,10 @@ static inline void run_format(const struct export_format *format, const struct o
 		span.details = i == 4 ? details : NULL;
 		cr_assert_eq(format->span(&x, &span), 0, "%s", error.message);
 	}
-	if (format->stacks && reply)
-		cr_assert_eq(format->stacks(&x, reply), 0, "%s", error.message);
+	if (reply)
+		cr_assert_eq((cJSON_GetObjectItem(reply, "rows") ? format->answer
+								 : format->stacks)(&x, reply),
+			     0, "%s", error.message);
 	cr_assert_eq(format->end(&x), 0, "%s", error.message);
 	format->free(&x);
 	cJSON_Delete(session);
