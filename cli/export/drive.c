@@ -25,7 +25,7 @@ struct drive {
 	struct strbuf text;  /* what is to be compressed */
 	struct cJSON *first; /* the reply that has the session */
 	bool either;	     /* of a session without spans: samples */
-	bool begun;
+	bool begun, noted;
 };
 
 static void drive_release(struct drive *d)
@@ -144,7 +144,8 @@ static int take_spans(struct drive *d, bool *ret_continues)
 	}
 	if (r >= 0)
 		r = span_source_take(&d->source, reply, d->spool ? keep : emit, d, &cli->error);
-	if (!*ret_continues && r >= 0) {
+	if (!*ret_continues && r >= 0 && !d->noted) {
+		d->noted = true;
 		notes_note(cli->output, reply);
 		coverage_note(cli->output, reply);
 	}
@@ -190,27 +191,32 @@ static int ask_once(struct drive *d, const char *method, const char *params,
 	struct cli *cli = d->cli;
 	int r = debuginfo_prepare(cli, d->connection);
 
+	d->first = message_free_json(d->first);
+	d->x.session = NULL;
 	if (r >= 0)
 		r = connection_call(d->connection, method, params, &d->first, &cli->error);
 	if (r < 0)
 		return r;
 	d->x.session = reply_get(d->first, "session");
-	r = begin(d);
+	r = d->begun ? 0 : begin(d);
 	if (r >= 0)
 		r = take(&d->x, d->first);
+	if (d->noted)
+		return r == -ENOMEM ? no_memory(d) : r;
+	d->noted = true;
 	notes_note(cli->output, d->first);
 	coverage_note(cli->output, d->first);
 	return r == -ENOMEM ? no_memory(d) : r;
 }
 
-static int ask_stacks(struct drive *d)
+static int ask_stacks(struct drive *d, const char *kind)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {};
 	struct json_writer w;
 	int r;
 
 	request_begin(&w, &params);
-	request_query(&w, d->cli->options);
+	request_query_of(&w, d->cli->options, kind);
 	r = request_end(&w, &d->cli->error);
 	if (r >= 0)
 		r = ask_once(d, "ExportStacks", params.data, d->format->stacks);
@@ -243,6 +249,24 @@ static int ask_answer(struct drive *d)
 	return r;
 }
 
+/* Of each kind that the session has, or of the one that is asked for; then raw spans. */
+static int ask_everything(struct drive *d, const char *kind)
+{
+	static const char *const kinds[] = {"span", "cpu", "offcpu"};
+	/* A condition is about spans. */
+	int r = ask_stacks(d, kind ? kind : d->cli->options->where ? "span" : NULL);
+	bool has[ARRAY_SIZE(kinds)] = {}, first[ARRAY_SIZE(kinds)] = {};
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(kinds); i++) {
+		has[i] = reply_has_text(d->x.session, "kinds", kinds[i]);
+		first[i] = streq(reply_str(d->first, "kind"), kinds[i]);
+	}
+	for (size_t i = 0; r >= 0 && !kind && !d->cli->options->where && i < ARRAY_SIZE(kinds); i++)
+		if (has[i] && !first[i])
+			r = ask_stacks(d, kinds[i]);
+	return r >= 0 && (first[0] || (has[0] && !kind)) ? ask_spans(d) : r;
+}
+
 /* What nobody has asked for by its kind is spans, if the session has any, as for all questions. */
 static int ask(struct drive *d)
 {
@@ -255,10 +279,12 @@ static int ask(struct drive *d)
 	    !(d->cli->options->answer && streq(d->cli->options->answer, "spans")))
 		return ask_answer(d);
 	d->either = !kind && carries & EXPORT_STACKS;
+	if (d->format->everything)
+		return ask_everything(d, kind);
 	if (!spans && carries & EXPORT_STACKS)
-		return ask_stacks(d);
+		return ask_stacks(d, kind);
 	r = ask_spans(d);
-	return r >= 0 && !d->begun ? ask_stacks(d) : r;
+	return r >= 0 && !d->begun ? ask_stacks(d, NULL) : r;
 }
 
 static int finish(struct drive *d)

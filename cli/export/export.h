@@ -52,6 +52,7 @@ struct export_format {
 	unsigned int carries;	 /* enum export_data */
 	bool binary;		 /* not for a terminal */
 	bool gzipped;		 /* always, whatever the file's name */
+	bool everything;	 /* not one kind, but all that there are; stacks before spans */
 	enum export_order order; /* in which spans come */
 	int (*begin)(struct export *x);
 	int (*span)(struct export *x, const struct exported_span *span);
