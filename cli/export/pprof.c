@@ -5,9 +5,8 @@
  * of several processes and hosts merge.
  */
 #include "formats.h"
-#include "intern.h"
+#include "places.h"
 #include "profile.pb-c.h"
-#include "stacks.h"
 
 typedef Perftools__Profiles__Profile Profile;
 typedef Perftools__Profiles__ValueType ValueType;
@@ -20,8 +19,7 @@ typedef Perftools__Profiles__Function Function;
 
 struct pprof {
 	Profile *profile; /* all of it malloc'd, and freed by protobuf-c */
-	struct intern strings;
-	struct table mappings, functions, locations; /* to the ids of the profile */
+	struct places places;
 	size_t mappings_cap, functions_cap, locations_cap, samples_cap;
 	bool failed; /* out of memory */
 };
@@ -30,7 +28,7 @@ static int64_t put_string(struct pprof *p, const char *s)
 {
 	uint32_t n = 0;
 
-	if (intern_put_utf8(&p->strings, s, &n) < 0)
+	if (intern_put_utf8(&p->places.strings, s, &n) < 0)
 		p->failed = true;
 	return n;
 }
@@ -100,128 +98,93 @@ static int pprof_begin(struct export *x)
 	if (!p->profile)
 		return -ENOMEM;
 	perftools__profiles__profile__init(p->profile);
-	put_string(p, "");
+	if (places_begin(&p->places) < 0)
+		return -ENOMEM;
 	p->profile->time_nanos = (int64_t)(reply_u64(x->session, "started_us") * NSEC_PER_USEC);
 	return p->failed ? -ENOMEM : 0;
 }
 
-static uint64_t mapping_of(struct pprof *p, const struct stacks_frame *f)
+/* Ids are indices + 1. */
+static void put_mappings(struct pprof *p)
 {
-	int64_t path = put_string(p, f->kind == FLAME_KERNEL ? "[kernel.kallsyms]" : f->path);
-	int64_t build_id = put_string(p, f->build_id);
-	uint32_t *slot;
-	Mapping *m;
-	bool is_new;
+	for (size_t i = 0; i < p->places.n_mappings; i++) {
+		Mapping *m = APPEND(p, p->profile->mapping, p->profile->n_mapping, p->mappings_cap,
+				    Mapping, perftools__profiles__mapping__init);
 
-	if (!*f->path)
-		return 0;
-	slot = table_put(&p->mappings, (uint64_t)path << 32 | (uint64_t)build_id, &is_new);
-	if (!slot) {
-		p->failed = true;
-		return 0;
+		if (!m)
+			return;
+		m->id = i + 1;
+		m->filename = p->places.mappings[i].path;
+		m->build_id = p->places.mappings[i].build_id;
+		m->memory_limit = UINT64_MAX;
+		/* All is named already: the reader need not look for the files. */
+		m->has_functions = m->has_filenames = m->has_line_numbers = true;
+		m->has_inline_frames = true;
 	}
-	if (!is_new)
-		return *slot;
-	m = APPEND(p, p->profile->mapping, p->profile->n_mapping, p->mappings_cap, Mapping,
-		   perftools__profiles__mapping__init);
-	if (!m)
-		return 0;
-	m->id = *slot = (uint32_t)p->profile->n_mapping;
-	m->filename = path;
-	m->build_id = build_id;
-	m->memory_limit = UINT64_MAX;
-	/* They are named already: the reader need not look for the files. */
-	m->has_functions = m->has_filenames = m->has_line_numbers = m->has_inline_frames = true;
-	return m->id;
 }
 
-static uint64_t function_of(struct pprof *p, const struct stacks_frame *f)
+static void put_functions(struct pprof *p)
 {
-	int64_t name = put_string(p, f->func);
-	int64_t file = put_string(p, *f->file ? f->file : "");
-	uint32_t *slot;
-	Function *to;
-	bool is_new;
+	for (size_t i = 0; i < p->places.n_functions; i++) {
+		Function *f =
+			APPEND(p, p->profile->function, p->profile->n_function, p->functions_cap,
+			       Function, perftools__profiles__function__init);
 
-	slot = table_put(&p->functions, (uint64_t)name << 32 | (uint64_t)file, &is_new);
-	if (!slot) {
-		p->failed = true;
-		return 0;
+		if (!f)
+			return;
+		f->id = i + 1;
+		f->name = f->system_name = p->places.functions[i].name;
+		f->filename = p->places.functions[i].file;
 	}
-	if (!is_new)
-		return *slot;
-	to = APPEND(p, p->profile->function, p->profile->n_function, p->functions_cap, Function,
-		    perftools__profiles__function__init);
-	if (!to)
-		return 0;
-	to->id = *slot = (uint32_t)p->profile->n_function;
-	to->name = to->system_name = name;
-	to->filename = file;
-	return to->id;
 }
 
-static void put_lines(struct pprof *p, Location *l, const struct stacks *s, const uint32_t *frames,
-		      size_t n)
+static void put_lines(struct pprof *p, Location *to, const struct place_location *l)
 {
 	size_t cap = 0;
 
-	while (n-- > 0) {
-		const struct stacks_frame *f = &s->frames[frames[n]];
+	for (uint32_t i = 0; i < l->n_lines; i++) {
+		const struct place_line *from = &p->places.lines[l->first_line + i];
 		Line *line =
-			APPEND(p, l->line, l->n_line, cap, Line, perftools__profiles__line__init);
+			APPEND(p, to->line, to->n_line, cap, Line, perftools__profiles__line__init);
 
 		if (!line)
 			return;
-		line->function_id = function_of(p, f);
-		line->line = f->line;
+		line->function_id = (uint64_t)from->function + 1;
+		line->line = from->line;
 	}
 }
 
-/* Of a frame and those that are inlined into it, n in all. */
-static uint64_t location_of(struct pprof *p, const struct stacks *s, const uint32_t *frames,
-			    size_t n)
+static void put_locations(struct pprof *p)
 {
-	const struct stacks_frame *f = &s->frames[frames[0]];
-	uint32_t *slot;
-	Location *l;
-	bool is_new;
+	for (size_t i = 0; i < p->places.n_locations; i++) {
+		const struct place_location *from = &p->places.locations[i];
+		Location *l =
+			APPEND(p, p->profile->location, p->profile->n_location, p->locations_cap,
+			       Location, perftools__profiles__location__init);
 
-	slot = table_put(&p->locations, (uint64_t)frames[0] << 32 | frames[n - 1], &is_new);
-	if (!slot) {
-		p->failed = true;
-		return 0;
+		if (!l)
+			return;
+		l->id = i + 1;
+		l->mapping_id = from->mapping;
+		l->address = from->address;
+		put_lines(p, l, from);
 	}
-	if (!is_new)
-		return *slot;
-	l = APPEND(p, p->profile->location, p->profile->n_location, p->locations_cap, Location,
-		   perftools__profiles__location__init);
-	if (!l)
-		return 0;
-	l->id = *slot = (uint32_t)p->profile->n_location;
-	l->mapping_id = mapping_of(p, f);
-	l->address = f->offset;
-	put_lines(p, l, s, frames, n);
-	return l->id;
 }
 
 /* Leaf first, as profiles have them. */
-static void put_locations(struct pprof *p, Sample *sample, const struct stacks *s, uint32_t stack)
+static void put_stack(struct pprof *p, Sample *sample, const struct stacks *s, uint32_t stack)
 {
-	size_t n, first;
-	const uint32_t *chain = stacks_chain(s, stack, &n);
+	const uint32_t *locations;
+	size_t n;
 
-	sample->location_id = calloc(n, sizeof(*sample->location_id));
-	if (!sample->location_id) {
+	if (places_stack(&p->places, s, stack, &locations, &n) < 0 ||
+	    !(sample->location_id = calloc(n, sizeof(*sample->location_id)))) {
 		p->failed = true;
 		return;
 	}
-	for (; n > 0; n = first) {
-		first = n - 1;
-		while (first > 0 && s->frames[chain[first]].inlined)
-			first--;
-		sample->location_id[sample->n_location_id++] =
-			location_of(p, s, chain + first, n - first);
-	}
+	for (; sample->n_location_id < n; sample->n_location_id++)
+		sample->location_id[sample->n_location_id] =
+			(uint64_t)locations[sample->n_location_id] + 1;
 }
 
 static Label *put_label(struct pprof *p, Sample *sample, size_t *cap, const char *key)
@@ -266,7 +229,7 @@ static void put_sample(struct pprof *p, const struct stacks *s, const struct sta
 
 	if (!sample)
 		return;
-	put_locations(p, sample, s, from->stack);
+	put_stack(p, sample, s, from->stack);
 	put_labels(p, sample, s, from);
 	sample->value = calloc(2, sizeof(*sample->value));
 	if (!sample->value) {
@@ -278,35 +241,6 @@ static void put_sample(struct pprof *p, const struct stacks *s, const struct sta
 	sample->value[1] = (int64_t)MIN(from->ns, (uint64_t)INT64_MAX);
 }
 
-/*
- * The first mapping is what readers call the program: the file that most samples begin in, which is
- * neither the kernel nor, of the first moments, the loader.
- */
-static void put_main_mapping(struct pprof *p, const struct stacks *s)
-{
-	_cleanup_(freep) uint64_t *counts = calloc(s->n_frames + 1, sizeof(*counts));
-	_cleanup_(intern_release) struct intern paths = {};
-	const struct stacks_frame *best = NULL;
-	uint64_t most = 0;
-
-	for (size_t i = 0; i < s->n_samples && counts; i++) {
-		uint32_t root = stacks_chain(s, s->samples[i].stack, &(size_t){0})[0], path;
-		const struct stacks_frame *f = &s->frames[root];
-
-		if (f->kind == FLAME_KERNEL || f->path[0] != '/')
-			continue;
-		if (intern_put(&paths, f->path, &path) < 0)
-			break;
-		counts[path] += s->samples[i].count;
-		if (counts[path] > most) {
-			most = counts[path];
-			best = f;
-		}
-	}
-	if (best)
-		mapping_of(p, best);
-}
-
 static int pprof_stacks(struct export *x, reply_t *reply)
 {
 	_cleanup_(stacks_release) struct stacks s = {};
@@ -316,7 +250,8 @@ static int pprof_stacks(struct export *x, reply_t *reply)
 	if (r < 0)
 		return r;
 	put_types(p, &s);
-	put_main_mapping(p, &s);
+	if (places_main_mapping(&p->places, &s) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < s.n_samples && !p->failed; i++)
 		put_sample(p, &s, &s.samples[i]);
 	return p->failed ? -ENOMEM : 0;
@@ -328,10 +263,15 @@ static int pprof_end(struct export *x)
 	Profile *profile = p->profile;
 	uint8_t *to;
 
+	put_mappings(p);
+	put_functions(p);
+	put_locations(p);
+	if (p->failed)
+		return -ENOMEM;
 	/* The strings change hands: whoever frees the profile frees them. */
-	profile->string_table = TAKE_PTR(p->strings.strings);
-	profile->n_string_table = p->strings.n;
-	p->strings.n = 0;
+	profile->string_table = TAKE_PTR(p->places.strings.strings);
+	profile->n_string_table = p->places.strings.n;
+	p->places.strings.n = 0;
 	to = (uint8_t *)strbuf_extend(x->out,
 				      perftools__profiles__profile__get_packed_size(profile));
 	if (!to)
@@ -348,10 +288,7 @@ static void pprof_free(struct export *x)
 		return;
 	if (p->profile)
 		perftools__profiles__profile__free_unpacked(p->profile, NULL);
-	table_release(&p->mappings);
-	table_release(&p->functions);
-	table_release(&p->locations);
-	intern_release(&p->strings);
+	places_release(&p->places);
 	free(p);
 }
 
