@@ -2,7 +2,7 @@
 #include "sonde/base/strbuf.h"
 
 /* Makes room for extra bytes and the NUL behind them. */
-static bool strbuf_reserve(struct strbuf *b, size_t extra)
+static bool strbuf_grow(struct strbuf *b, size_t extra)
 {
 	size_t need, cap = b->cap ? b->cap : 128;
 	char *data;
@@ -26,6 +26,12 @@ static bool strbuf_reserve(struct strbuf *b, size_t extra)
 	b->data = data;
 	b->cap = cap;
 	return true;
+}
+
+/* Nearly always there is room: a buffer that has failed has none. */
+static inline bool strbuf_reserve(struct strbuf *b, size_t extra)
+{
+	return (b->len < b->cap && extra < b->cap - b->len && !b->failed) || strbuf_grow(b, extra);
 }
 
 char *strbuf_extend(struct strbuf *b, size_t len)
@@ -56,7 +62,10 @@ void strbuf_puts(struct strbuf *b, const char *s)
 
 void strbuf_putc(struct strbuf *b, char c)
 {
-	strbuf_append(b, &c, 1);
+	if (!strbuf_reserve(b, 1))
+		return;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
 }
 
 void strbuf_u64(struct strbuf *b, uint64_t value)
