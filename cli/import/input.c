@@ -299,6 +299,8 @@ int import_input_all(struct import_input *in, size_t max, char **ret, size_t *re
 	const char *data;
 	int r;
 
+	if (array_reserve(&all, &cap, 1, 1) < 0)
+		return -ENOMEM;
 	while ((r = import_input_read(in, &data, &n, error)) > 0) {
 		if (n > max - len)
 			return error_set(error, EFBIG, "BadFile", "%s has more than %zu MiB",

@@ -31,7 +31,7 @@ int import_lines_next(struct import_lines *l, char **ret, size_t *ret_len, struc
 	strbuf_reset(&l->line);
 	l->number++;
 	for (;;) {
-		const char *from = l->block + l->at, *end;
+		const char *from, *end;
 		size_t n;
 		int r;
 
@@ -47,6 +47,7 @@ int import_lines_next(struct import_lines *l, char **ret, size_t *ret_len, struc
 			}
 			continue;
 		}
+		from = l->block + l->at;
 		end = memchr(from, '\n', l->len - l->at);
 		n = end ? (size_t)(end - from) : l->len - l->at;
 		if (n > IMPORT_LINE_MAX - l->line.len)
