@@ -23,5 +23,9 @@ int import_chrome(struct import_input *in, struct import_sink *sink, struct erro
 	}
 	if (r >= 0)
 		r = import_json_end(json, error);
-	return r < 0 ? r : import_events_finish(events);
+	if (r < 0)
+		return r;
+	if (import_json_epoch(json) > 0 && import_json_epoch(json) <= IMPORT_MAX_US)
+		sink->epoch_us = import_json_epoch(json);
+	return import_events_finish(events);
 }

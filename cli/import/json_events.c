@@ -7,6 +7,8 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "number.h"
+
 static const struct {
 	const char *parent, *key;
 	size_t len;
@@ -30,7 +32,10 @@ struct import_json {
 	size_t events_at; /* the depth at which events are elements; SIZE_MAX: not there */
 	bool is_object;	  /* the outermost value is one */
 	bool wanted_next; /* the key "traceEvents" of it was read last */
-	bool found;	  /* a place for events */
+	bool other_data;  /* its member of that name is open */
+	bool epoch_next;  /* the key "epoch_us" of that was read last */
+	int64_t epoch_us;
+	bool found; /* a place for events */
 	bool in_event;
 	char parent[8]; /* the key whose value is open inside the event, when it is one of ours */
 	int field;	/* that the next value is of; -1: none */
@@ -67,7 +72,7 @@ static void keep(struct import_json *j, enum import_json_kind kind, const char *
 
 static int scalar(struct import_json *j, enum import_json_kind kind, const char *text, size_t len)
 {
-	j->wanted_next = false;
+	j->wanted_next = j->epoch_next = false;
 	keep(j, kind, text, len);
 	return j->r >= 0 && !j->text.failed;
 }
@@ -79,6 +84,10 @@ static int on_string(void *arg, const unsigned char *text, size_t len)
 
 static int on_number(void *arg, const char *text, size_t len)
 {
+	struct import_json *j = arg;
+
+	if (j->epoch_next && import_number(text, len, 0, &j->epoch_us) < 0)
+		j->epoch_us = 0;
 	return scalar(arg, IMPORT_JSON_NUMBER, text, len);
 }
 
@@ -89,8 +98,7 @@ static int on_null(void *arg)
 
 static int on_boolean(void *arg, int value)
 {
-	(void)value;
-	return scalar(arg, IMPORT_JSON_OTHER, "", 0);
+	return scalar(arg, value ? IMPORT_JSON_TRUE : IMPORT_JSON_OTHER, "", 0);
 }
 
 static int find_field(const char *parent, const char *key, size_t len)
@@ -102,20 +110,34 @@ static int find_field(const char *parent, const char *key, size_t len)
 	return -1;
 }
 
+static bool key_is(const char *key, size_t len, const char *wanted)
+{
+	return len == strlen(wanted) && !memcmp(key, wanted, len);
+}
+
+/* Keys of the object that events are in. */
+static void outer_key(struct import_json *j, const char *key, size_t len)
+{
+	bool top = j->form == IMPORT_JSON_TRACE && j->is_object && j->depth == 1;
+
+	j->wanted_next = top && key_is(key, len, "traceEvents");
+	if (top)
+		j->other_data = key_is(key, len, "otherData");
+	j->epoch_next = j->other_data && j->depth == 2 && key_is(key, len, "epoch_us");
+}
+
 static int on_key(void *arg, const unsigned char *key, size_t len)
 {
 	struct import_json *j = arg;
 	const char *text = (const char *)key;
 
 	j->field = -1;
-	j->wanted_next = !j->in_event && j->form == IMPORT_JSON_TRACE && j->depth == 1 &&
-			 j->is_object && len == strlen("traceEvents") &&
-			 !memcmp(text, "traceEvents", len);
-	if (!j->in_event)
+	if (!j->in_event) {
+		outer_key(j, text, len);
 		return 1;
+	}
 	if (j->depth == j->events_at + 1) {
-		bool is_parent = (len == 4 && !memcmp(text, "args", 4)) ||
-				 (len == 3 && !memcmp(text, "id2", 3));
+		bool is_parent = key_is(text, len, "args") || key_is(text, len, "id2");
 
 		snprintf(j->parent, sizeof(j->parent), "%.*s", is_parent ? (int)len : 0, text);
 		j->field = find_field("", text, len);
@@ -127,7 +149,7 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 
 static int enter(struct import_json *j)
 {
-	j->wanted_next = false;
+	j->wanted_next = j->epoch_next = false;
 	keep(j, IMPORT_JSON_OTHER, "", 0);
 	j->depth++;
 	return j->depth <= DEPTH_MAX;
@@ -292,6 +314,11 @@ int import_json_feed(struct import_json *j, const char *data, size_t len, struct
 	j->failed = true;
 	j->fed += consumed;
 	return is_only_the_end(j, data + consumed, len - consumed) ? 0 : say_why(j, j->fed, error);
+}
+
+int64_t import_json_epoch(const struct import_json *j)
+{
+	return j->epoch_us;
 }
 
 int import_json_end(struct import_json *j, struct error *error)

@@ -21,7 +21,8 @@ enum import_json_kind {
 	IMPORT_JSON_NONE,
 	IMPORT_JSON_STRING,
 	IMPORT_JSON_NUMBER,
-	IMPORT_JSON_OTHER
+	IMPORT_JSON_TRUE,
+	IMPORT_JSON_OTHER,
 };
 
 struct import_value {
@@ -52,5 +53,8 @@ int import_json_feed(struct import_json *j, const char *data, size_t len, struct
  * open; that an event is not whole is one. -EBADMSG, too, when there was no place for events.
  */
 int import_json_end(struct import_json *j, struct error *error);
+/* When times are 0, in microseconds since the epoch: "epoch_us" of the object's "otherData", as
+ * sonde writes it; 0 when it is not there. */
+int64_t import_json_epoch(const struct import_json *j);
 
 #endif

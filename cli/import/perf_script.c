@@ -13,6 +13,12 @@ static bool is_clock(const char *event)
 	return streq(event, "cpu-clock") || streq(event, "task-clock");
 }
 
+/* Of these it is how long the thread waited: of perf record --off-cpu, and of sonde. */
+static bool is_wait(const char *event)
+{
+	return streq(event, "offcpu-time") || streq(event, "off-cpu-ns");
+}
+
 struct reader {
 	struct import_sink *sink;
 	char *event; /* the first one: that is imported */
@@ -115,6 +121,10 @@ static int begin_sample(struct reader *p, const struct perf_header *h)
 		.thread = p->comm,
 		.count = 1,
 	};
+	if (is_wait(h->event)) {
+		p->sample.waits = true;
+		p->sample.total_ns = h->period;
+	}
 	p->open = true;
 	return perf_frame_parse(h->rest, &frame) ? add_frame(p, &frame) : 0;
 }
@@ -140,7 +150,8 @@ static int take_line(struct reader *p, char *line)
 		p->sink->notes[NOTE_LINE]++;
 		return 0;
 	}
-	if (header.has_time && header.time_us > IMPORT_MAX_US) {
+	if ((header.has_time && header.time_us > IMPORT_MAX_US) ||
+	    header.period > IMPORT_MAX_SPAN) {
 		p->sink->notes[NOTE_HUGE]++;
 		p->skip = true;
 		return 0;

@@ -87,14 +87,11 @@ static void choose(struct reader *p)
 
 static int put_frame(struct reader *p, const struct import_frame *f)
 {
-	if (!f->name || !f->binary || !f->build_id ||
-	    array_reserve(&p->frames, &p->cap, p->n + 1, sizeof(*p->frames)) < 0)
+	if (array_reserve(&p->frames, &p->cap, p->n + 1, sizeof(*p->frames)) < 0)
 		return -ENOMEM;
 	p->frames[p->n] = *f;
 	if (!f->binary[0])
 		p->frames[p->n].binary = NULL;
-	if (!f->build_id[0])
-		p->frames[p->n].build_id = NULL;
 	p->n++;
 	return 0;
 }
@@ -107,36 +104,47 @@ static bool is_build_id(const char *id)
 	return len && len % 2 == 0 && len <= 40 && strspn(id, "0123456789abcdefABCDEF") == len;
 }
 
-/* A frame for each function that is inlined there. */
+/* Nothing but where it is: its function is looked up when somebody asks, if the file is there. */
+static int add_address(struct reader *p, const struct pprof_location *l,
+		       const struct pprof_mapping *m, struct import_frame *f)
+{
+	f->build_id = m && !f->kernel ? text(p, m->build_id) : "";
+	if (!f->build_id)
+		return -ENOMEM;
+	if (is_build_id(f->build_id)) {
+		f->name = NULL;
+		f->offset = l->address >= m->start ? l->address - m->start + m->offset : 0;
+	} else {
+		f->name = "[unknown]";
+		f->build_id = NULL;
+	}
+	return put_frame(p, f);
+}
+
+/* A frame for each function that is inlined there: they are named as the profile has them. */
 static int add_location(struct reader *p, const struct pprof_location *l)
 {
 	const struct pprof_mapping *m = pprof_mapping(&p->tables, l->mapping);
-	struct import_frame f = {
-		.binary = m ? text(p, m->path) : "",
-		.build_id = m ? text(p, m->build_id) : "",
-	};
+	struct import_frame f = {.binary = m ? text(p, m->path) : ""};
 	int r = 0;
 
-	if (!f.build_id || !f.binary)
+	if (!f.binary)
 		return -ENOMEM;
 	f.kernel = startswith(f.binary, "[kernel");
-	if (!is_build_id(f.build_id) || f.kernel)
-		f.build_id = "";
-	if (f.build_id[0] && l->address >= m->start)
-		f.offset = l->address - m->start + m->offset;
+	if (!l->n_lines)
+		return add_address(p, l, m, &f);
 	for (uint32_t i = 0; i < l->n_lines && r >= 0; i++) {
 		const struct pprof_function *fn =
 			pprof_function(&p->tables, p->tables.lines[l->first_line + i]);
 
 		f.name = fn ? text(p, fn->name) : "";
-		if (f.name && !f.name[0])
+		if (!f.name)
+			return -ENOMEM;
+		if (!f.name[0])
 			f.name = "[unknown]";
 		r = put_frame(p, &f);
 	}
-	if (l->n_lines)
-		return r;
-	f.name = "[unknown]";
-	return put_frame(p, &f);
+	return r;
 }
 
 static int add_locations(struct reader *p, struct protobuf_field *field)

@@ -122,7 +122,8 @@ static int begin_spans(struct import_recorder *r, const struct import_begun *fir
 {
 	struct import_begin begin = {.kind = IMPORT_SPANS};
 
-	if (first->start_ns < 0) {
+	r->shift_ns = r->sink.epoch_us * 1000;
+	if (first->start_ns + r->shift_ns < 0) {
 		r->shift_ns = -first->start_ns;
 		r->sink.notes[NOTE_SHIFT] = r->n_spans;
 	}

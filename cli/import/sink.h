@@ -20,7 +20,12 @@ enum import_note {
 #define IMPORT_MAX_US	((int64_t)1 << 51)
 #define IMPORT_MAX_SPAN ((uint64_t)1 << 53) /* nanoseconds, about 104 days */
 
-enum import_span_flags { IMPORT_ERROR = 1 << 0, IMPORT_INSTANT = 1 << 1 };
+/* As flags of ImportSpans. */
+enum import_span_flags {
+	IMPORT_ERROR = 1 << 0,
+	IMPORT_INSTANT = 1 << 1,
+	IMPORT_UNWOUND = 1 << 2,
+};
 
 struct import_span {
 	int64_t start_ns;
@@ -55,6 +60,7 @@ struct import_sink {
 	int (*sample)(void *arg, const struct import_sample *sample,
 		      const struct import_frame *frames, size_t n);
 	uint64_t period_ns; /* that a CPU sample stands for; 0: not known. Before the first one. */
+	int64_t epoch_us; /* when times of spans are 0; 0: they are since the epoch. At the end. */
 	uint64_t notes[IMPORT_NOTES];
 };
 

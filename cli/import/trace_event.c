@@ -39,6 +39,11 @@ struct import_events *import_events_free(struct import_events *t)
 	return NULL;
 }
 
+static bool is_text(const struct import_value *v)
+{
+	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
+}
+
 /* From the highest one down: real ones are small. */
 int import_events_pid(struct import_events *t, const struct import_value *v, uint32_t *ret)
 {
@@ -46,7 +51,7 @@ int import_events_pid(struct import_events *t, const struct import_value *v, uin
 	uint32_t id;
 	bool is_new;
 
-	if (v->kind == IMPORT_JSON_NONE || v->kind == IMPORT_JSON_OTHER) {
+	if (!is_text(v)) {
 		*ret = 0;
 		return 0;
 	}
@@ -77,9 +82,7 @@ static int tell_odd(struct import_events *t, const struct import_value *v, uint3
 /* Time in microseconds, as nanoseconds. 1; 0: the event cannot be used, which has been counted. */
 static int read_time(struct import_events *t, const struct import_value *v, int64_t *ret)
 {
-	int r = v->kind == IMPORT_JSON_NONE || v->kind == IMPORT_JSON_OTHER
-			? -EINVAL
-			: import_number(v->text, v->len, 3, ret);
+	int r = !is_text(v) ? -EINVAL : import_number(v->text, v->len, 3, ret);
 
 	if (r == -EINVAL)
 		t->sink->notes[NOTE_INCOMPLETE]++;
@@ -95,9 +98,7 @@ static int take_complete(struct import_events *t, const struct import_value *v,
 {
 	const struct import_value *dur = &v[FIELD_DUR];
 	int64_t ns = 0;
-	int r = dur->kind == IMPORT_JSON_NUMBER || dur->kind == IMPORT_JSON_STRING
-			? import_number(dur->text, dur->len, 3, &ns)
-			: -EINVAL;
+	int r = is_text(dur) ? import_number(dur->text, dur->len, 3, &ns) : -EINVAL;
 
 	if (r == -EINVAL)
 		t->sink->notes[NOTE_NO_DURATION]++;
@@ -176,10 +177,10 @@ static int take(struct import_events *t, const struct import_value *v, char ph,
 		return import_pairs_end(t->pairs, span, t->error);
 	case 'n':
 		span->lane = async_lane(t, v, span->pid, false);
-		span->flags = IMPORT_INSTANT;
+		span->flags |= IMPORT_INSTANT;
 		return sink->span(sink->arg, span);
 	default: /* i, I, R */
-		span->flags = IMPORT_INSTANT;
+		span->flags |= IMPORT_INSTANT;
 		return sink->span(sink->arg, span);
 	}
 }
@@ -221,6 +222,9 @@ int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS])
 				? v[FIELD_CAT].text
 				: NULL;
 	span.lane = thread_lane(span.pid, span.tid);
+	/* As sonde writes them; others have other things of these names. */
+	span.flags = (v[FIELD_ARGS_ERROR].kind == IMPORT_JSON_TRUE ? IMPORT_ERROR : 0U) |
+		     (v[FIELD_ARGS_UNWOUND].kind == IMPORT_JSON_TRUE ? IMPORT_UNWOUND : 0U);
 	r = take(t, v, ph->text[0], &span);
 	return strbuf_error(&t->key) < 0 ? -ENOMEM : r;
 }

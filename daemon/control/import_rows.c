@@ -122,7 +122,7 @@ int import_samples(struct import *i, const struct cJSON *table, struct error *er
 	return r;
 }
 
-enum { SPAN_IS_ERROR = 1, SPAN_IS_INSTANT = 2 };
+enum { SPAN_IS_ERROR = 1, SPAN_IS_INSTANT = 2, SPAN_IS_UNWOUND = 4, SPAN_FLAGS = 7 };
 
 static int read_span(struct import *i, const struct import_column c[7], size_t row,
 		     struct raw_span *ret, struct error *error)
@@ -152,7 +152,8 @@ static int read_span(struct import *i, const struct import_column c[7], size_t r
 	ret->tid = thread->tid;
 	ret->depth = (uint16_t)model_path_get(i->model, ret->path)->depth;
 	ret->flags = (flags & SPAN_IS_ERROR ? SPAN_ERROR : 0U) |
-		     (flags & SPAN_IS_INSTANT ? SPAN_INSTANT : 0U);
+		     (flags & SPAN_IS_INSTANT ? SPAN_INSTANT : 0U) |
+		     (flags & SPAN_IS_UNWOUND ? SPAN_UNWOUND : 0U);
 	return 0;
 }
 
@@ -165,7 +166,7 @@ int import_spans(struct import *i, const struct cJSON *table, struct error *erro
 		{.name = "end_ns", .max = 999, .optional = true},
 		{.name = "duration_ns", .max = MAX_NS},
 		{.name = "self_ns", .max = MAX_NS},
-		{.name = "flags", .max = SPAN_IS_ERROR | SPAN_IS_INSTANT, .optional = true},
+		{.name = "flags", .max = SPAN_FLAGS, .optional = true},
 	};
 	size_t rows = 0;
 	int r = import_columns_read(table, "spans", c, ARRAY_SIZE(c), &rows, error);

@@ -332,5 +332,38 @@ def without_privilege_and_with_little_memory():
     h.equal(os.listdir(out), ["x.sonde"], "files that are left")
 
 
+def exported(recording, name, *args):
+    out = h.TMP / name
+    sonde("export", "-i", recording, "-o", out, *args)
+    return out
+
+
+@h.test
+def what_sonde_exports_comes_back(daemon):
+    if "export" not in sonde("help").out:
+        raise h.Skip("this sonde has no export")
+    recording = h.TMP / "calls.sonde"
+    daemon.sonde("record", "-F", "999", "alpha", "beta", "gamma", "-o", recording, "--",
+                 f"{h.WORKLOADS}/wl_calls")
+    spans = spans_of(recording)
+    h.check(len(spans) > 100, f"{len(spans)} spans")
+    members = ("time_us", "duration_ns", "self_ns", "pid", "tid", "comm", "name", "binary", "depth",
+               "flags")
+    chosen = lambda rows: [[r[m] for m in members] for r in rows]  # noqa: E731
+    again = imported(exported(recording, "calls.json.gz"), spans=len(spans))
+    h.equal(chosen(spans_of(again)), chosen(spans), "spans of chrome")
+    tree = lambda file: [[r[m] for m in ("func", "depth", "calls", "total_ns", "self_ns")]  # noqa
+                         for r in sonde("graph", "-i", file, "--json").json["rows"]]
+    h.equal(tree(again), tree(recording), "the call tree")
+    hot = h.TMP / "hot.sonde"
+    daemon.sonde("record", "-F", "999", "-o", hot, "--", f"{h.WORKLOADS}/wl_hot", "--seconds", "1")
+    stacks = folded(hot)
+    total = sum(stacks.values())
+    for name in ("hot.folded", "hot.pb.gz", "hot.perf"):
+        again = imported(exported(hot, name, "--kind", "cpu"), samples=total)
+        h.equal(folded(again), stacks, f"stacks of {name}")
+    h.equal(sonde("list", "-i", again, "--json").json["sessions"][0]["frequency"], 999, "Hz")
+
+
 if __name__ == "__main__":
     sys.exit(h.main())

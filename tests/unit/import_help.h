@@ -26,6 +26,8 @@ static inline int heard_span(void *arg, const struct import_span *s)
 		      (unsigned long long)s->duration_ns, s->pid, s->tid, s->name,
 		      s->category ? s->category : "", s->flags & IMPORT_INSTANT ? " instant" : "",
 		      s->lane >> 63 ? " async" : "");
+	if (s->flags & (IMPORT_ERROR | IMPORT_UNWOUND))
+		strbuf_printf(arg, "^ flags %x\n", s->flags);
 	return 0;
 }
 
@@ -68,6 +70,8 @@ static inline int import_text(const struct import_format *format, const void *da
 	r = format->read(in, &sink, e);
 	if (sink.period_ns)
 		strbuf_printf(out, "period %llu\n", (unsigned long long)sink.period_ns);
+	if (sink.epoch_us)
+		strbuf_printf(out, "epoch %lld\n", (long long)sink.epoch_us);
 	for (size_t i = 0; i < IMPORT_NOTES; i++)
 		if (sink.notes[i])
 			strbuf_printf(out, "%s %llu\n", import_note_names[i],
