@@ -139,7 +139,8 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 	if (j->depth == j->events_at + 1) {
 		bool is_parent = key_is(text, len, "args") || key_is(text, len, "id2");
 
-		snprintf(j->parent, sizeof(j->parent), "%.*s", is_parent ? (int)len : 0, text);
+		memcpy(j->parent, text, is_parent ? len : 0);
+		j->parent[is_parent ? len : 0] = '\0';
 		j->field = find_field("", text, len);
 	} else if (j->depth == j->events_at + 2 && j->parent[0]) {
 		j->field = find_field(j->parent, text, len);
