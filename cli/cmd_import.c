@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The file is parsed here, with no more rights than the user has; a private daemon writes the
- * recording, and checks all that it is sent.
+ * The file is parsed here, with no more rights than the user has and never as root; a private
+ * daemon writes the recording, and checks all that it is sent.
  */
-#include <sys/stat.h>
-
 #include "connect.h"
 #include "import/formats.h"
+#include "import/privilege.h"
 #include "import/recorder.h"
 #include "render/output.h"
 #include "render/text.h"
@@ -68,8 +67,6 @@ static int begin(void *arg, const struct import_begin *b)
 	json_u64(&w, "frequency", b->frequency);
 	json_u64(&w, "started_us", b->started_us);
 	r = request_end(&w, e);
-	if (r >= 0)
-		r = connection_open_import(i->cli->options, &i->connection, e);
 	return r < 0 ? r : connection_call(i->connection, "ImportBegin", params.data, &reply, e);
 }
 
@@ -202,16 +199,6 @@ static int import(struct importing *i, struct import_input *in, uint64_t now_us)
 	return EXIT_OK;
 }
 
-/* When it was written: of what has no times itself. */
-static uint64_t file_time(const char *path)
-{
-	struct stat st;
-
-	if (streq(path, "-") || stat(path, &st) < 0 || st.st_mtim.tv_sec < 1)
-		return now_epoch_us();
-	return (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000;
-}
-
 int cmd_import(struct cli *cli)
 {
 	_cleanup_(import_input_freep) struct import_input *in = NULL;
@@ -231,6 +218,12 @@ int cmd_import(struct cli *cli)
 	r = import_input_open(o->operands[0], &in, &cli->error);
 	if (r < 0)
 		return r;
+	/* The daemon writes as whoever runs this; nothing of the file is looked at before. */
+	r = connection_open_import(o, &i.connection, &cli->error);
+	if (r >= 0)
+		r = import_drop_privilege(&cli->error);
+	if (r < 0)
+		return r;
 	if (o->format)
 		i.format = import_format_find(o->format);
 	else
@@ -239,5 +232,5 @@ int cmd_import(struct cli *cli)
 		return r;
 	if (!o->output)
 		output_note(cli->output, "sonde: no -o FILE: importing to %s", DEFAULT_FILE);
-	return import(&i, in, file_time(o->operands[0]));
+	return import(&i, in, import_input_time(in));
 }

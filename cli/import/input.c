@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include "sonde/base/format.h"
+
 enum {
 	RAW = 128 * 1024,
 	PLAIN = 512 * 1024,
@@ -90,6 +92,15 @@ struct import_input *import_input_free(struct import_input *in)
 	free(in->plain);
 	free(in);
 	return NULL;
+}
+
+uint64_t import_input_time(const struct import_input *in)
+{
+	struct stat st;
+
+	if (in->fd < 0 || fstat(in->fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtim.tv_sec < 1)
+		return now_epoch_us();
+	return (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000;
 }
 
 const char *import_input_name(const struct import_input *in)

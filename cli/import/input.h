@@ -19,6 +19,8 @@ struct import_input *import_input_of(const char *name, const void *data, size_t 
 struct import_input *import_input_free(struct import_input *in);
 DEFINE_CLEANUP(struct import_input *, import_input_free)
 
+/* When the file was written, of others now: microseconds since the epoch. */
+uint64_t import_input_time(const struct import_input *in);
 /* How messages call it. */
 const char *import_input_name(const struct import_input *in);
 /* The first IMPORT_HEAD bytes, fewer when there are no more. */

@@ -52,23 +52,34 @@ struct import_sorter *import_sorter_free(struct import_sorter *s)
 	return NULL;
 }
 
-static int open_file(struct import_sorter *s, struct error *error)
+static int open_in(const char *dir)
 {
-	const char *env = getenv("TMPDIR"), *dir = env && env[0] == '/' ? env : "/var/tmp";
 	char path[4096];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-	s->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd >= 0)
-		return 0;
+	if (fd >= 0)
+		return fd;
 	/* Not every file system can do it. */
 	snprintf(path, sizeof(path), "%s/sonde-import-XXXXXX", dir);
-	s->fd = mkostemp(path, O_CLOEXEC);
-	if (s->fd >= 0) {
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
 		unlink(path);
-		return 0;
-	}
-	return error_set(error, errno, "WriteFailed", "cannot make a temporary file in %s: %s", dir,
-			 strerror(errno));
+	return fd;
+}
+
+/* /tmp is the last choice: it may be in memory. */
+static int open_file(struct import_sorter *s, struct error *error)
+{
+	const char *env = getenv("TMPDIR");
+	const char *const dirs[] = {env && env[0] == '/' ? env : "/var/tmp", "/var/tmp", "/tmp"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs) && s->fd < 0; i++)
+		s->fd = open_in(dirs[i]);
+	return s->fd >= 0 ? 0
+			  : error_set(error, errno, "WriteFailed",
+				      "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp: "
+				      "%s",
+				      strerror(errno));
 }
 
 static int spill(struct import_sorter *s, struct error *error)
@@ -83,8 +94,7 @@ static int spill(struct import_sorter *s, struct error *error)
 	qsort(s->records, s->n, s->size, s->compare);
 	r = write_fully(s->fd, s->records, s->n * s->size);
 	if (r < 0)
-		return error_set(error, -r, "WriteFailed",
-				 "cannot write the temporary file in $TMPDIR or /var/tmp: %s",
+		return error_set(error, -r, "WriteFailed", "cannot write the temporary file: %s",
 				 strerror(-r));
 	run = &s->runs[s->n_runs++];
 	run->next = s->written;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Sorts any number of records of one size in a bounded amount of memory: what does not fit is
- * sorted in parts that wait in a temporary file (below $TMPDIR or /var/tmp, without a name).
+ * sorted in parts that wait in a temporary file (in $TMPDIR, else /var/tmp, else /tmp, without a
+ * name).
  */
 #ifndef SONDE_CLI_IMPORT_SORTER_H
 #define SONDE_CLI_IMPORT_SORTER_H

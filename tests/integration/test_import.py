@@ -332,6 +332,25 @@ def without_privilege_and_with_little_memory():
     h.equal(os.listdir(out), ["x.sonde"], "files that are left")
 
 
+@h.test(own_daemon=True)
+def root_reads_as_nobody():
+    if os.geteuid() != 0:
+        raise h.Skip("not root")
+    fifo, out = h.TMP / "fifo", h.TMP / "from_fifo.sonde"
+    os.mkfifo(fifo, 0o600)
+    p = h.spawn(h.SONDE, "import", fifo, "--format", "chrome", "-o", out, stdout=h.subprocess.PIPE,
+                stderr=h.subprocess.PIPE, text=True)
+    with open(fifo, "w") as f:
+        f.write('[{"name":"a","ph":"X","ts":1,"dur":1}')
+        f.flush()
+        ids = lambda: re.findall(r"^[UG]id:\t(.*)$",  # noqa: E731
+                                 open(f"/proc/{p.pid}/status").read(), re.M)
+        h.wait_until(lambda: ids() == ["\t".join(["65534"] * 4)] * 2, "it to be nobody")
+    err = p.communicate(timeout=60)[1]
+    h.equal(p.returncode, 0, f"exit status; {err}")
+    h.equal(os.stat(out).st_uid, 0, "whose the recording is")
+
+
 def exported(recording, name, *args):
     out = h.TMP / name
     sonde("export", "-i", recording, "-o", out, *args)
