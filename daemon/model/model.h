@@ -44,6 +44,8 @@ struct model_mapping {
 enum process_flags { PROCESS_EXITED = 1 << 0, PROCESS_MAPPED = 1 << 1 /* mappings were read */ };
 
 struct model_process {
+	/* pid 0: of old history, all those of a program that lived shortly
+	 * (store/history_programs.c) */
 	uint32_t pid, ppid, uid;
 	/* In its own PID namespace, of a process in another one than the daemon is in; else 0, as
 	 * of a process that was gone before it could be read. */

@@ -62,6 +62,12 @@ static int process_text(struct builder *b, const struct snapshot_process *p, con
 	default:
 		break;
 	}
+	if (!p->pid) { /* of old history: it stands for several */
+		if (asprintf(&text, "short-lived %s", text_or_unknown(p->comm)) < 0)
+			return -ENOMEM;
+		*ret = b->report->texts[b->report->n_texts++] = text;
+		return 0;
+	}
 	if (p->ns_pid)
 		snprintf(inner, sizeof(inner), "(%u) ", p->ns_pid);
 	if (asprintf(&text, "%u %s%s", p->pid, inner, text_or_unknown(p->comm)) < 0)

@@ -18,6 +18,7 @@ static const char indexes[] =
 	"CREATE INDEX IF NOT EXISTS stack_node ON stack(parent, frame);"
 	"CREATE INDEX IF NOT EXISTS probe_name ON probe(name, file, offset);"
 	"CREATE INDEX IF NOT EXISTS path_node ON path(parent, probe);"
+	"CREATE INDEX IF NOT EXISTS process_program ON process(comm, exe) WHERE session = 0;"
 	"CREATE INDEX IF NOT EXISTS sample_chunk_window ON sample_chunk(window);"
 	"CREATE INDEX IF NOT EXISTS span_stat_window ON span_stat(window);"
 	"CREATE INDEX IF NOT EXISTS span_chunk_window ON span_chunk(window);"
@@ -85,7 +86,8 @@ static int prepare(struct history *h)
 	snprintf(limits, sizeof(limits),
 		 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
 		 "PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d;"
-		 "PRAGMA cache_size = -2048; PRAGMA max_page_count = %llu;",
+		 "PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY; PRAGMA max_page_count = "
+		 "%llu;",
 		 WAL_PAGES, WAL_PAGES * PAGE,
 		 (unsigned long long)(h->limits.max_bytes + h->limits.max_bytes / 20) / PAGE);
 	if (!history_exec(h, limits))

@@ -35,8 +35,8 @@ bool history_functions(sqlite3 *db)
 					  NULL, NULL, merge_step, merge_final, NULL) == SQLITE_OK;
 }
 
-static int run_steps(struct history *h, const char *const *steps, size_t n, int64_t session,
-		     int64_t from_us, int64_t to_us)
+int history_run_steps(struct history *h, const char *const *steps, size_t n, int64_t session,
+		      int64_t from_us, int64_t to_us)
 {
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
@@ -52,11 +52,31 @@ static int run_steps(struct history *h, const char *const *steps, size_t n, int6
 	return 0;
 }
 
+static int merge_samples(struct history *h, int64_t session, int64_t from_us, int64_t to_us,
+			 bool for_good)
+{
+	_cleanup_(window_release) struct window sum = {};
+	_cleanup_(table_release) struct table programs = {};
+	int64_t window;
+	int r = history_sum_samples(h, &sum);
+
+	if (r == 0 && for_good)
+		r = history_find_programs(h, &sum, session, from_us, to_us, &programs);
+	if (r == 0 && for_good)
+		r = history_replace_processes(&sum, &programs);
+	if (r == 0 && schema_number(h->db, "SELECT -min(id) FROM temp.part", &window) < 0)
+		r = -1;
+	return r < 0 ? r
+		     : history_put_samples(h, window, sum.samples, sum.n_samples,
+					   SAMPLE_CHUNK_SMALL);
+}
+
 /*
  * One group: windows of one session that begin in the same span of `length`. Their rows are summed
  * up in a new window, as rows are found by their window. 0, -1, HISTORY_NO_MEMORY.
  */
-static int merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us)
+static int merge_group(struct history *h, int64_t session, int64_t from_us, int64_t to_us,
+		       bool for_good)
 {
 	static const char *const begin[] = {
 		/* The parts, in a table of this connection. */
@@ -86,17 +106,14 @@ static int merge_group(struct history *h, int64_t session, int64_t from_us, int6
 		"DELETE FROM loss WHERE window IN temp.part",
 		"DELETE FROM window WHERE id IN temp.part",
 	};
-	int64_t window = 0;
-	int r = run_steps(h, begin, ARRAY_SIZE(begin), session, from_us, to_us);
+	int r = history_run_steps(h, begin, ARRAY_SIZE(begin), session, from_us, to_us);
 
 	if (r == 0)
-		r = MIN(schema_number(h->db, "SELECT -min(id) FROM temp.part", &window), 0)
-			    ? -1
-			    : history_merge_samples(h, window);
-	return r == 0 ? run_steps(h, end, ARRAY_SIZE(end), session, from_us, to_us) : r;
+		r = merge_samples(h, session, from_us, to_us, for_good);
+	return r == 0 ? history_run_steps(h, end, ARRAY_SIZE(end), session, from_us, to_us) : r;
 }
 
-int history_merge_windows(struct history *h, int64_t before_us, int64_t length_us)
+int history_merge_windows(struct history *h, int64_t before_us, int64_t length_us, bool for_good)
 {
 	static const char sql[] =
 		"SELECT w.session, (w.start_ns + s.monotonic_to_epoch_ns) / 1000 / ?1 AS part"
@@ -121,7 +138,7 @@ int history_merge_windows(struct history *h, int64_t before_us, int64_t length_u
 	for (int i = 0; i < n && r == 0; i++) {
 		if (!history_exec(h, "BEGIN IMMEDIATE"))
 			return -1;
-		r = merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us);
+		r = merge_group(h, groups[i][0], groups[i][1], groups[i][1] + length_us, for_good);
 		if (r == 0 && !history_exec(h, "COMMIT"))
 			r = -1;
 	}

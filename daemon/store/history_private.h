@@ -45,7 +45,9 @@ struct history {
 	char *path;
 	struct history_limits limits;
 	sqlite3_stmt *statements[H_STATEMENTS];
-	int version; /* of the file as it was found */
+	int version;	     /* of the file as it was found */
+	uint64_t n_replaced; /* processes that a program stands for, since rows were collected */
+	int64_t collected_us;
 	uint32_t generation;
 	struct history_ids strings, files, processes, frames, stacks, probes, paths;
 	/* Of files, by model id: what names of frames are found by. */
@@ -113,15 +115,30 @@ void history_forget_batch(struct history *h, const struct history_batch *b);
  * -1, HISTORY_NO_MEMORY. */
 int history_put_samples(struct history *h, int64_t window, struct sample_row *rows, size_t n,
 			int level);
-/* The samples of the windows in temp.part, added up, become that window's. Likewise. */
-int history_merge_samples(struct history *h, int64_t window);
+/* Adds up the samples of the windows in temp.part. Likewise. */
+int history_sum_samples(struct history *h, struct window *sum);
+/* Programs stand for the processes that the table has. Likewise. */
+int history_replace_processes(struct window *sum, const struct table *programs);
+
+/* history_programs.c: needs the tables, of this connection only. */
+bool history_make_program_tables(struct history *h);
+/*
+ * The programs, made when they are new, that stand from now on for processes which samples of the
+ * windows in temp.part and events of that session and time name: rows by rows. Likewise.
+ */
+int history_find_programs(struct history *h, const struct window *sum, int64_t session,
+			  int64_t from_us, int64_t to_us, struct table *ret);
+/* Statements of which ?1 is a session, ?2 and ?3 are times. 0, -1. */
+int history_run_steps(struct history *h, const char *const *steps, size_t n, int64_t session,
+		      int64_t from_us, int64_t to_us);
 
 enum { HISTORY_GROUPS_AT_ONCE = 20 /* merged in one call, so that writing never waits for long */ };
 /*
  * Windows that ended before `before_us`, merged by spans of `length_us`: at most
- * HISTORY_GROUPS_AT_ONCE of them. How many there were; -1, HISTORY_NO_MEMORY.
+ * HISTORY_GROUPS_AT_ONCE of them; for good: processes that lived shortly become programs. How many
+ * there were; -1, HISTORY_NO_MEMORY.
  */
-int history_merge_windows(struct history *h, int64_t before_us, int64_t length_us);
+int history_merge_windows(struct history *h, int64_t before_us, int64_t length_us, bool for_good);
 
 enum { HISTORY_OLDEST = 3 /* the first format that this sonde makes its own of */ };
 /* A file of that format becomes one of STORE_VERSION. Likewise; when it fails the caller rolls

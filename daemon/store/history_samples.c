@@ -40,10 +40,9 @@ static int add_chunk(struct window *sum, sqlite3_stmt *s)
 	return r < 0 ? HISTORY_NO_MEMORY : 0;
 }
 
-int history_merge_samples(struct history *h, int64_t window)
+int history_sum_samples(struct history *h, struct window *sum)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
-	_cleanup_(window_release) struct window sum = {};
 	int r = 0, code = SQLITE_ERROR;
 
 	if (sqlite3_prepare_v2(h->db,
@@ -51,10 +50,22 @@ int history_merge_samples(struct history *h, int64_t window)
 			       &s, NULL) != SQLITE_OK)
 		return -1;
 	while (r == 0 && (code = sqlite3_step(s)) == SQLITE_ROW)
-		r = add_chunk(&sum, s);
-	if (r == 0 && code != SQLITE_DONE)
-		return -1;
-	return r < 0 ? r
-		     : history_put_samples(h, window, sum.samples, sum.n_samples,
-					   SAMPLE_CHUNK_SMALL);
+		r = add_chunk(sum, s);
+	return r == 0 && code != SQLITE_DONE ? -1 : r;
+}
+
+int history_replace_processes(struct window *sum, const struct table *programs)
+{
+	_cleanup_(window_release) struct window old = {};
+	int r = 0;
+
+	window_move(&old, sum);
+	for (size_t i = 0; i < old.n_samples && r >= 0; i++) {
+		const uint32_t *program = table_get(programs, old.samples[i].process);
+
+		if (program)
+			old.samples[i].process = *program;
+		r = window_add_row(sum, &old.samples[i]);
+	}
+	return r < 0 ? HISTORY_NO_MEMORY : 0;
 }

@@ -2,7 +2,8 @@
 /* The oldest windows are dropped, and what nobody names any more goes with them. */
 #include "history_private.h"
 
-#define MINUTE_US (60 * 1000000LL)
+#define MINUTE_US  (60 * 1000000LL)
+#define COLLECT_US (60 * MINUTE_US)
 
 enum {
 	FULL_PERCENT = 95, /* of the file's bound: the oldest windows go, */
@@ -62,6 +63,12 @@ static bool drop_old_events(struct history *h, int64_t before_us)
 	return history_exec(h, sql);
 }
 
+static void note_collected(struct history *h, int64_t now_us)
+{
+	h->n_replaced = 0;
+	h->collected_us = now_us;
+}
+
 /* Bounds of time and size; 1 when something was dropped, 0, -1. */
 static int drop_old(struct history *h, int64_t now_us)
 {
@@ -99,7 +106,18 @@ static int drop_old(struct history *h, int64_t now_us)
 	}
 	if (dropped > 0)
 		history_exec(h, "PRAGMA incremental_vacuum(2000)");
+	if (dropped > 0)
+		note_collected(h, now_us);
 	return dropped > 0;
+}
+
+/* Processes that programs stand for: not at once, as it takes reading all that names anything. */
+static int collect_replaced(struct history *h, int64_t now_us)
+{
+	if (!h->n_replaced || now_us - h->collected_us < COLLECT_US)
+		return 0;
+	note_collected(h, now_us);
+	return history_collect_garbage(h) ? 0 : -1;
 }
 
 int history_maintain(struct history *h, uint64_t now_us, struct error *error)
@@ -107,14 +125,17 @@ int history_maintain(struct history *h, uint64_t now_us, struct error *error)
 	int64_t now = (int64_t)now_us;
 	int fine, medium = 0, r = -1;
 
-	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY)"))
+	if (!history_exec(h, "CREATE TEMP TABLE IF NOT EXISTS part(id INTEGER PRIMARY KEY)") ||
+	    !history_make_program_tables(h))
 		return schema_write_error(h->db, h->path, error);
-	fine = history_merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US);
+	fine = history_merge_windows(h, now - (int64_t)h->limits.fine_us, MINUTE_US, false);
 	if (fine >= 0)
 		medium = history_merge_windows(h, now - (int64_t)h->limits.medium_us,
-					       10 * MINUTE_US);
+					       10 * MINUTE_US, true);
 	if (fine >= 0 && medium >= 0)
 		r = drop_old(h, now);
+	if (r == 0)
+		r = collect_replaced(h, now);
 	if (fine == HISTORY_NO_MEMORY || medium == HISTORY_NO_MEMORY) {
 		history_rollback(h);
 		return error_set(error, ENOMEM, "WriteFailed", "cannot write %s: out of memory",

@@ -7,7 +7,8 @@
  * Ids are those of the writer's model: dense, from 1 on in order of rows; 0 stands for none.
  * Times are nanoseconds of CLOCK_MONOTONIC unless the name says otherwise (session.monotonic_to_
  * epoch_ns makes them times of day). Unsigned 64-bit numbers are kept as SQLite's signed ones:
- * kernel addresses are negative. The reader compares these texts with those in the file, so any
+ * kernel addresses are negative. A process of session 0 and PID 0 stands for several: see
+ * history_programs.c. The reader compares these texts with those in the file, so any
  * change needs a new STORE_VERSION and a row of its own; the texts of old versions stay.
  */
 static const struct {

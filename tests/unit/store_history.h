@@ -263,21 +263,27 @@ static inline void load_lines(uint64_t since_us, uint64_t until_us, struct lines
 	settle(ret);
 }
 
+static inline void compare_lines(struct lines *want, struct lines *got)
+{
+	settle(want);
+	settle(got);
+	for (size_t i = 0; i < MIN(want->n, got->n); i++)
+		cr_assert(streq(want->items[i].text, got->items[i].text) &&
+				  want->items[i].a == got->items[i].a &&
+				  want->items[i].b == got->items[i].b,
+			  "%s: %llu %llu\n%s: %llu %llu", want->items[i].text,
+			  (unsigned long long)want->items[i].a,
+			  (unsigned long long)want->items[i].b, got->items[i].text,
+			  (unsigned long long)got->items[i].a, (unsigned long long)got->items[i].b);
+	cr_assert_eq(want->n, got->n);
+}
+
 static inline void check_equal(struct lines *want, uint64_t since_us, uint64_t until_us)
 {
 	_cleanup_(lines_release) struct lines got = {};
 
-	settle(want);
 	load_lines(since_us, until_us, &got, NULL);
-	for (size_t i = 0; i < MIN(want->n, got.n); i++)
-		cr_assert(streq(want->items[i].text, got.items[i].text) &&
-				  want->items[i].a == got.items[i].a &&
-				  want->items[i].b == got.items[i].b,
-			  "%s: %llu %llu\n%s: %llu %llu", want->items[i].text,
-			  (unsigned long long)want->items[i].a,
-			  (unsigned long long)want->items[i].b, got.items[i].text,
-			  (unsigned long long)got.items[i].a, (unsigned long long)got.items[i].b);
-	cr_assert_eq(want->n, got.n);
+	compare_lines(want, &got);
 }
 
 static inline uint64_t now_of(const struct live *l)

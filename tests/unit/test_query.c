@@ -294,6 +294,28 @@ Test(query, cpu_by_process_and_thread)
 	}
 }
 
+/* As in old history: several processes are one, which may be of several users. */
+Test(query, short_lived_processes_are_one_row)
+{
+	_cleanup_(world_release) struct world x;
+
+	world_init(&x);
+	sample(&x, process(&x, 7, 0, "cc1"), "cc1", "ab", 2);
+	sample(&x, model_process_append(x.m, 0, 0), "cc1", "ab", 3);
+	model_process_get(x.m, 2)->comm = model_string(x.m, "cc1");
+	sample(&x, model_process_append(x.m, 0, 0), "cc1", "c", 4);
+	model_process_get(x.m, 3)->comm = model_string(x.m, "cc1");
+	take(&x, NULL);
+	{
+		_cleanup_(report_freep) struct report *pid =
+			report(&x, QUERY_CPU, BY_PID, SORT_SELF, 0);
+
+		cr_assert_eq(pid->n_rows, 2);
+		cr_assert_eq(find(pid, "short-lived cc1")->samples, 7);
+		cr_assert_eq(find(pid, "7 cc1")->samples, 2);
+	}
+}
+
 Test(query, ties_are_ordered_by_name)
 {
 	_cleanup_(world_release) struct world x;
