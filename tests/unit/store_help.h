@@ -31,7 +31,8 @@ struct recorded {
 	struct store_marks marks;
 	uint64_t clock;
 	int windows;
-	bool frames_stay; /* none becomes another */
+	bool frames_stay;    /* none becomes another */
+	bool lives_are_long; /* of processes: the rolling store never adds them up by program */
 };
 
 void begin(struct recorded *rec);

@@ -50,6 +50,7 @@ static inline void begin_live(struct live *l, const struct history_limits *limit
 	*l = (struct live){.h = open_history(limits, NULL), .clock_ns = 600 * NSEC_PER_SEC};
 	session.monotonic_to_epoch_ns = (int64_t)(EPOCH_US * 1000);
 	begin(&l->rec);
+	l->rec.lives_are_long = true;
 	l->rec.frames_stay = true; /* what is compared is a text of the moment */
 	cr_assert_eq(history_begin_session(l->h, &session, &e, &l->session), 0, "%s", e.message);
 }

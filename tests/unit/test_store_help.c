@@ -75,7 +75,8 @@ void grow_model(struct recorded *rec)
 		if (below(4) == 0) {
 			model_process_get(m, p)->flags |= PROCESS_EXITED;
 			model_process_get(m, p)->exit_status = -(int)below(10);
-			model_process_get(m, p)->exit_ns = rec->clock;
+			model_process_get(m, p)->exit_ns =
+				rec->clock + (rec->lives_are_long ? 100 * NSEC_PER_SEC : 0);
 		}
 		snprintf(text, sizeof(text), "/lib/%u", (unsigned)below(9));
 		model_frame(m,
