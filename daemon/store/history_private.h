@@ -54,7 +54,9 @@ struct history {
 	struct model_file *file_of;
 	char **path_of;
 	size_t file_cap, path_cap;
-	struct table live; /* pid and start of processes, to the row: they outlive a model */
+	/* Pid and start of processes to the row, 0 when it has ended: they outlive a model. */
+	struct table live;
+	size_t live_most; /* with so many, those that have ended are dropped from it */
 };
 
 /* Prepares the statements; false: the code is in db. */

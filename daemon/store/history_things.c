@@ -2,6 +2,8 @@
 /* What windows name, into the rolling store: each thing once, found by what it is. */
 #include "history_private.h"
 
+enum { MANY_LIVE = 4096 };
+
 static int64_t *room(struct history_ids *m, uint32_t id)
 {
 	return array_reserve(&m->ids, &m->cap, (size_t)id + 1, sizeof(*m->ids)) < 0 ? NULL
@@ -135,6 +137,30 @@ static int put_files(struct history *h, const struct history_batch *b)
 	return 0;
 }
 
+/* Tables do not forget single keys. */
+static int forget_ended(struct history *h)
+{
+	struct table kept = {};
+
+	if (h->live.len < MAX(h->live_most, (size_t)MANY_LIVE))
+		return 0;
+	for (size_t i = 0; i <= h->live.mask; i++) {
+		const struct table_slot *slot = &h->live.slots[i];
+		uint32_t *to = slot->used && slot->value ? table_put(&kept, slot->key, NULL) : NULL;
+
+		if (slot->used && slot->value && !to) {
+			table_release(&kept);
+			return HISTORY_NO_MEMORY;
+		}
+		if (to)
+			*to = slot->value;
+	}
+	table_release(&h->live);
+	h->live = kept;
+	h->live_most = 2 * kept.len;
+	return 0;
+}
+
 static int put_process(struct history *h, int64_t session, const struct history_process *item)
 {
 	const struct model_process *p = &item->process;
@@ -246,6 +272,8 @@ int history_put_things(struct history *h, int64_t session, const struct history_
 
 	if (r == 0)
 		r = put_files(h, b);
+	if (r == 0)
+		r = forget_ended(h);
 	for (size_t i = 0; i < b->n_processes && r == 0; i++)
 		r = put_process(h, session, &b->processes[i]);
 	for (size_t i = 0; i < b->n_frames && r == 0; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slice.h"
 
+enum { PAGE = 4096 };
+
 void slice_release(struct slice *s)
 {
 	struct translation *all[] = {&s->strings, &s->files,  &s->processes, &s->symbols,
@@ -8,7 +10,9 @@ void slice_release(struct slice *s)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		sqlite3_finalize(all[i]->find);
-		free(all[i]->ids);
+		for (size_t k = 0; k < all[i]->n_pages; k++)
+			free(all[i]->pages[k]);
+		free(all[i]->pages);
 	}
 	sqlite3_close(s->db);
 	schema_remove_copy(s->copy);
@@ -24,10 +28,23 @@ int slice_damaged(struct slice *s, const char *table, int64_t row)
 	return -EBADMSG;
 }
 
+static uint32_t *slot_of(struct translation *t, int64_t id)
+{
+	size_t page = (size_t)id / PAGE;
+
+	if (page >= t->n_pages &&
+	    array_reserve(&t->pages, &t->n_pages, page + 1, sizeof(*t->pages)) < 0)
+		return NULL;
+	if (!t->pages[page])
+		t->pages[page] = calloc(PAGE, sizeof(**t->pages));
+	return t->pages[page] ? &t->pages[page][id % PAGE] : NULL;
+}
+
 /* 1 and *ret when that id is known, or is 0; 0 when t->find is at its row; -errno. */
 static int look_up(struct slice *s, struct translation *t, const char *table, int64_t id,
 		   uint32_t *ret)
 {
+	const uint32_t *known;
 	int code;
 
 	*ret = 0;
@@ -35,10 +52,11 @@ static int look_up(struct slice *s, struct translation *t, const char *table, in
 		return 1;
 	if (id < 0 || id > UINT32_MAX - 1)
 		return -EBADMSG;
-	if (array_reserve(&t->ids, &t->cap, (size_t)id + 1, sizeof(*t->ids)) < 0)
+	known = slot_of(t, id);
+	if (!known)
 		return -ENOMEM;
-	if (t->ids[id]) {
-		*ret = t->ids[id] - 1;
+	if (*known) {
+		*ret = *known - 1;
 		return 1;
 	}
 	sqlite3_reset(t->find);
@@ -53,7 +71,7 @@ static int remember(struct translation *t, int64_t id, uint32_t model_id, uint32
 {
 	if (!model_id)
 		return -ENOMEM;
-	t->ids[id] = model_id + 1;
+	t->pages[id / PAGE][id % PAGE] = model_id + 1; /* made by look_up() */
 	*ret = model_id;
 	return 0;
 }

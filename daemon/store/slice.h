@@ -6,11 +6,14 @@
 #include "history_load.h"
 #include "schema.h"
 
-/* Rows of one table by id, as ids of the model; what was asked for is remembered. */
+/*
+ * Rows of one table by id, as ids of the model; what was asked for is remembered. In pages, as a
+ * store that has lived for long has few rows of many ids.
+ */
 struct translation {
 	sqlite3_stmt *find;
-	uint32_t *ids; /* by row, plus 1; 0: not looked for yet */
-	size_t cap;
+	uint32_t **pages; /* ids plus 1; 0: not looked for yet */
+	size_t n_pages;
 };
 
 struct slice { /* path, m and error are set by the caller */

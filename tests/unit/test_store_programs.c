@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include "store/history_private.h"
+
 TestSuite(programs, .init = make_dir, .fini = remove_dir);
 
 #define HOUR_US (60 * MINUTE_US)
@@ -221,5 +223,35 @@ Test(programs, short_lives_are_added_up)
 	maintain(&l, now_of(&l) + 7 * HOUR_US);
 	check_samples(&want);
 	cr_assert_eq(number_of("SELECT count(*) FROM process WHERE session = 0"), 4);
+	end_live(&l);
+}
+
+Test(programs, what_has_ended_is_forgotten)
+{
+	_cleanup_(lines_release) struct lines want = {};
+	uint64_t counted = 0;
+	uint32_t pid = 1;
+	struct live l;
+
+	seed_rng();
+	begin_live(&l, &limits);
+	for (int i = 0; i < 20; i++) {
+		_cleanup_(history_batch_freep) struct history_batch *b = NULL;
+		struct window w = {};
+		struct error e = {};
+
+		write_busy(&l, &pid, &want, &counted);
+		window_reset(&w, l.clock_ns);
+		for (int k = 0; k < 1000; k++, pid++) {
+			uint32_t p = a_process(&l, pid);
+
+			model_process_get(l.rec.model, p)->flags |= PROCESS_EXITED;
+			window_add_sample(&w, p, 0, 0, 1);
+		}
+		w.end_ns = (l.clock_ns += WINDOW_NS) - 1;
+		cr_assert_eq(history_batch_new(l.rec.model, &w, &l.sent, &b), 0);
+		cr_assert_eq(write_announced(l.h, l.session, b, &e), 0, "%s", e.message);
+	}
+	cr_assert_lt(l.h->live.len, 6000);
 	end_live(&l);
 }
