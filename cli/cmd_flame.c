@@ -45,6 +45,14 @@ static void write_both(struct json_writer *w, struct output *output, reply_t *be
 	output_document_end(output);
 }
 
+/* Pictures tell processes apart by name only: of a day the answer is a fraction as long. */
+static void request_stacks(struct json_writer *w, const struct options *o)
+{
+	request_query(w, o);
+	if (!o->json)
+		json_string(w, "by", "comm");
+}
+
 /* Each recording is asked for itself; what is merged is the picture. */
 static int compare(struct cli *cli, struct picture *p, const struct view *view)
 {
@@ -60,7 +68,7 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 				   "--diff BEFORE AFTER");
 	o.session = NULL;
 	request_begin(&w, &params);
-	request_query(&w, &o);
+	request_stacks(&w, &o);
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
 		r = ask_file(cli, o.operands[0], params.data, &before);
@@ -107,7 +115,7 @@ int cmd_flame(struct cli *cli)
 				   "flame takes recordings with --diff BEFORE "
 				   "AFTER, or one with -i FILE");
 	request_begin(&w, &params);
-	request_query(&w, o);
+	request_stacks(&w, o);
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
 		r = query_run_samples(cli, "Stacks", params.data, &view, &p);

@@ -138,14 +138,15 @@ void answer_place(struct json_writer *w, uint32_t ns_pid, const char *container)
 }
 
 static void answer_stack(struct json_writer *w, const struct snapshot *snapshot,
-			 const struct stack_row *row)
+			 const struct stack_row *row, bool by_comm)
 {
 	const struct snapshot_process *process = &snapshot->processes[row->process];
 
 	json_object_begin(w, NULL);
-	answer_int(w, "pid", process->pid);
+	answer_int(w, "pid", by_comm ? 0 : process->pid);
 	json_string(w, "comm", process->comm ? process->comm : "");
-	answer_place(w, process->ns_pid, process->container);
+	if (!by_comm)
+		answer_place(w, process->ns_pid, process->container);
 	json_string(w, "thread", row->thread ? row->thread : "");
 	json_array_begin(w, "frames");
 	for (size_t i = 0; i < row->n_frames; i++)
@@ -176,7 +177,7 @@ void answer_stacks(struct json_writer *w, const struct snapshot *snapshot, const
 	json_array_end(w);
 	json_array_begin(w, "stacks");
 	for (size_t i = 0; i < s->n_rows; i++)
-		answer_stack(w, snapshot, &s->rows[i]);
+		answer_stack(w, snapshot, &s->rows[i], s->by_comm);
 	json_array_end(w);
 }
 

@@ -30,6 +30,7 @@ struct question {
 	enum report_sort sort;
 	enum demangle_style demangle;
 	bool no_inlined;
+	bool by_comm; /* of stacks */
 	bool default_sort;
 	size_t limit;
 	double min_percent;
@@ -269,7 +270,7 @@ static void answer_graph_question(struct question *q, struct json_writer *w)
 static void answer_stacks_question(struct question *q, struct json_writer *w)
 {
 	_cleanup_(stacks_freep) struct stacks *stacks = NULL;
-	int r = query_stacks(q->snapshot, q->kind, &stacks);
+	int r = (q->by_comm ? query_stacks_by_comm : query_stacks)(q->snapshot, q->kind, &stacks);
 
 	if (r < 0)
 		answer_failed(q, r);
@@ -475,9 +476,18 @@ void method_graph(struct daemon *d, struct call *call)
 void method_stacks(struct daemon *d, struct call *call)
 {
 	struct question *q = question_new(call, answer_stacks_question);
+	const char *by = "thread";
 
-	if (q)
-		ask(d, call, q);
+	if (!q)
+		return;
+	if (param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &q->error) < 0 ||
+	    (!streq(by, "thread") && !streq(by, "comm"))) {
+		error_set(&q->error, EINVAL, "BadArgument", "unknown grouping \"%s\"", by);
+		refuse(call, q);
+		return;
+	}
+	q->by_comm = streq(by, "comm");
+	ask(d, call, q);
 }
 
 void method_export_stacks(struct daemon *d, struct call *call)

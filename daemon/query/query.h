@@ -119,11 +119,14 @@ struct stacks {
 	const struct snapshot_frame **frames;
 	size_t n_frames;
 	struct stack_row *rows; /* merged by (process, thread, frames) */
+	bool by_comm; /* of processes and threads of that name: the first process stands for them */
 	size_t n_rows;
 	uint32_t *pool; /* what the rows' frames point into */
 };
 
 int query_stacks(const struct snapshot *s, enum query_kind kind, struct stacks **ret);
+/* Merged by (comm, frames): long history has too many processes for anything else. */
+int query_stacks_by_comm(const struct snapshot *s, enum query_kind kind, struct stacks **ret);
 struct stacks *stacks_free(struct stacks *s);
 DEFINE_CLEANUP(struct stacks *, stacks_free)
 

@@ -24,13 +24,18 @@ static void builder_release(struct builder *b)
 
 static int find_owner(struct builder *b, uint32_t process, const char *thread, uint32_t *ret)
 {
-	struct group group = {thread, "", 0};
+	const char *comm = b->s->processes[process].comm;
+	struct group group = {b->stacks->by_comm ? comm ? comm : "" : thread, "", 0};
 	uint32_t id, *slot;
 	bool is_new;
 	int r = groups_put(&b->threads, &group, &id);
 
 	if (r < 0)
 		return r;
+	if (b->stacks->by_comm) {
+		*ret = id;
+		return 0;
+	}
 	slot = table_put(&b->owners, (uint64_t)process << 32 | id, &is_new);
 	if (!slot)
 		return -ENOMEM;
@@ -61,7 +66,7 @@ static int add_row(struct builder *b, uint32_t process, const char *thread, uint
 		b->nodes[st->n_rows] = node;
 		st->rows[st->n_rows++] = (struct stack_row){
 			.process = process,
-			.thread = thread,
+			.thread = st->by_comm ? "" : thread,
 			.n_frames = b->tree.nodes[node].depth + 1,
 		};
 	}
@@ -143,7 +148,8 @@ static int fill_groups(struct builder *b, enum query_kind kind)
 	return 0;
 }
 
-int query_stacks(const struct snapshot *s, enum query_kind kind, struct stacks **ret)
+static int make_stacks(const struct snapshot *s, enum query_kind kind, bool by_comm,
+		       struct stacks **ret)
 {
 	_cleanup_(builder_release) struct builder b = {.s = s};
 	int r;
@@ -151,6 +157,7 @@ int query_stacks(const struct snapshot *s, enum query_kind kind, struct stacks *
 	b.stacks = calloc(1, sizeof(*b.stacks));
 	if (!b.stacks)
 		return -ENOMEM;
+	b.stacks->by_comm = by_comm;
 	r = call_tree_make(&b.tree, s, kind);
 	if (r >= 0)
 		r = add_rows(&b, kind);
@@ -162,6 +169,16 @@ int query_stacks(const struct snapshot *s, enum query_kind kind, struct stacks *
 		return r;
 	*ret = TAKE_PTR(b.stacks);
 	return 0;
+}
+
+int query_stacks(const struct snapshot *s, enum query_kind kind, struct stacks **ret)
+{
+	return make_stacks(s, kind, false, ret);
+}
+
+int query_stacks_by_comm(const struct snapshot *s, enum query_kind kind, struct stacks **ret)
+{
+	return make_stacks(s, kind, true, ret);
 }
 
 struct stacks *stacks_free(struct stacks *s)

@@ -269,6 +269,16 @@ Test(answer, stacks)
 			   "\"web-1\",\"thread\":\"worker\","
 			   "\"frames\":[0,1],\"value\":9}]"),
 		"%s", out.data);
+	/* Of several processes no number is that of all. */
+	strbuf_release(&out);
+	out = (struct strbuf){};
+	stacks.by_comm = true;
+	row.thread = "";
+	begin_answer(&w, &out);
+	answer_stacks(&w, &snapshot, &stacks);
+	cr_assert_not_null(strstr(out.data, "\"stacks\":[{\"pid\":0,\"comm\":\"app\",\"thread\":"
+					    "\"\",\"frames\":[0,1],\"value\":9}]"),
+			   "%s", out.data);
 }
 
 Test(answer, spans)

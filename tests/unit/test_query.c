@@ -292,6 +292,15 @@ Test(query, cpu_by_process_and_thread)
 		cr_assert_str_eq(st->frames[st->rows[1].frames[1]]->function, "b");
 		cr_assert_eq(x.s->processes[st->rows[1].process].pid, 8);
 	}
+	{
+		_cleanup_(stacks_freep) struct stacks *st = NULL;
+
+		cr_assert_eq(query_stacks_by_comm(x.s, QUERY_CPU, &st), 0);
+		cr_assert(st->n_rows == 2 && st->by_comm, "web's are one");
+		cr_assert(st->rows[0].value == 5 && st->rows[1].value == 4);
+		cr_assert_str_eq(st->rows[0].thread, "");
+		cr_assert_str_eq(x.s->processes[st->rows[0].process].comm, "web");
+	}
 }
 
 /* As in old history: several processes are one, which may be of several users. */
