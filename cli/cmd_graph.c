@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "query.h"
+#include "report.h"
 #include "render/grid.h"
 #include "render/session.h"
+#include "render/spark.h"
 #include "render/text.h"
 #include "render/tree.h"
 
-static void function_cell(struct grid *g, reply_t *row, const struct strbuf *prefix)
+static void function_cell(struct grid *g, reply_t *row, const struct strbuf *prefix, double percent)
 {
 	const char *binary = reply_str(row, "binary"), *func = reply_str(row, "func");
 	bool kernel = streq(reply_str(row, "kind"), "kernel");
 
 	grid_function(g, prefix->len ? prefix->data : "", *func ? func : "[unknown]",
 		      reply_bool(row, "inlined"), kernel ? "[kernel]" : binary);
+	grid_style(g, grid_share_style(percent));
+}
+
+/* Of all: of calls and waits by time, of samples by their number. */
+static double share(reply_t *reply, reply_t *row, enum answer_kind kind)
+{
+	return kind == ANSWER_CPU
+		       ? text_percent(reply_u64(row, "samples"), reply_u64(reply, "total_samples"))
+		       : text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns"));
 }
 
 static void span_row(struct grid *g, reply_t *reply, reply_t *row)
@@ -43,45 +54,66 @@ static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_count(g, reply_u64(row, "samples"));
 }
 
+static void add_rows(struct grid *g, struct output *o, reply_t *reply, struct tree *t,
+		     const struct spark_axis *axis)
+{
+	_cleanup_(strbuf_release) struct strbuf prefix = {0};
+	enum answer_kind kind = answer_kind(reply);
+	reply_t *row;
+
+	while ((row = tree_next(t, &prefix))) {
+		if (kind == ANSWER_CPU) {
+			cpu_row(g, reply, row);
+		} else if (kind == ANSWER_WAITS) {
+			wait_row(g, reply, row);
+		} else {
+			span_row(g, reply, row);
+			grid_spark(g, o, axis, row);
+		}
+		function_cell(g, row, &prefix, share(reply, row, kind));
+	}
+}
+
 static void graph_text(struct output *o, reply_t *reply, const void *arg)
 {
-	static const struct grid_column span[] = {
-		{"TOTAL%", true}, {"TOTAL", true}, {"SELF", true}, {"CALLS", true},
-		{"AVG", true},	  {"P99", true},   {"FUNCTION"},
+	struct spark_axis axis = spark_axis_of(reply, "rows");
+	char title[2 * FORMAT_MAX];
+	const struct grid_column span[] = {
+		{"TOTAL%", true},
+		{"TOTAL", true, 1},
+		{"SELF", true, 4},
+		{"CALLS", true},
+		{"AVG", true, 3},
+		{"P99", true, 2},
+		{spark_title(&axis, title), false, 5},
+		{"FUNCTION"},
 	};
 	static const struct grid_column cpu[] = {
-		{"TOTAL%", true}, {"SELF%", true}, {"SAMPLES", true}, {"FUNCTION"}};
-	static const struct grid_column waits[] = {
-		{"TOTAL%", true}, {"SELF%", true}, {"TOTAL", true}, {"WAITS", true}, {"FUNCTION"}};
+		{"TOTAL%", true}, {"SELF%", true, 2}, {"SAMPLES", true, 1}, {"FUNCTION"}};
+	static const struct grid_column waits[] = {{"TOTAL%", true},
+						   {"SELF%", true, 3},
+						   {"TOTAL", true, 1},
+						   {"WAITS", true, 2},
+						   {"FUNCTION"}};
 	enum answer_kind kind = answer_kind(reply);
 	_cleanup_(grid_freep) struct grid *g = kind == ANSWER_CPU ? grid_new(cpu, ARRAY_SIZE(cpu))
 					       : kind == ANSWER_WAITS
 						       ? grid_new(waits, ARRAY_SIZE(waits))
 						       : grid_new(span, ARRAY_SIZE(span));
-	_cleanup_(strbuf_release) struct strbuf prefix = {0};
 	_cleanup_(tree_freep) struct tree *t = NULL;
-	reply_t *row;
 
 	(void)arg;
 	if (!g || tree_new(reply, "rows", &t) < 0) {
 		output_data(o)->failed = true;
 		return;
 	}
-	while ((row = tree_next(t, &prefix))) {
-		if (kind == ANSWER_CPU)
-			cpu_row(g, reply, row);
-		else if (kind == ANSWER_WAITS)
-			wait_row(g, reply, row);
-		else
-			span_row(g, reply, row);
-		function_cell(g, row, &prefix);
-	}
+	add_rows(g, o, reply, t, &axis);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
 		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
 }
 
-int cmd_graph(struct cli *cli)
+int graph_show(struct cli *cli)
 {
 	static const struct view view = {.text = graph_text};
 	_cleanup_(strbuf_release) struct strbuf params = {0};
@@ -97,4 +129,16 @@ int cmd_graph(struct cli *cli)
 		json_u64(&w, "max_depth", o->depth.value);
 	r = request_end(&w, &cli->error);
 	return r < 0 ? r : query_run_samples(cli, "Graph", params.data, &view, NULL);
+}
+
+int cmd_graph(struct cli *cli)
+{
+	const struct options *o = cli->options;
+
+	if (o->tree && o->flat)
+		return usage_error(o, &cli->error, "either --tree or --flat");
+	if (o->flat && (o->min_percent.set || o->depth.set))
+		return usage_error(o, &cli->error, "a flat profile (--flat) has no %s",
+				   o->depth.set ? "--depth" : "--min-percent");
+	return o->flat ? report_show(cli) : graph_show(cli);
 }

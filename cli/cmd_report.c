@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "query.h"
+#include "report.h"
 #include "render/grid.h"
 #include "render/session.h"
+#include "render/spark.h"
 #include "render/text.h"
 
 static const char *key_title(const char *by)
@@ -16,78 +18,87 @@ static const char *key_title(const char *by)
 	return "FUNCTION";
 }
 
-static void key_cell(struct grid *g, reply_t *row)
+static void key_cell(struct grid *g, reply_t *row, double percent)
 {
 	const char *key = reply_str(row, "key"), *binary = reply_str(row, "binary");
 	uint64_t inlined = reply_u64(row, "inlined_samples");
 
 	/* As perf does it: one that sometimes is a function of its own is not marked. */
 	grid_function(g, "", key, inlined && inlined == reply_u64(row, "samples"), binary);
+	grid_style(g, grid_share_style(percent));
 }
 
-static void span_rows(struct grid *g, reply_t *reply)
+static void span_row(struct grid *g, reply_t *reply, reply_t *row)
 {
-	uint64_t total = reply_u64(reply, "total_ns");
+	double percent = text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns"));
+	uint64_t errors = reply_u64(row, "errors");
 
-	reply_foreach(row, reply, "rows")
-	{
-		uint64_t errors = reply_u64(row, "errors");
-
-		grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
-		grid_duration(g, reply_u64(row, "total_ns"));
-		grid_duration(g, reply_u64(row, "self_ns"));
-		grid_count(g, reply_u64(row, "calls"));
-		grid_duration(g, reply_u64(row, "avg_ns"));
-		grid_duration(g, reply_u64(row, "p50_ns"));
-		grid_duration(g, reply_u64(row, "p99_ns"));
-		grid_duration(g, reply_u64(row, "max_ns"));
-		grid_count(g, errors);
-		grid_style(g, errors ? STYLE_BAD : STYLE_NONE);
-		key_cell(g, row);
-	}
+	grid_percent(g, percent);
+	grid_duration(g, reply_u64(row, "total_ns"));
+	grid_duration(g, reply_u64(row, "self_ns"));
+	grid_count(g, reply_u64(row, "calls"));
+	grid_duration(g, reply_u64(row, "avg_ns"));
+	grid_duration(g, reply_u64(row, "p50_ns"));
+	grid_duration(g, reply_u64(row, "p99_ns"));
+	grid_duration(g, reply_u64(row, "max_ns"));
+	grid_count(g, errors);
+	grid_style(g, errors ? STYLE_BAD : STYLE_NONE);
 }
 
-static void cpu_rows(struct grid *g, reply_t *reply)
+static void cpu_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_samples");
+	double percent = text_percent(reply_u64(row, "self_samples"), total);
 
-	reply_foreach(row, reply, "rows")
-	{
-		grid_percent(g, text_percent(reply_u64(row, "self_samples"), total));
-		grid_percent(g, text_percent(reply_u64(row, "samples"), total));
-		grid_count(g, reply_u64(row, "samples"));
-		key_cell(g, row);
-	}
+	grid_percent(g, percent);
+	grid_percent(g, text_percent(reply_u64(row, "samples"), total));
+	grid_count(g, reply_u64(row, "samples"));
+	key_cell(g, row, percent);
 }
 
-static void wait_rows(struct grid *g, reply_t *reply)
+static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_ns");
+	double percent = text_percent(reply_u64(row, "self_ns"), total);
 
+	grid_percent(g, percent);
+	grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
+	grid_duration(g, reply_u64(row, "self_ns"));
+	grid_duration(g, reply_u64(row, "total_ns"));
+	grid_count(g, reply_u64(row, "samples"));
+	key_cell(g, row, percent);
+}
+
+static void span_rows(struct grid *g, struct output *o, reply_t *reply,
+		      const struct spark_axis *axis)
+{
 	reply_foreach(row, reply, "rows")
 	{
-		grid_percent(g, text_percent(reply_u64(row, "self_ns"), total));
-		grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
-		grid_duration(g, reply_u64(row, "self_ns"));
-		grid_duration(g, reply_u64(row, "total_ns"));
-		grid_count(g, reply_u64(row, "samples"));
-		key_cell(g, row);
+		span_row(g, reply, row);
+		grid_spark(g, o, axis, row);
+		key_cell(g, row,
+			 text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns")));
 	}
 }
 
 static void report_text(struct output *o, reply_t *reply, const void *arg)
 {
 	const struct options *opt = arg;
+	struct spark_axis axis = spark_axis_of(reply, "rows");
+	char title[2 * FORMAT_MAX];
 	const struct grid_column span[] = {
-		{"TOTAL%", true}, {"TOTAL", true},	{"SELF", true}, {"CALLS", true},
-		{"AVG", true},	  {"P50", true},	{"P99", true},	{"MAX", true},
-		{"ERRORS", true}, {key_title(opt->by)},
+		{"TOTAL%", true},     {"TOTAL", true, 1},
+		{"SELF", true, 4},    {"CALLS", true},
+		{"AVG", true, 3},     {"P50", true, 6},
+		{"P99", true, 2},     {"MAX", true, 5},
+		{"ERRORS", true, 7},  {spark_title(&axis, title), false, 8},
+		{key_title(opt->by)},
 	};
 	const struct grid_column cpu[] = {
-		{"SELF%", true}, {"TOTAL%", true}, {"SAMPLES", true}, {key_title(opt->by)}};
-	const struct grid_column waits[] = {{"SELF%", true}, {"TOTAL%", true},
-					    {"SELF", true},  {"TOTAL", true},
-					    {"WAITS", true}, {key_title(opt->by)}};
+		{"SELF%", true}, {"TOTAL%", true}, {"SAMPLES", true, 1}, {key_title(opt->by)}};
+	const struct grid_column waits[] = {{"SELF%", true},	{"TOTAL%", true},
+					    {"SELF", true, 2},	{"TOTAL", true, 1},
+					    {"WAITS", true, 3}, {key_title(opt->by)}};
 	enum answer_kind kind = answer_kind(reply);
 	_cleanup_(grid_freep) struct grid *g = kind == ANSWER_CPU ? grid_new(cpu, ARRAY_SIZE(cpu))
 					       : kind == ANSWER_WAITS
@@ -98,18 +109,17 @@ static void report_text(struct output *o, reply_t *reply, const void *arg)
 		output_data(o)->failed = true;
 		return;
 	}
-	if (kind == ANSWER_CPU)
-		cpu_rows(g, reply);
-	else if (kind == ANSWER_WAITS)
-		wait_rows(g, reply);
+	if (kind == ANSWER_SPANS)
+		span_rows(g, o, reply, &axis);
 	else
-		span_rows(g, reply);
+		reply_foreach(row, reply, "rows")(kind == ANSWER_CPU ? cpu_row : wait_row)(g, reply,
+											   row);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
 		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
 }
 
-int cmd_report(struct cli *cli)
+int report_show(struct cli *cli)
 {
 	const struct options *o = cli->options;
 	const struct view view = {.text = report_text, .key_name = o->by ? o->by : "func"};
@@ -127,4 +137,20 @@ int cmd_report(struct cli *cli)
 		json_u64(&w, "limit", o->count.value);
 	r = request_end(&w, &cli->error);
 	return r < 0 ? r : query_run_samples(cli, "Report", params.data, &view, o);
+}
+
+int cmd_report(struct cli *cli)
+{
+	const struct options *o = cli->options;
+
+	if (o->tree && o->flat)
+		return usage_error(o, &cli->error, "either --tree or --flat");
+	if (o->tree && (o->by || o->sort || o->count.set))
+		return usage_error(o, &cli->error, "a tree (--tree) has no %s",
+				   o->by     ? "--by"
+				   : o->sort ? "--sort"
+					     : "--limit (-n)");
+	if (o->tree)
+		return graph_show(cli);
+	return report_show(cli);
 }

@@ -85,7 +85,7 @@ struct options {
 	struct texts inside, capture, redact;
 	/* how to answer */
 	const char *by, *sort, *kind, *title, *demangle, *format, *answer;
-	bool no_inline, debuginfod, follow, csv;
+	bool no_inline, debuginfod, follow, csv, tree, flat;
 	/* what to fetch */
 	bool fetch;
 	const char *urls;

@@ -81,13 +81,18 @@ void grid_style(struct grid *g, enum style style)
 		g->cells[g->n_cells - 1].style = style;
 }
 
+enum style grid_share_style(double percent)
+{
+	return percent >= 20   ? STYLE_HOT
+	       : percent >= 5  ? STYLE_WARM
+	       : percent < 0.5 ? STYLE_DIM
+			       : STYLE_NONE;
+}
+
 void grid_percent(struct grid *g, double percent)
 {
 	grid_printf(g, "%.1f", percent);
-	grid_style(g, percent >= 20   ? STYLE_HOT
-		      : percent >= 5  ? STYLE_WARM
-		      : percent < 0.5 ? STYLE_DIM
-				      : STYLE_NONE);
+	grid_style(g, grid_share_style(percent));
 }
 
 static const char *cell_text(const struct grid *g, size_t i)
@@ -95,13 +100,57 @@ static const char *cell_text(const struct grid *g, size_t i)
 	return g->text.data + g->cells[i].start;
 }
 
+enum { LAST_LEAST = 24, NOT_SHOWN = SIZE_MAX };
+
+static size_t taken(const struct grid *g, const size_t *width)
+{
+	size_t sum = 0;
+
+	for (size_t c = 0; c + 1 < g->n_columns; c++)
+		if (width[c] != NOT_SHOWN)
+			sum += width[c] + 2;
+	return sum;
+}
+
+/* The widths of the columns, NOT_SHOWN of those that there is no room for. room 0: there is. */
+static void measure(const struct grid *g, size_t room, size_t *width)
+{
+	size_t least;
+
+	for (size_t c = 0; c < g->n_columns; c++)
+		width[c] = g->columns[c].title ? text_width(g->columns[c].title) : NOT_SHOWN;
+	for (size_t i = 0; i < g->n_cells; i++) {
+		size_t *w = &width[i % g->n_columns];
+
+		if (*w != NOT_SHOWN)
+			*w = MAX(*w, text_width(cell_text(g, i)));
+	}
+	/* The last column is cut before others go, but something of it is to be seen. */
+	least = MIN(width[g->n_columns - 1], (size_t)LAST_LEAST);
+	while (room && taken(g, width) + least > room) {
+		size_t worst = 0;
+
+		for (size_t c = 1; c < g->n_columns; c++)
+			if (width[c] != NOT_SHOWN && (width[worst] == NOT_SHOWN ||
+						      g->columns[c].drop > g->columns[worst].drop))
+				worst = c;
+		if (!g->columns[worst].drop)
+			break;
+		width[worst] = NOT_SHOWN;
+	}
+}
+
 static void print_cell(const struct grid *g, struct output *o, size_t column, const char *text,
-		       enum style style, size_t width, size_t room)
+		       enum style style, const size_t *width, size_t room)
 {
 	struct strbuf *out = output_data(o);
 	bool last = column + 1 == g->n_columns;
-	size_t w = text_width(text), pad = width > w ? width - w : 0;
+	size_t w, pad;
 
+	if (width[column] == NOT_SHOWN)
+		return;
+	w = text_width(text);
+	pad = width[column] > w ? width[column] - w : 0;
 	if (g->columns[column].right)
 		text_spaces(out, pad);
 	strbuf_puts(out, output_style(o, style));
@@ -119,7 +168,8 @@ static void print_cell(const struct grid *g, struct output *o, size_t column, co
 void grid_print(struct grid *g, struct output *o)
 {
 	_cleanup_(freep) size_t *width = calloc(g->n_columns + 1, sizeof(*width));
-	size_t taken = 0, room = 0, terminal = output_width(o);
+	bool scrolls;
+	size_t used, room = 0, limit = output_room(o, &scrolls);
 
 	if (!width || g->failed || strbuf_error(&g->text) < 0) {
 		output_data(o)->failed = true;
@@ -127,23 +177,15 @@ void grid_print(struct grid *g, struct output *o)
 	}
 	if (!g->n_cells)
 		return;
-	for (size_t c = 0; c < g->n_columns; c++)
-		width[c] = text_width(g->columns[c].title);
-	for (size_t i = 0; i < g->n_cells; i++) {
-		size_t *w = &width[i % g->n_columns];
-
-		*w = MAX(*w, text_width(cell_text(g, i)));
-	}
-	for (size_t c = 0; c + 1 < g->n_columns; c++)
-		taken += width[c] + 2;
+	measure(g, limit, width);
+	used = taken(g, width);
 	/* On a very narrow terminal wrapping is better than nothing at all. */
-	if (terminal > taken + 10)
-		room = terminal - taken;
+	if (!scrolls && limit > used + 10)
+		room = limit - used;
 	for (size_t c = 0; c < g->n_columns; c++)
-		print_cell(g, o, c, g->columns[c].title, STYLE_HEAD, width[c], room);
+		print_cell(g, o, c, g->columns[c].title, STYLE_HEAD, width, room);
 	for (size_t i = 0; i < g->n_cells; i++)
-		print_cell(g, o, i % g->n_columns, cell_text(g, i), g->cells[i].style,
-			   width[i % g->n_columns], room);
+		print_cell(g, o, i % g->n_columns, cell_text(g, i), g->cells[i].style, width, room);
 }
 
 void grid_function(struct grid *g, const char *prefix, const char *func, bool inlined,

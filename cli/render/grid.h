@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A table of text: columns as wide as their widest cell, numbers to the right, the last column as
- * it comes. Cells are added row by row, left to right; what comes from outside is made safe for
- * terminals.
+ * it comes, or cut where the terminal ends. Cells are added row by row, left to right; what comes
+ * from outside is made safe for terminals.
  */
 #ifndef SONDE_RENDER_GRID_H
 #define SONDE_RENDER_GRID_H
@@ -10,8 +10,11 @@
 #include "output.h"
 
 struct grid_column {
-	const char *title;
-	bool right; /* aligned to the right */
+	const char *title; /* NULL: the column is not shown */
+	bool right;	   /* aligned to the right */
+	/* Where there is no room for all columns the one with the highest number goes first; 0: it
+	 * stays. */
+	unsigned int drop;
 };
 
 struct grid;
@@ -28,8 +31,9 @@ void grid_function(struct grid *g, const char *prefix, const char *func, bool in
 void grid_printf(struct grid *g, const char *fmt, ...) _printf_(2, 3);
 void grid_count(struct grid *g, uint64_t n);
 void grid_duration(struct grid *g, uint64_t ns);
-/* A share in percent, coloured by how large it is; so is the row's last cell. */
+/* A share in percent, coloured by how large it is. */
 void grid_percent(struct grid *g, double percent);
+enum style grid_share_style(double percent);
 /* How the cell that was added last is coloured. */
 void grid_style(struct grid *g, enum style style);
 

@@ -229,28 +229,52 @@ struct strbuf *output_data(struct output *o)
 	return &o->data;
 }
 
-size_t output_width(const struct output *o)
+/* 0: it is none, or does not know. */
+static size_t terminal_width(const struct output *o)
 {
 	struct winsize size = {0};
 
-	/* A pager scrolls sideways: nothing need be cut. */
-	if (!sink_is_terminal(o->sink) || !(o->config.no_pager || o->streaming))
-		return 0;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	return sink_is_terminal(o->sink) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0
+		       ? size.ws_col
+		       : 0;
+}
+
+static size_t wanted_columns(void)
+{
+	const char *columns = getenv("COLUMNS");
+	uint64_t n;
+
+	return columns && parse_u64(columns, &n) == 0 && n > 0 && n <= MAX_COLUMNS ? (size_t)n : 0;
+}
+
+/* A pager scrolls sideways. */
+static bool is_paged(const struct output *o)
+{
+	return sink_is_terminal(o->sink) && !o->config.no_pager && !o->streaming;
+}
+
+size_t output_width(const struct output *o)
+{
+	return is_paged(o) ? 0 : terminal_width(o);
+}
+
+size_t output_room(const struct output *o, bool *ret_scrolls)
+{
+	bool to_file = o->config.path && !streq(o->config.path, "-");
+
+	*ret_scrolls = is_paged(o);
+	if (sink_is_terminal(o->sink))
+		return terminal_width(o);
+	return to_file ? 0 : wanted_columns();
 }
 
 size_t output_columns(const struct output *o)
 {
-	const char *columns = getenv("COLUMNS");
-	struct winsize size = {0};
-	uint64_t n;
+	size_t width = terminal_width(o);
 
-	if (sink_is_terminal(o->sink) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
-	    size.ws_col > 0)
-		return size.ws_col;
-	return columns && parse_u64(columns, &n) == 0 && n > 0 && n <= MAX_COLUMNS
-		       ? (size_t)n
-		       : DEFAULT_COLUMNS;
+	if (!width)
+		width = wanted_columns();
+	return width ? width : DEFAULT_COLUMNS;
 }
 
 bool output_is_plain(const struct output *o)

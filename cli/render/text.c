@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "text.h"
 
+#include <locale.h>
+#include <wchar.h>
+
 #include "sonde/base/format.h"
 #include "sonde/base/json.h"
 
@@ -38,22 +41,65 @@ static size_t style_length(const char *s)
 	return n + (s[n] == 'm');
 }
 
+/* The code point of a valid sequence. */
+static wchar_t code_point(const char *s, size_t n)
+{
+	uint32_t c = (unsigned char)s[0] & (n > 1 ? 0x7fU >> n : 0x7fU);
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	return (wchar_t)c;
+}
+
+/* By the C library's tables, in whatever locale the program is, which may be one without them. */
+static size_t columns_of(wchar_t c)
+{
+	static locale_t unicode;
+	locale_t before;
+	int width = -1;
+
+	if (c < 0x300)
+		return 1;
+	if (!unicode)
+		unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (!unicode)
+		return 1;
+	before = uselocale(unicode);
+	width = wcwidth(c);
+	uselocale(before);
+	return width < 0 ? 1 : (size_t)width;
+}
+
+/* The next character or style of s: how many bytes, and how many columns it takes. */
+static size_t next_character(const char *s, size_t left, size_t *ret_columns)
+{
+	size_t n = style_length(s);
+
+	*ret_columns = 0;
+	if (n)
+		return n;
+	n = utf8_sequence(s, left);
+	*ret_columns = n ? columns_of(code_point(s, n)) : 1;
+	return n ? n : 1;
+}
+
 size_t text_width(const char *s)
 {
-	size_t width = 0;
+	size_t width = 0, left = strlen(s), columns;
 
-	while (*s) {
-		size_t n = style_length(s);
+	while (left) {
+		size_t n = next_character(s, left, &columns);
 
-		width += !n && ((unsigned char)*s & 0xc0) != 0x80;
-		s += n ? n : 1;
+		width += columns;
+		s += n;
+		left -= n;
 	}
 	return width;
 }
 
 void text_append_cut(struct strbuf *out, const char *s, size_t width)
 {
-	size_t kept = 0, i = 0, n;
+	size_t kept = 0, i = 0, len = strlen(s);
 	bool styled = false;
 
 	if (text_width(s) <= width) {
@@ -62,17 +108,18 @@ void text_append_cut(struct strbuf *out, const char *s, size_t width)
 	}
 	if (!width)
 		return;
-	while (s[i] && kept < width - 1) {
-		n = style_length(s + i);
-		if (n) {
-			styled = true;
-			i += n;
-			continue;
-		}
-		i++;
-		while (((unsigned char)s[i] & 0xc0) == 0x80)
-			i++;
-		kept++;
+	while (i < len) {
+		size_t columns, n = next_character(s + i, len - i, &columns);
+
+		if (kept + columns > width - 1)
+			break;
+		/* What has no width goes with what is before it, but a style is not begun at the
+		 * end. */
+		if (kept == width - 1 && style_length(s + i))
+			break;
+		styled |= style_length(s + i) > 0;
+		kept += columns;
+		i += n;
 	}
 	strbuf_append(out, s, i);
 	strbuf_puts(out, styled ? "\xe2\x80\xa6\033[0m" : "\xe2\x80\xa6");

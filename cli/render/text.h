@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Text for terminals: nothing that comes from a recording or a target reaches the terminal as a
- * control sequence, widths are counted in characters, and typing mistakes find their neighbour.
+ * control sequence, widths are those of terminals, and typing mistakes find their neighbour.
  */
 #ifndef SONDE_RENDER_TEXT_H
 #define SONDE_RENDER_TEXT_H
@@ -14,10 +14,11 @@ void text_append_safe(struct strbuf *out, const char *s);
 /* Appends s as a cell of comma-separated values: quoted where it must be. */
 void text_append_csv(struct strbuf *out, const char *s);
 
-/* The number of characters (code points) of UTF-8 text; escape sequences of styles are none. */
+/* How many columns of a terminal UTF-8 text takes: of wide characters two, of combining ones and of
+ * escape sequences of styles none. */
 size_t text_width(const char *s);
 
-/* Appends at most width characters of s; the last one is U+2026 when something was cut off,
+/* Appends at most width columns of s; the last one is U+2026 when something was cut off,
  * and a style ends there. */
 void text_append_cut(struct strbuf *out, const char *s, size_t width);
 

@@ -72,6 +72,22 @@ void answer_losses(struct json_writer *w, const char *key, const uint64_t losses
 	json_array_end(w);
 }
 
+/* Of calls only; what the steps are: io.sonde.varlink. */
+static void answer_histogram(struct json_writer *w, const struct hist *h)
+{
+	uint32_t first, n = hist_steps(h, &first);
+
+	if (!n)
+		return;
+	json_object_begin(w, "histogram");
+	answer_int(w, "low_ns", hist_lower(first * HIST_STEP_BUCKETS));
+	json_array_begin(w, "counts");
+	for (uint32_t i = 0; i < n; i++)
+		answer_int(w, NULL, hist_step_count(h, first + i));
+	json_array_end(w);
+	json_object_end(w);
+}
+
 void answer_report_rows(struct json_writer *w, const char *key, const struct report *r)
 {
 	json_array_begin(w, key);
@@ -93,6 +109,7 @@ void answer_report_rows(struct json_writer *w, const char *key, const struct rep
 		answer_int(w, "self_samples", row->self_samples);
 		if (row->inlined_samples)
 			answer_int(w, "inlined_samples", row->inlined_samples);
+		answer_histogram(w, &row->hist);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -123,6 +140,7 @@ void answer_graph_rows(struct json_writer *w, const char *key, const struct grap
 		answer_int(w, "max_ns", row->max_ns);
 		answer_int(w, "samples", row->samples);
 		answer_int(w, "self_samples", row->self_samples);
+		answer_histogram(w, &row->hist);
 		json_object_end(w);
 	}
 	json_array_end(w);

@@ -101,6 +101,30 @@ uint64_t hist_quantile(const struct hist *h, double q)
 	return midpoint(last);
 }
 
+uint64_t hist_step_count(const struct hist *h, uint32_t step)
+{
+	uint32_t from = MAX(step * HIST_STEP_BUCKETS, h->first);
+	uint32_t to = MIN((step + 1) * HIST_STEP_BUCKETS, h->first + h->len);
+	uint64_t sum = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		sum += h->counts[i - h->first];
+	return sum;
+}
+
+uint32_t hist_steps(const struct hist *h, uint32_t *ret_first)
+{
+	uint32_t first = h->first / HIST_STEP_BUCKETS;
+	uint32_t end = (h->first + h->len + HIST_STEP_BUCKETS - 1) / HIST_STEP_BUCKETS;
+
+	while (first < end && !hist_step_count(h, first))
+		first++;
+	while (end > first && !hist_step_count(h, end - 1))
+		end--;
+	*ret_first = first;
+	return end - first;
+}
+
 void hist_release(struct hist *h)
 {
 	free(h->counts);

@@ -33,5 +33,21 @@ uint64_t hist_count(const struct hist *h);
  * empty. */
 uint64_t hist_quantile(const struct hist *h, double q);
 void hist_release(struct hist *h);
+/* What *h has, which is empty then. */
+static inline struct hist hist_take(struct hist *h)
+{
+	struct hist taken = *h;
+
+	*h = (struct hist){};
+	return taken;
+}
+
+/*
+ * Steps of which two double the duration, of a few numbers each: from 0, 16, 32, 48, 64, 96, 128 …
+ * ns on. The first one that has values, and how many there are until the last one (0: none).
+ */
+enum { HIST_STEP_BUCKETS = HIST_SUB / 2 };
+uint32_t hist_steps(const struct hist *h, uint32_t *ret_first);
+uint64_t hist_step_count(const struct hist *h, uint32_t step);
 
 #endif

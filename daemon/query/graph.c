@@ -165,6 +165,7 @@ static struct graph_row make_row(struct builder *b, uint32_t node)
 		row.p50_ns = stat_quantile(&b->stats[node], 0.50);
 		row.p99_ns = stat_quantile(&b->stats[node], 0.99);
 		row.max_ns = b->stats[node].max_ns;
+		row.hist = hist_take(&b->stats[node].hist);
 	}
 	return row;
 }
@@ -223,6 +224,8 @@ struct graph *graph_free(struct graph *g)
 {
 	if (!g)
 		return NULL;
+	for (size_t i = 0; i < g->n_rows; i++)
+		hist_release(&g->rows[i].hist);
 	free(g->rows);
 	free(g);
 	return NULL;

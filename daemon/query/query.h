@@ -56,6 +56,7 @@ struct report_row {
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns;
 	uint64_t samples, self_samples;
 	uint64_t inlined_samples; /* of samples: the function was running, but inlined only */
+	struct hist hist;	  /* of the durations of calls; owned */
 };
 
 struct report {
@@ -87,6 +88,7 @@ struct graph_row {
 	bool inlined; /* into its parent */
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns, samples,
 		self_samples;
+	struct hist hist; /* as in a report's row */
 };
 
 struct graph {

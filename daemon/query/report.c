@@ -292,10 +292,10 @@ static int sum_spans(struct builder *b)
 	return 0;
 }
 
-static struct report_row make_row(const struct builder *b, size_t i)
+static struct report_row make_row(struct builder *b, size_t i)
 {
 	const struct group *group = &b->groups.items[i];
-	const struct sum *sum = &b->sums[i];
+	struct sum *sum = &b->sums[i];
 	struct report_row row = {.key = group->name, .binary = group->binary};
 
 	if (sum->samples) {
@@ -315,6 +315,7 @@ static struct report_row make_row(const struct builder *b, size_t i)
 	row.p50_ns = stat_quantile(&sum->stat, 0.50);
 	row.p99_ns = stat_quantile(&sum->stat, 0.99);
 	row.max_ns = sum->stat.max_ns;
+	row.hist = hist_take(&sum->stat.hist);
 	return row;
 }
 
@@ -361,8 +362,8 @@ static int compare_rows(const void *pa, const void *pb, void *arg)
 void report_sort_rows(struct report *report, enum report_sort sort, size_t limit)
 {
 	qsort_r(report->rows, report->n_rows, sizeof(*report->rows), compare_rows, &sort);
-	if (limit)
-		report->n_rows = MIN(report->n_rows, limit);
+	while (limit && report->n_rows > limit)
+		hist_release(&report->rows[--report->n_rows].hist);
 }
 
 static int make_rows(struct builder *b, enum report_sort sort, size_t limit)
@@ -411,6 +412,8 @@ struct report *report_free(struct report *r)
 		return NULL;
 	for (size_t i = 0; i < r->n_texts; i++)
 		free(r->texts[i]);
+	for (size_t i = 0; i < r->n_rows; i++)
+		hist_release(&r->rows[i].hist);
 	free(r->texts);
 	free(r->rows);
 	free(r);

@@ -69,6 +69,8 @@ static int add_row(struct report *report, const struct span_stat *stat, const ch
 		.max_ns = stat->max_ns,
 	};
 	report->n_rows++;
+	if (hist_merge(&row->hist, &stat->hist) < 0)
+		return -ENOMEM;
 	report->total_ns += stat->self_ns;
 	return 0;
 }

@@ -16,6 +16,8 @@ STREAMS = {"trace", "spans"}
 OPTIONAL = {"call", "result", "offcpu_ns", "exception", "stack"}
 OF_FRAMES = {"inlined", "file", "line"}
 OF_SAMPLES = {"inlined_samples", "samples_partial", "samples_pointers"}
+# What only rows of spans have.
+OF_SPANS = {"histogram"}
 
 
 def shape(value, key=None):
@@ -35,7 +37,7 @@ def merge(shapes):
         keys = set().union(*shapes)
         if "*" in keys:
             return next(s for s in shapes if s)
-        optional = OPTIONAL | OF_FRAMES | OF_SAMPLES
+        optional = OPTIONAL | OF_FRAMES | OF_SAMPLES | OF_SPANS
         h.check(all(set(s) | optional == keys | optional for s in shapes),
                 f"members differ: {sorted(keys)}")
         return {k: merge([s[k] for s in shapes if k in s]) for k in sorted(keys)}

@@ -186,6 +186,8 @@ Test(answer, report)
 	struct report report = {.rows = rows, .n_rows = ARRAY_SIZE(rows)};
 	struct json_writer w;
 
+	cr_assert_eq(hist_add(&rows[0].hist, 1000, 2), 0);
+	cr_assert_eq(hist_add(&rows[0].hist, 1600, 1), 0);
 	begin_answer(&w, &out);
 	json_string(&w, "kind", "span");
 	answer_report_rows(&w, "rows", &report);
@@ -198,6 +200,11 @@ Test(answer, report)
 				   "\"total_ns\":9007199254740991,"),
 		  "%s", out.data);
 	cr_assert(strstr(out.data, "\"binary\":\"[kernel]\""));
+	cr_assert(strstr(out.data, "\"self_samples\":0,"
+				   "\"histogram\":{\"low_ns\":768,\"counts\":[2,0,1]}},"),
+		  "%s", out.data);
+	cr_assert(strstr(out.data, "\"self_samples\":6},"), "samples have none: %s", out.data);
+	hist_release(&rows[0].hist);
 	cr_assert(strstr(out.data, "[{\"kind\":\"ring_span\",\"count\":1},"
 				   "{\"kind\":\"stack\",\"count\":4}]"),
 		  "%s", out.data);

@@ -417,6 +417,29 @@ Test(hist, quantiles_match_the_sorted_values)
 	}
 }
 
+Test(hist, steps_are_half_octaves)
+{
+	static const uint64_t values[] = {3, 15, 16, 31, 47, 48, 95, 96, 127, 128};
+	static const uint64_t wanted[] = {2, 2, 1, 1, 1, 2, 1};
+	struct hist h = {}, empty = {};
+	uint32_t first;
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		cr_assert_eq(hist_add(&h, values[i], 1), 0);
+	cr_assert_eq(hist_steps(&h, &first), ARRAY_SIZE(wanted));
+	cr_expect_eq(first, 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		cr_expect_eq(hist_step_count(&h, i), wanted[i], "step %u", i);
+	hist_release(&h);
+	cr_expect_eq(hist_steps(&empty, &first), 0);
+	cr_assert_eq(hist_add(&h, 1000, 5), 0);
+	cr_expect_eq(hist_steps(&h, &first), 1);
+	cr_expect_eq(hist_lower(first * HIST_STEP_BUCKETS), 768);
+	cr_assert_eq(hist_add(&h, UINT64_MAX, 1), 0);
+	cr_expect_eq(hist_steps(&h, &first), HIST_BUCKETS / HIST_STEP_BUCKETS - 11);
+	hist_release(&h);
+}
+
 Test(hist, edges)
 {
 	struct hist h = {};
