@@ -175,11 +175,12 @@ class Page:
         self.js("new Promise(done => setTimeout(() => requestAnimationFrame(() => "
                 "requestAnimationFrame(() => done(0))), 20))")
 
-    def scheme(self, dark):
-        # Motion would have to be waited for.
+    def scheme(self, dark, motion=False):
+        # Motion has to be waited for.
         self.call("Emulation.setEmulatedMedia",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-                            {"name": "prefers-reduced-motion", "value": "reduce"}])
+                            {"name": "prefers-reduced-motion",
+                             "value": "no-preference" if motion else "reduce"}])
 
     def js(self, text):
         answer = self.call("Runtime.evaluate", expression=text, awaitPromise=True, returnByValue=True)

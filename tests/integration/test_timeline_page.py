@@ -135,6 +135,10 @@ def walking_and_zooming_to_the_nanosecond(daemon):
     low, high = page.js("sonde.view")
     h.between(high - low, 9.99, 10.01, "nanoseconds that are seen")
     h.check(low > start - 10 and high < start + length + 10, "around the selected span")
+    page.scheme(False, motion=True)
+    page.key("s")
+    h.wait_until(lambda: abs(page.js("sonde.view[1] - sonde.view[0]") - 20) < 0.01, "a motion's end", 10)
+    page.scheme(False)
     page.go(link)
     h.equal(page.js("[sonde.selected.name, sonde.selected.start]"), ["inner", start], "the link's span")
     page.key("Escape")
@@ -244,6 +248,22 @@ def parts_of_it(daemon):
     out, _ = make(daemon, "one.html", "--name", "outer", "-n", "1")
     page = opened(out)
     h.equal(table(page)[0]["calls"], "1", "one span")
+    clean(page)
+
+
+@h.test
+def of_a_live_session(daemon):
+    """Which has no windows that SQL could be asked about."""
+    out = h.TMP / "live.html"
+    p = h.spawn(f"{h.WORKLOADS}/wl_serve", "--seconds", "30", stdout=h.subprocess.DEVNULL)
+    daemon.sonde("attach", "-p", p.pid, "-F", "99", "--name", "live", "handle", "parse")
+    h.wait_until(lambda: len(daemon.calls("--session", "live")) == 2, "calls")
+    daemon.sonde("detach", "live")
+    daemon.sonde("timeline", "--session", "live", "-o", out)
+    calls = daemon.calls("--session", "live")
+    page = opened(out)
+    h.equal({r["name"]: int(r["calls"].replace(",", "")) for r in table(page)}, calls, "calls")
+    h.equal(page.js("sonde.rows"), 2, "parse below handle")
     clean(page)
 
 

@@ -3,8 +3,6 @@
  * Zoom, search, keys and the state of the page.
  * window.sonde is for tests: { frames, total, drawn, depth, span, names, box(name), at(x, y) }.
  */
-let motion = 0;
-
 /* ---- zoom ---- */
 function reveal(i) {
 	const y = rowY(depth[i]);
@@ -19,24 +17,16 @@ function trail() {
 	line.append("Zoomed to ", element("b", "", nameOf(zoomed)), `, ${percent(total[zoomed], all)} of all`);
 }
 function zoom(i, animate) {
-	const f0 = from, t0 = to, f1 = start[i] || 0, t1 = f1 + (total[i] || 0), begin = performance.now(), id = ++motion;
+	const f0 = from, t0 = to, f1 = start[i] || 0, t1 = f1 + (total[i] || 0);
 	zoomed = i;
 	trail();
 	remember();
 	if (N) reveal(i);
-	if (!animate || matchMedia("(prefers-reduced-motion: reduce)").matches) {
-		from = f1; to = t1;
+	glide(animate, (share) => {
+		from = share < 1 ? f0 + (f1 - f0) * share : f1;
+		to = share < 1 ? t0 + (t1 - t0) * share : t1;
 		schedule();
-		return;
-	}
-	(function step(now) {
-		if (id !== motion) return;
-		const t = Math.min(Math.max((now - begin) / 180, 0), 1), e = 1 - Math.pow(1 - t, 3);
-		from = f0 + (f1 - f0) * e;
-		to = t0 + (t1 - t0) * e;
-		schedule();
-		if (t < 1) requestAnimationFrame(step);
-	})(begin);
+	});
 }
 function setFlame(on) {
 	flame = on;
@@ -186,31 +176,11 @@ const KEYS = {
 	i: () => setFlame(!flame),
 	o: () => { $("order").value = $("order").value ? "" : "name"; rearrange(); },
 	c: () => copyLink($("link")),
+	Enter: () => selected >= 0 && zoom(selected, true),
 	n: () => nextMatch(1),
 	N: () => nextMatch(-1),
 };
-document.addEventListener("keydown", (e) => {
-	const typing = e.target === $("search");
-	if (e.ctrlKey || e.metaKey || e.altKey || ($("help").open && e.key !== "?")) return;
-	if (e.key === "Escape") {
-		if (typing && $("search").value) { $("search").value = ""; search(""); }
-		else if (typing) canvas.focus();
-		else escape();
-	} else if (typing) {
-		if (e.key === "Enter") { canvas.focus(); nextMatch(1); }
-	} else if (e.target.tagName === "SELECT") {
-		return;
-	} else if (KEYS[e.key]) {
-		e.preventDefault();
-		KEYS[e.key]();
-	} else if (e.key === "Enter" && selected >= 0 && e.target.tagName !== "BUTTON") {
-		zoom(selected, true);
-	} else if (e.key.startsWith("Arrow") && all) {
-		e.preventDefault();
-		canvas.focus();
-		walk(e.key);
-	}
-});
+onKeys({ canvas, keys: KEYS, search, nextMatch, escape, walk: (key) => all && walk(key) });
 canvas.addEventListener("mousemove", (e) => {
 	const box = canvas.getBoundingClientRect();
 	hover(nodeAt(e.clientX - box.left, e.clientY - box.top), e.clientX, e.clientY);
@@ -234,12 +204,8 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); schedule(); });
 
 /* ---- the header ---- */
-document.title = data.title + " · sonde";
-$("title").textContent = $("title").title = data.title;
-$("subtitle").append([data.target, data.period].filter(Boolean).map((s) => s + " · ").join(""),
-	count(data.count) + " " + data.counted + " · ",
-	element("span", data.lost ? "lost" : "", count(data.lost) + " lost"));
-$("subtitle").title = $("subtitle").textContent;
+$("subtitle").append([data.target, data.period, `${count(data.count)} ${data.counted}`].filter(Boolean).map((s) => s + " · ").join(""));
+showTitle(`${count(data.lost)} lost`);
 const roots = processes();
 for (const p of roots) {
 	const option = element("option", "", [data.names[p.frame], data.binaries[data.binary[p.frame]]].filter(Boolean).join(" · "));

@@ -65,6 +65,53 @@ function tipRow(table, ...cells) {
 	for (const text of cells) row.insertCell().textContent = text;
 }
 
+function showTitle(missing) {
+	document.title = data.title + " · sonde";
+	$("title").textContent = $("title").title = data.title;
+	$("subtitle").append(element("span", missing.startsWith("0 ") ? "" : "lost", missing));
+	$("subtitle").title = $("subtitle").textContent;
+}
+
+/* ---- motion: step(share) from 0 to 1, slower towards the end; another one ends it ---- */
+let motion = 0;
+function glide(animate, step) {
+	const begin = performance.now(), id = ++motion;
+	if (!animate || matchMedia("(prefers-reduced-motion: reduce)").matches) {
+		step(1);
+		return;
+	}
+	(function frame(now) {
+		if (id !== motion) return;
+		const t = Math.min(Math.max((now - begin) / 180, 0), 1);
+		step(t < 1 ? 1 - Math.pow(1 - t, 3) : 1);
+		if (t < 1) requestAnimationFrame(frame);
+	})(begin);
+}
+
+/* ---- keys: Escape, the search field and arrows are alike everywhere, the rest is the page's ---- */
+function onKeys({ canvas, keys, search, nextMatch, escape, walk }) {
+	document.addEventListener("keydown", (e) => {
+		const field = $("search"), typing = e.target === field;
+		if (e.ctrlKey || e.metaKey || e.altKey || ($("help").open && e.key !== "?")) return;
+		if (e.key === "Escape") {
+			if (typing && field.value) { field.value = ""; search(""); }
+			else if (typing) canvas.focus();
+			else escape();
+		} else if (typing) {
+			if (e.key === "Enter") { canvas.focus(); nextMatch(1); }
+		} else if (e.target.tagName === "SELECT" || (e.key === "Enter" && e.target.tagName === "BUTTON")) {
+			return;
+		} else if (e.key.startsWith("Arrow")) {
+			e.preventDefault();
+			canvas.focus({ preventScroll: true });
+			walk(e.key);
+		} else if (keys[e.key]) {
+			e.preventDefault();
+			keys[e.key]();
+		}
+	});
+}
+
 /* ---- the whole state stands in the fragment, so that a link shows what is seen now ---- */
 const readFragment = () => new URLSearchParams(location.hash.slice(1));
 function writeFragment(state) {

@@ -189,24 +189,7 @@ const KEYS = {
 	0: showAll, Home: showAll, z: zoomBrush, f: () => selected && zoomTo(selected), Enter: () => selected && zoomTo(selected),
 	t: () => { $("panel").hidden = !$("panel").hidden; resize(); later(); },
 };
-document.addEventListener("keydown", (e) => {
-	const typing = e.target === $("search");
-	if (e.ctrlKey || e.metaKey || e.altKey || ($("help").open && e.key !== "?")) return;
-	if (e.key === "Escape") {
-		if (typing && $("search").value) { $("search").value = ""; search(""); }
-		else if (typing) canvas.focus();
-		else escape();
-	} else if (typing) {
-		if (e.key === "Enter") { canvas.focus(); nextMatch(1); }
-	} else if (e.key.startsWith("Arrow")) {
-		e.preventDefault();
-		canvas.focus({ preventScroll: true });
-		walk(e.key);
-	} else if (KEYS[e.key] && !(e.key === "Enter" && e.target.tagName === "BUTTON")) {
-		e.preventDefault();
-		KEYS[e.key]();
-	}
-});
+onKeys({ canvas, keys: KEYS, search, nextMatch, escape, walk });
 $("search").addEventListener("input", (e) => search(e.target.value));
 $("reset").addEventListener("click", showAll);
 $("link").addEventListener("click", () => { remember(); copyLink($("link")); });
@@ -216,12 +199,10 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-document.title = data.title + " · sonde";
-$("title").textContent = $("title").title = data.title;
 const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, `${count(data.spans)} spans`].filter(Boolean);
 const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
-$("subtitle").append(facts.join(" · ") + " · ", element("span", missing.length ? "lost" : "", missing.join(", ") || "0 lost"));
-$("subtitle").title = $("subtitle").textContent;
+$("subtitle").append(facts.map((s) => s + " · ").join(""));
+showTitle(missing.join(", ") || "0 lost");
 helpSetUp([["click", "select a span; on a process: fold it; in the durations: go there"], ["drag", "in the lanes: move; in the durations: select; on the time: zoom to it"],
 	["Ctrl wheel", "zoom; Shift and wheel move"], ["w s + -", "zoom in and out"], ["a d", "move"], ["← ↑ ↓ →", "walk: to the one before or behind, to the caller, to what is called"],
 	["Enter f", "zoom to the selected span"], ["z", "zoom to what is selected in the durations"], ["0", "all the time"], ["/", "search: text or a regular expression"],

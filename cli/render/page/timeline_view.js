@@ -9,7 +9,7 @@ let from = 0, to = LENGTH, width = 1, height = 1;
 let brush = null; /* { t0, t1, d0, d1 }: of what begins then and takes that long */
 let matches = null; /* by function; null: nothing is searched for */
 let selected = null, hovered = null; /* { row, i }: of level 0 */
-let lanes = [], contentHeight = 0, scheduled = false, motion = 0, goal = [from, to];
+let lanes = [], contentHeight = 0, scheduled = false, goal = [from, to];
 const folded = new Set(); /* processes */
 const plotWidth = () => Math.max(width - GUTTER, 1);
 
@@ -64,23 +64,15 @@ function clamp(a, b) {
 	return [a, a + span];
 }
 function look(a, b, animate) {
-	const f0 = from, t0 = to, [f1, t1] = goal = clamp(a, b), begin = performance.now(), id = ++motion;
-	if (!animate || matchMedia("(prefers-reduced-motion: reduce)").matches) {
-		from = f1; to = t1;
-		looked();
-		return;
-	}
-	(function step(now) {
-		if (id !== motion) return;
-		const t = Math.min(Math.max((now - begin) / 180, 0), 1), e = 1 - Math.pow(1 - t, 3);
+	const f0 = from, t0 = to, [f1, t1] = goal = clamp(a, b);
+	glide(animate, (e) => {
 		/* By the logarithm of what is seen, so that the speed looks even over many orders. */
 		const span = Math.exp(Math.log(t0 - f0) * (1 - e) + Math.log(t1 - f1) * e);
 		const share = t0 - f0 === t1 - f1 ? e : ((t0 - f0) - span) / ((t0 - f0) - (t1 - f1));
-		from = t < 1 ? f0 + (f1 - f0) * share : f1;
-		to = t < 1 ? from + span : t1;
+		from = e < 1 ? f0 + (f1 - f0) * share : f1;
+		to = e < 1 ? from + span : t1;
 		looked();
-		if (t < 1) requestAnimationFrame(step);
-	})(begin);
+	});
 }
 function looked() {
 	$("reset").disabled = from <= 0 && to >= LENGTH;
