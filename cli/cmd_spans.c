@@ -111,7 +111,7 @@ static int check(const struct options *o, struct error *e)
 {
 	if (!o->follow)
 		return 0;
-	if (o->input)
+	if (o->inputs.n)
 		return usage_error(o, e, "a recording does not go on: leave out --follow");
 	if (o->until.set)
 		return usage_error(o, e,

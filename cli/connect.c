@@ -15,13 +15,13 @@ struct connection {
 	bool answered; /* it has answered once: an end from now on is no failed start */
 };
 
-static int open_private(struct connection *c, enum private_kind kind, const char *file,
-			const char *second, struct error *e)
+static int open_private(struct connection *c, enum private_kind kind,
+			const struct private_files *files, struct error *e)
 {
 	int fds[2], r;
 
-	c->file = file;
-	r = private_start(kind, file, second, fds, &c->pid, e);
+	c->file = files->n ? files->files[0] : NULL;
+	r = private_start(kind, files, fds, &c->pid, e);
 	if (r < 0)
 		return r;
 	c->client = varlink_client_from_fd(fds[0]);
@@ -45,14 +45,15 @@ static int check_file(const char *file, struct error *e)
 	return r;
 }
 
-static int open_recordings(struct connection *c, const char *file, const char *second,
-			   struct error *e)
+static int open_recordings(struct connection *c, const struct private_files *files, struct error *e)
 {
-	int r = check_file(file, e);
+	int r = 0;
 
-	if (r >= 0 && second)
-		r = check_file(second, e);
-	return r < 0 ? r : open_private(c, PRIVATE_REPLAY, file, second, e);
+	for (size_t i = 0; i < files->n && r >= 0; i++)
+		r = check_file(files->files[i], e);
+	if (r >= 0 && files->compared)
+		r = check_file(files->compared, e);
+	return r < 0 ? r : open_private(c, PRIVATE_REPLAY, files, e);
 }
 
 static int no_daemon(const struct options *o, struct error *e)
@@ -74,7 +75,7 @@ static int open_socket(struct connection *c, struct error *e)
 	if (r == -ENOENT || r == -ECONNREFUSED || r == -ENOTDIR) {
 		/* Who names a socket means that daemon and no other. */
 		if (o->verb->needs == NEEDS_ANY && !o->socket_given)
-			return open_private(c, PRIVATE_LIVE, NULL, NULL, e);
+			return open_private(c, PRIVATE_LIVE, &(struct private_files){}, e);
 		return no_daemon(o, e);
 	}
 	if (r == -EACCES || r == -EPERM) {
@@ -90,7 +91,7 @@ static int open_socket(struct connection *c, struct error *e)
 	return r;
 }
 
-static int open_any(const struct options *o, const char *file, const char *second,
+static int open_any(const struct options *o, const struct private_files *files,
 		    struct connection **ret, struct error *e)
 {
 	_cleanup_(connection_freep) struct connection *c = calloc(1, sizeof(*c));
@@ -99,7 +100,7 @@ static int open_any(const struct options *o, const char *file, const char *secon
 	if (!c)
 		return error_set(e, ENOMEM, "Internal", "out of memory");
 	c->options = o;
-	r = file ? open_recordings(c, file, second, e) : open_socket(c, e);
+	r = files->n ? open_recordings(c, files, e) : open_socket(c, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(c);
@@ -108,13 +109,18 @@ static int open_any(const struct options *o, const char *file, const char *secon
 
 int connection_open(const struct options *o, struct connection **ret, struct error *e)
 {
-	return open_any(o, o->input, NULL, ret, e);
+	const struct private_files files = {.files = (const char *const *)o->inputs.items,
+					    .n = o->inputs.n};
+
+	return open_any(o, &files, ret, e);
 }
 
 int connection_open_files(const struct options *o, const char *file, const char *second,
 			  struct connection **ret, struct error *e)
 {
-	return open_any(o, file, second, ret, e);
+	const struct private_files files = {.files = &file, .n = 1, .compared = second};
+
+	return open_any(o, &files, ret, e);
 }
 
 int connection_open_import(const struct options *o, struct connection **ret, struct error *e)
@@ -125,7 +131,7 @@ int connection_open_import(const struct options *o, struct connection **ret, str
 	if (!c)
 		return error_set(e, ENOMEM, "Internal", "out of memory");
 	c->options = o;
-	r = open_private(c, PRIVATE_IMPORT, NULL, NULL, e);
+	r = open_private(c, PRIVATE_IMPORT, &(struct private_files){}, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(c);

@@ -28,8 +28,11 @@ const struct option_def option_defs[] = {
 	{'a', "all", OPTION_FLAG, NULL, "every process, those that start later too", NULL,
 	 WHOM | ABOUT, AT(all)},
 
-	{'i', "input", OPTION_TEXT, "FILE", "answer from a recording instead of the daemon", NULL,
-	 ASK | V(list) | V(sql), AT(input)},
+	{'i', "input", OPTION_REPEAT, "FILE",
+	 "answer from a recording instead of the daemon; from several as one (may be repeated)",
+	 NULL, ASK | V(list) | V(events), AT(inputs)},
+	{'i', "input", OPTION_REPEAT, "FILE", "answer from a recording instead of the daemon", NULL,
+	 V(sql), AT(inputs)},
 	{'i', "input", OPTION_TEXT, "FILE", "the recording to save", NULL, V(baseline), AT(input)},
 	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL,
 	 ABOUT | V(record) | V(baseline), AT(session)},

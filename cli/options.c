@@ -451,6 +451,7 @@ static void free_texts(struct texts *t)
 
 void options_release(struct options *o)
 {
+	free_texts(&o->inputs);
 	free_texts(&o->inside);
 	free_texts(&o->capture);
 	free_texts(&o->redact);

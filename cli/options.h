@@ -73,7 +73,8 @@ struct options {
 	struct number uid;
 	bool all;
 	/* history */
-	const char *input, *session;
+	struct texts inputs; /* recordings that are asked, as one */
+	const char *input, *session, *host;
 	struct number since, until; /* us since the epoch */
 	struct range range;
 	/* what to collect */

@@ -44,43 +44,59 @@ static int find_sonded(char path[static PATH_MAX], struct error *e)
 	return -ENOENT;
 }
 
-/* Standard output carries the command's data only; Ctrl-C must not end the daemon first. */
-static void run_sonded(const char *path, enum private_kind kind, const char *file,
-		       const char *second, const int fds[2])
+/* The arguments, each of which is the caller's or static but for the array; NULL: out of memory. */
+static const char **arguments(const char *path, enum private_kind kind,
+			      const struct private_files *f, const char *const numbers[2])
 {
-	static const char *const options[] = {"--private", "--replay", "--import"};
-	char number[2][16];
-	const char *argv[12];
+	const char **argv = calloc(2 * f->n + 9, sizeof(*argv));
 	size_t n = 0;
+
+	if (!argv)
+		return NULL;
+	argv[n++] = path;
+	if (kind != PRIVATE_REPLAY)
+		argv[n++] = kind == PRIVATE_IMPORT ? "--import" : "--private";
+	for (size_t i = 0; i < f->n; i++) {
+		argv[n++] = "--replay";
+		argv[n++] = f->files[i];
+	}
+	if (f->compared) {
+		argv[n++] = "--compare";
+		argv[n++] = f->compared;
+	}
+	for (int i = 0; i < 2; i++) {
+		argv[n++] = "--connection";
+		argv[n++] = numbers[i];
+	}
+	return argv;
+}
+
+/* Standard output carries the command's data only; Ctrl-C must not end the daemon first. */
+static void run_sonded(const char *path, enum private_kind kind, const struct private_files *files,
+		       const int fds[2])
+{
 	int null = open("/dev/null", O_RDONLY);
+	char number[2][16];
+	const char **argv;
 
 	setpgid(0, 0);
 	spawn_reset_signals();
 	if (null >= 0)
 		dup2(null, STDIN_FILENO);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
-	argv[n++] = path;
-	argv[n++] = options[kind];
-	if (file)
-		argv[n++] = file;
-	if (file && second) {
-		argv[n++] = "--replay";
-		argv[n++] = second;
-	}
 	for (int i = 0; i < 2; i++) {
 		fcntl(fds[i], F_SETFD, 0);
 		snprintf(number[i], sizeof(number[i]), "%d", fds[i]);
-		argv[n++] = "--connection";
-		argv[n++] = number[i];
 	}
-	argv[n] = NULL;
-	execv(path, (char *const *)argv);
+	argv = arguments(path, kind, files, (const char *const[]){number[0], number[1]});
+	if (argv)
+		execv(path, (char *const *)argv);
 	fprintf(stderr, "sonde: cannot run %s: %s\n", path, strerror(errno));
 	_exit(127);
 }
 
-int private_start(enum private_kind kind, const char *file, const char *second,
-		  int ret_fds[static 2], pid_t *ret_pid, struct error *e)
+int private_start(enum private_kind kind, const struct private_files *files, int ret_fds[static 2],
+		  pid_t *ret_pid, struct error *e)
 {
 	char path[PATH_MAX];
 	int a[2], b[2], r;
@@ -99,7 +115,7 @@ int private_start(enum private_kind kind, const char *file, const char *second,
 	}
 	pid = fork();
 	if (pid == 0)
-		run_sonded(path, kind, file, second, (int[2]){a[1], b[1]});
+		run_sonded(path, kind, files, (int[2]){a[1], b[1]});
 	r = pid < 0 ? -errno : 0;
 	safe_close(a[1]);
 	safe_close(b[1]);

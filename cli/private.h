@@ -7,15 +7,21 @@
 
 #include "sonde/base/error.h"
 
+/* What it answers from, of PRIVATE_REPLAY. */
+struct private_files {
+	const char *const *files; /* several as one */
+	size_t n;
+	const char *compared; /* with the only one; NULL: none */
+};
+
 enum private_kind { PRIVATE_LIVE, PRIVATE_REPLAY, PRIVATE_IMPORT };
 
 /*
- * Starts `sonded --replay FILE` (with second, of both), `sonded --private` or `sonded --import`;
- * file and second are NULL for the latter two. The caller owns the two descriptors, and ends the
- * process with private_end() after closing them.
+ * Starts `sonded --replay FILE...`, `sonded --private` or `sonded --import`. The caller owns the
+ * two descriptors, and ends the process with private_end() after closing them.
  */
-int private_start(enum private_kind kind, const char *file, const char *second,
-		  int ret_fds[static 2], pid_t *ret_pid, struct error *e);
+int private_start(enum private_kind kind, const struct private_files *files, int ret_fds[static 2],
+		  pid_t *ret_pid, struct error *e);
 
 /* Waits until it has ended, by force if it takes too long; its wait status, or -errno. */
 int private_end(pid_t pid);

@@ -7,13 +7,16 @@
 #include "control/always.h"
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/merged.h"
 #include "sonde/base/log.h"
 #include "symbol/reader_child.h"
 
 enum { MAX_CONNECTIONS = 8 };
 
 struct arguments {
-	const char *socket, *config, *replay, *second, *store;
+	const char *socket, *config, *compared, *store;
+	const char *replay[MERGED_MAX];
+	size_t n_replay;
 	bool private, import;
 	int connections[MAX_CONNECTIONS];
 	size_t n_connections;
@@ -22,7 +25,8 @@ struct arguments {
 static const char usage[] =
 	"usage: sonded [--socket PATH] [--config FILE] [--store DIR] [--foreground]\n"
 	"       sonded --private --connection FD...\n"
-	"       sonded --replay FILE [--replay FILE] [--connection FD...] [--socket PATH]\n"
+	"       sonded --replay FILE... [--connection FD...] [--socket PATH]\n"
+	"       sonded --replay FILE --compare FILE [--connection FD...] [--socket PATH]\n"
 	"       sonded --import --connection FD...\n"
 	"\n"
 	"The daemon of sonde: collects, keeps and answers. Stays in the foreground; systemd runs "
@@ -34,7 +38,10 @@ static const char usage[] =
 	"  --store DIR       keep the history there (default /var/lib/sonde)\n"
 	"  --foreground      accepted for clarity: sonded never forks into the background\n"
 	"  --private         serve the given connections only, and end with the last one\n"
-	"  --replay FILE     answer from a recording, or compare two; needs no privilege\n"
+	"  --replay FILE     answer from a recording, or from several as one (may be repeated); "
+	"needs\n"
+	"                    no privilege\n"
+	"  --compare FILE    compare the recording with this one\n"
 	"  --import          write a recording of what a client sends; needs no privilege\n"
 	"  --connection FD   an open, connected socket (for the sonde command)\n"
 	"  --print-config    print a configuration file with every key, its default and its "
@@ -62,6 +69,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 		{"private", no_argument, NULL, 'p'},
 		{"replay", required_argument, NULL, 'r'},
 		{"import", no_argument, NULL, 'i'},
+		{"compare", required_argument, NULL, 'C'},
 		{"store", required_argument, NULL, 'S'},
 		{"connection", required_argument, NULL, 'n'},
 		{"print-config", no_argument, NULL, 'P'},
@@ -89,12 +97,16 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			a->import = true;
 			break;
 		case 'r':
-			if (a->second) {
-				fputs("sonded: --replay takes at most two files\n", stderr);
+			if (a->n_replay == MERGED_MAX) {
+				fprintf(stderr, "sonded: --replay takes at most %d files\n",
+					MERGED_MAX);
 				*ret_status = EXIT_USAGE;
 				return 0;
 			}
-			*(a->replay ? &a->second : &a->replay) = optarg;
+			a->replay[a->n_replay++] = optarg;
+			break;
+		case 'C':
+			a->compared = optarg;
 			break;
 		case 'S':
 			a->store = optarg;
@@ -122,11 +134,13 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 			return 0;
 		}
 	}
-	if (optind == argc && a->private + a->import + (a->replay != NULL) <= 1 &&
-	    (a->n_connections > 0 || (!a->private && !a->import)))
+	if (optind == argc && a->private + a->import + (a->n_replay > 0) <= 1 &&
+	    (a->n_connections > 0 || (!a->private && !a->import)) &&
+	    (!a->compared || a->n_replay == 1))
 		return 1;
 	fprintf(stderr, "sonded: %s; see sonded --help\n",
 		optind < argc ? "takes no arguments besides options"
+		: a->compared ? "--compare needs one --replay"
 			      : "--private needs --connection and excludes --replay");
 	*ret_status = EXIT_USAGE;
 	return 0;
@@ -186,7 +200,7 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	r = open_doors(d, a, error);
 	if (r < 0)
 		return r;
-	r = a->replay	? daemon_open_recording(d, a->replay, a->second, error)
+	r = a->n_replay ? daemon_open_recordings(d, a->replay, a->n_replay, a->compared, error)
 	    : a->import ? daemon_take_import(d)
 			: daemon_go_live(d, error);
 	/* A private daemon answers each call with the reason instead, and Doctor with all of them.
@@ -194,7 +208,7 @@ static int run(const struct arguments *a, const struct config *config, struct er
 	if (r < 0 && a->n_connections == 0)
 		return r;
 	/* What serves one command has no history of its own. */
-	if (r >= 0 && !a->replay && a->n_connections == 0 && streq(config->history, "yes"))
+	if (r >= 0 && !a->n_replay && a->n_connections == 0 && streq(config->history, "yes"))
 		(void)always_start(d);
 	memset(error, 0, sizeof(*error));
 	(void)sd_notify(false, "READY=1");

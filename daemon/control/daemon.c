@@ -4,6 +4,7 @@
 #include "control/follow.h"
 #include "control/import.h"
 #include "control/keeper.h"
+#include "control/merged.h"
 #include "control/replay_session.h"
 #include "control/session_waits.h"
 
@@ -369,6 +370,7 @@ struct daemon *daemon_free(struct daemon *d)
 	while (d->sessions)
 		daemon_remove_session(d, d->sessions);
 	d->keeper = keeper_free(d->keeper);
+	merged_free(d->merged);
 	session_free(d->second);
 	model_free(d->second_context.model);
 	server_free(d->server);
@@ -393,6 +395,8 @@ struct session *daemon_find_session(struct daemon *d, const char *name)
 {
 	struct session *kept = NULL;
 
+	if (!name && d->merged && merged_whole(d->merged))
+		return merged_whole(d->merged);
 	for (struct session *s = d->sessions; s; s = s->next) {
 		if (s->ending || (name ? !streq(s->name, name) : s->kind == SESSION_TRACE))
 			continue;
@@ -459,7 +463,7 @@ static void forget_everything(struct daemon *d)
 		return;
 
 	/* Without workers the daemon is ending, and all goes anyway. */
-	if (d->recording || d->sessions || !d->asker || daemon_new_model(d, &old) < 0)
+	if (daemon_is_replay(d) || d->sessions || !d->asker || daemon_new_model(d, &old) < 0)
 		return;
 	model_free(old);
 	/* A question that is still being answered needs the names. */

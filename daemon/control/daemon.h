@@ -59,7 +59,10 @@ struct daemon {
 	struct session *by_slot[RECORD_MAX_SESSIONS];
 	struct stream *streams;
 	struct follower *followers;
-	const char *recording; /* path of the open recording, or NULL */
+	/* Open recordings, none of a live daemon; borrowed. */
+	const char *const *recordings;
+	size_t n_recordings;
+	struct merged *merged; /* of several; NULL: of one, or none */
 	/* A second one, to be compared with the first: it has a model of its own and is only found
 	 * by daemon_find_compared(). */
 	struct session_context second_context;
@@ -78,10 +81,17 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 int daemon_go_live(struct daemon *d, struct error *error);
 /* Has users' files read by a process without privileges, from now on. */
 int daemon_use_reader(struct daemon *d);
-/* A failure is kept in recording_error, too: every question is answered with it. second: NULL, or
- * another one to compare with. */
-int daemon_open_recording(struct daemon *d, const char *path, const char *second,
-			  struct error *error);
+/*
+ * Answers from these recordings, several as one, from now on. A failure is kept in recording_error,
+ * too: every question is answered with it. compared: NULL, or another one to compare the only one
+ * with. Paths are borrowed.
+ */
+int daemon_open_recordings(struct daemon *d, const char *const *paths, size_t n,
+			   const char *compared, struct error *error);
+static inline bool daemon_is_replay(const struct daemon *d)
+{
+	return d->n_recordings > 0;
+}
 /* Imports, and nothing else: nothing is read here, no kernel side is loaded. */
 int daemon_take_import(struct daemon *d);
 /* Ends sessions (recordings are completed), then everything in reverse. */

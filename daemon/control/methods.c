@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/methods.h"
 
+#include "control/merged.h"
 #include "control/view.h"
 #include "varlink/params.h"
 
@@ -51,7 +52,7 @@ void daemon_dispatch(void *arg, struct call *call)
 			continue;
 		if (d->recording_error.name[0] && !methods[i].opens) {
 			methods_fail(call, &d->recording_error);
-		} else if (methods[i].live && d->recording) {
+		} else if (methods[i].live && daemon_is_replay(d)) {
 			error_set(&error, EROFS, "ReplayOnly",
 				  "%s needs a running system: a recording is open",
 				  methods[i].name);
@@ -82,6 +83,14 @@ void methods_fail(struct call *call, const struct error *error)
 	call_unref(call);
 }
 
+static bool tells_of_stacks(const struct session *s)
+{
+	for (size_t i = 0; i < s->n_parts; i++)
+		if (store_reader_version(s->parts[i]->reader) < 3)
+			return false;
+	return !s->reader || store_reader_version(s->reader) >= 3;
+}
+
 void methods_coverage(struct session *s, struct coverage *ret,
 		      uint64_t losses[static LOSS_COUNTERS])
 {
@@ -99,7 +108,7 @@ void methods_coverage(struct session *s, struct coverage *ret,
 		for (size_t i = 0; i < kernel.n_stats; i++)
 			spans += kernel.stats[i].calls;
 		window_release(&kernel);
-	} else if (s->options.stats_only && !s->reader) {
+	} else if (s->options.stats_only && s->kind != SESSION_REPLAY) {
 		for (size_t i = 0; i < s->total.n_stats; i++)
 			spans += s->total.stats[i].calls;
 	}
@@ -113,7 +122,7 @@ void methods_coverage(struct session *s, struct coverage *ret,
 	ret->spans_seen = spans + losses[FILTERED_SPAN] + ret->spans_lost;
 	ret->samples_seen = s->n_samples + ret->samples_lost;
 	/* Older recordings do not say. */
-	ret->has_stacks = s->n_samples && (!s->reader || store_reader_version(s->reader) >= 3);
+	ret->has_stacks = s->n_samples && tells_of_stacks(s);
 	ret->samples_partial = losses[PARTIAL_STACK];
 	ret->samples_pointers = losses[POINTERS_STACK];
 }

@@ -3,9 +3,17 @@
 #include "control/methods.h"
 
 #include "control/always.h"
+#include "control/merged.h"
 #include "control/view.h"
 #include "store/history_load.h"
 #include "varlink/params.h"
+
+/* An event of one of several recordings, until all are in order. */
+struct kept_event {
+	uint64_t time_us;
+	size_t nth; /* as many were read before it */
+	struct strbuf text;
+};
 
 struct history_job {
 	struct daemon *daemon;
@@ -16,6 +24,12 @@ struct history_job {
 	struct strbuf out;
 	struct json_writer w;
 	struct error error;
+	/* of events: of this host, of which the recording is; of several recordings in these */
+	const char *host;
+	const struct merged_part *parts;
+	size_t n_parts;
+	struct kept_event *kept;
+	size_t n_kept, kept_cap;
 	/* of a recording */
 	char *to, *session;
 	struct model *model;
@@ -26,6 +40,9 @@ struct history_job {
 
 static void job_free(struct history_job *j)
 {
+	for (size_t i = 0; i < j->n_kept; i++)
+		strbuf_release(&j->kept[i].text);
+	free(j->kept);
 	store_writer_free(j->writer);
 	model_free(j->model);
 	strbuf_release(&j->out);
@@ -57,19 +74,72 @@ static void job_done(void *arg, bool cancelled)
 	job_free(j);
 }
 
+static void write_event_to(struct json_writer *w, const struct history_event_row *row,
+			   const char *host)
+{
+	json_object_begin(w, NULL);
+	json_u64(w, "time_us", row->time_us);
+	json_string(w, "session", row->session ? row->session : "");
+	json_string(w, "kind", row->kind ? row->kind : "");
+	json_u64(w, "pid", row->pid);
+	json_string(w, "comm", row->comm ? row->comm : "");
+	json_i64(w, "detail", row->detail);
+	json_string(w, "text", row->text ? row->text : "");
+	if (host)
+		json_string(w, "host", host);
+	json_object_end(w);
+}
+
 static int write_event(void *arg, const struct history_event_row *row)
 {
 	struct history_job *j = arg;
 
-	json_object_begin(&j->w, NULL);
-	json_u64(&j->w, "time_us", row->time_us);
-	json_string(&j->w, "session", row->session ? row->session : "");
-	json_string(&j->w, "kind", row->kind ? row->kind : "");
-	json_u64(&j->w, "pid", row->pid);
-	json_string(&j->w, "comm", row->comm ? row->comm : "");
-	json_i64(&j->w, "detail", row->detail);
-	json_string(&j->w, "text", row->text ? row->text : "");
-	json_object_end(&j->w);
+	write_event_to(&j->w, row, j->host);
+	return 0;
+}
+
+static int keep_event(void *arg, const struct history_event_row *row)
+{
+	struct history_job *j = arg;
+	struct json_writer w;
+	struct kept_event *e;
+
+	if (array_reserve(&j->kept, &j->kept_cap, j->n_kept + 1, sizeof(*j->kept)) < 0)
+		return -ENOMEM;
+	e = &j->kept[j->n_kept];
+	*e = (struct kept_event){.time_us = row->time_us, .nth = j->n_kept++};
+	json_begin(&w, &e->text);
+	write_event_to(&w, row, j->host);
+	return strbuf_error(&e->text);
+}
+
+static int compare_events(const void *a, const void *b)
+{
+	const struct kept_event *x = a, *y = b;
+
+	if (x->time_us != y->time_us)
+		return x->time_us < y->time_us ? -1 : 1;
+	return (x->nth > y->nth) - (x->nth < y->nth);
+}
+
+/* Each has its newest ones: the newest of all are among them. */
+static int events_of_several(struct history_job *j)
+{
+	size_t first;
+	int r = 0;
+
+	for (size_t i = 0; i < j->n_parts && r >= 0; i++) {
+		j->host = store_reader_session(j->parts[i].reader)->host;
+		r = history_each_event(j->parts[i].path, j->since_us, j->until_us, j->limit,
+				       keep_event, j, &j->error);
+	}
+	if (r < 0)
+		return r;
+	if (j->n_kept)
+		qsort(j->kept, j->n_kept, sizeof(*j->kept), compare_events);
+	first = j->limit && j->n_kept > j->limit ? j->n_kept - j->limit : 0;
+	for (size_t i = first; i < j->n_kept; i++)
+		json_raw(&j->w, NULL, j->kept[i].text.data, j->kept[i].text.len);
 	return 0;
 }
 
@@ -79,8 +149,9 @@ static void events_run(void *arg)
 	int r;
 
 	json_array_begin(&j->w, "events");
-	r = history_each_event(j->path, j->since_us, j->until_us, j->limit, write_event, j,
-			       &j->error);
+	r = j->n_parts ? events_of_several(j)
+		       : history_each_event(j->path, j->since_us, j->until_us, j->limit,
+					    write_event, j, &j->error);
 	json_array_end(&j->w);
 	if (r < 0)
 		error_set(&j->error, -r, "Internal", "%s", strerror(-r));
@@ -148,6 +219,10 @@ void method_events(struct daemon *d, struct call *call)
 	j->since_us = (uint64_t)since;
 	j->until_us = (uint64_t)until;
 	j->limit = (uint64_t)limit;
+	if (d->merged)
+		j->parts = merged_parts(d->merged, &j->n_parts);
+	else if (daemon_is_replay(d) && d->sessions)
+		j->host = d->sessions->host;
 	always_settle(d, submit, j);
 }
 

@@ -57,7 +57,7 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 {
 	struct daemon *d = arg;
 
-	if (file->flags & FILE_KERNEL && d->recording)
+	if (file->flags & FILE_KERNEL && daemon_is_replay(d))
 		return NULL;
 	return processes_name_frame(d->symbolizer, file, path, offset);
 }
@@ -168,7 +168,7 @@ static int name_frames(struct question *q)
 	 * unless it is an old one or there was no time: the files may have them. */
 	return methods_name_snapshot(d, q->snapshot, q->kind, q->demangle,
 				     !q->no_inlined || q->answer == answer_missing_question,
-				     d->recording || q->model != d->model);
+				     daemon_is_replay(d) || q->model != d->model);
 }
 
 static void question_run(void *arg)

@@ -197,12 +197,15 @@ static int open_session(struct daemon *d, struct call *call, struct session **re
 	const char *path = NULL;
 	int r;
 
-	if (!d->recording) {
+	if (!daemon_is_replay(d)) {
 		error_set(error, EOPNOTSUPP, "NotSupported",
 			  "a recording is replayed by a daemon of its own");
 		error_fix(error, "sonde replay FILE starts one");
 		return -EOPNOTSUPP;
 	}
+	if (d->n_recordings > 1)
+		return error_set(error, EINVAL, "BadArgument",
+				 "one recording is replayed at a time");
 	r = methods_read_query(d, call, &asked, error);
 	if (r >= 0)
 		r = read_params(call, &wishes, &path, error);
@@ -212,7 +215,7 @@ static int open_session(struct daemon *d, struct call *call, struct session **re
 	wishes.where = asked.where;
 	wishes.since_us = asked.since_us;
 	wishes.until_us = asked.until_us;
-	return replay_open(d, d->recording, &wishes, path, error, ret);
+	return replay_open(d, d->recordings[0], &wishes, path, error, ret);
 }
 
 void method_replay(struct daemon *d, struct call *call)

@@ -269,6 +269,13 @@ static const char *file_of(const struct daemon *d, struct error *error)
 {
 	const char *path = view_path(d);
 
+	if (d->n_recordings > 1) {
+		error_set(error, EOPNOTSUPP, "NotSupported",
+			  "SQL asks one recording at a time: ids of several files do not go "
+			  "together");
+		error_fix(error, "ask each one by itself, with one -i FILE");
+		return NULL;
+	}
 	if (path)
 		return path;
 	error_set(error, EOPNOTSUPP, "NotSupported",
@@ -283,7 +290,7 @@ static int check_peer(const struct daemon *d, const struct call *call, struct er
 {
 	uint32_t uid = call_uid(call);
 
-	if (d->recording || uid == 0 || uid == geteuid())
+	if (daemon_is_replay(d) || uid == 0 || uid == geteuid())
 		return 0;
 	error_set(error, EACCES, "PermissionDenied",
 		  "user %u may not ask SQL: it shows what every process on this machine does", uid);

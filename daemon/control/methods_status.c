@@ -54,7 +54,7 @@ static void write_daemon(struct json_writer *w, struct daemon *d)
 	json_u64(w, "wakeups", stats.wakeups);
 	json_u64(w, "queue_full", stats.queue_full);
 	json_u64(w, "processes", counts.processes);
-	json_string(w, "recording", d->recording ? d->recording : "");
+	json_string(w, "recording", daemon_is_replay(d) ? d->recordings[0] : "");
 	json_object_end(w);
 }
 

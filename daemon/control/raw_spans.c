@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/raw_spans.h"
 
+#include "control/merged.h"
+
 void raw_spans_release(struct raw_spans *r)
 {
 	for (size_t i = 0; i < r->n_chunks; i++)
@@ -77,6 +79,8 @@ int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *
 	if (s->packing > 0)
 		worker_drain(d->writer);
 	ret->reader = s->reader;
+	ret->parts = s->parts;
+	ret->n_parts = s->n_parts;
 	ret->dropped = s->raw_dropped;
 	ret->calls = s->kind == SESSION_REPLAY ? s->n_spans : 0;
 	r = spans_names_take(s->context->model, selectors, name_glob, &ret->names);
@@ -96,6 +100,14 @@ static int each_chunk(void *arg, const struct span_chunk *chunk)
 
 	a->raw->n += chunk->count;
 	return spans_query_chunk(a->query, chunk);
+}
+
+static int each_set(void *arg, const struct span_set *set)
+{
+	struct asking *a = arg;
+
+	a->raw->n += set->n;
+	return spans_query_set(a->query, set);
 }
 
 /* The statistics of what the file has do not tell what a condition asks. */
@@ -137,9 +149,14 @@ int raw_spans_begin(struct raw_spans *raw, const struct spans_filter *filter,
 	return r < 0 ? failed(r, error) : 0;
 }
 
+static size_t file_chunks(const struct raw_spans *raw)
+{
+	return raw->reader ? store_reader_chunks(raw->reader) : 0;
+}
+
 size_t raw_spans_parts(const struct raw_spans *raw)
 {
-	return raw->n_chunks + (raw->reader ? store_reader_chunks(raw->reader) : 0) + 1;
+	return raw->n_chunks + file_chunks(raw) + merged_chunks(raw->parts, raw->n_parts) + 1;
 }
 
 int raw_spans_part(struct raw_spans *raw, size_t i, struct spans_query *query, struct error *error)
@@ -149,8 +166,11 @@ int raw_spans_part(struct raw_spans *raw, size_t i, struct spans_query *query, s
 
 	if (i < raw->n_chunks) {
 		r = each_chunk(&asking, &raw->chunks[i]);
-	} else if (i + 1 < raw_spans_parts(raw)) {
+	} else if (i < raw->n_chunks + file_chunks(raw)) {
 		r = store_chunk(raw->reader, i - raw->n_chunks, each_chunk, &asking, error);
+	} else if (i + 1 < raw_spans_parts(raw)) {
+		i -= raw->n_chunks + file_chunks(raw);
+		r = merged_chunk(raw->parts, raw->n_parts, i, each_set, &asking, error);
 	} else {
 		r = spans_query_set(query, &raw->open);
 		raw->n += raw->open.n;

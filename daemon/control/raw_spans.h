@@ -17,6 +17,8 @@ struct raw_spans {
 	size_t n_chunks;
 	struct span_set open;		  /* of the window that is still open */
 	struct store_reader *reader;	  /* borrowed, of a recording */
+	const struct merged_part **parts; /* likewise, of several */
+	size_t n_parts;
 	struct span_condition *condition; /* NULL: none */
 	uint64_t since_ns, until_ns;	  /* as of the filter; set by the caller */
 	/* Seen by raw_spans_ask(); pushed out of memory before, or not kept by the file. */

@@ -60,7 +60,7 @@ size_t session_recorded_probes(const struct session *s)
 	struct model_counts counts;
 	size_t n = 0;
 
-	if (!s->reader && !s->replay)
+	if (!s->reader && !s->replay && !s->n_parts)
 		return 0;
 	/* The file has the probes of everything the daemon knew at the time. */
 	model_counts(m, &counts);
@@ -224,6 +224,7 @@ struct session *session_free(struct session *s)
 	free(s->targets);
 	free(s->host);
 	free(s->boot);
+	free(s->parts);
 	free(s->ahead.python);
 	replay_free(s->replay); /* the session's context is its */
 	free(s);

@@ -64,6 +64,7 @@ static inline bool session_selects(const struct session_options *o)
 
 struct call;
 struct daemon;
+struct merged_part;
 struct replay;
 struct session;
 
@@ -171,7 +172,10 @@ struct session {
 	struct store_marks marks;
 	struct error write_error;
 	struct store_reader *reader; /* SESSION_REPLAY */
-	struct replay *replay;	     /* a recording is fed through it; NULL: it is of now */
+	/* SESSION_REPLAY of several recordings, see merged.h. The parts are borrowed. */
+	const struct merged_part **parts;
+	size_t n_parts;
+	struct replay *replay; /* a recording is fed through it; NULL: it is of now */
 	struct daemon *daemon;
 	struct call *owner; /* of a recording: when its connection closes, the session ends */
 	struct session *next;

@@ -3,7 +3,9 @@
 
 #include "control/always.h"
 #include "control/keeper.h"
+#include "control/merged.h"
 #include "control/methods.h"
+#include "model/translate.h"
 #include "sonde/base/format.h"
 #include "store/history_load.h"
 #include "varlink/params.h"
@@ -16,6 +18,8 @@ struct view {
 	struct call *call; /* until it is loaded: then the call has the view */
 	void (*then)(struct daemon *d, struct call *call);
 	char *path, *name;
+	const struct merged_part **parts; /* of several recordings, instead of the path; borrowed */
+	size_t n_parts;
 	struct history_range range;
 
 	struct model *model;
@@ -49,7 +53,7 @@ struct session *view_session(struct view *v)
 
 const char *view_path(const struct daemon *d)
 {
-	return d->recording ? d->recording : d->keeper ? keeper_path(d->keeper) : NULL;
+	return daemon_is_replay(d) ? d->recordings[0] : d->keeper ? keeper_path(d->keeper) : NULL;
 }
 
 /* Raw spans, packed as those of a session are. */
@@ -81,23 +85,76 @@ static int make_session(struct view *v, struct history_part *part)
 	s->windows = part->windows;
 	s->windows_missing = part->missing_us / 10000000;
 	s->n_samples = part->samples;
-	for (size_t i = 0; i < s->total.n_stats; i++)
-		s->n_spans += s->total.stats[i].calls;
 	s->options.frequency_hz = part->frequency;
 	s->started_us = part->first_us;
 	v->context.monotonic_to_epoch_ns = part->monotonic_to_epoch_ns;
 	return r;
 }
 
-static void view_run(void *arg)
+static int load_one(struct view *v)
 {
-	struct view *v = arg;
 	struct history_part part = {};
 	int r = history_load(v->path, &v->range, v->model, &v->error, &part);
 
 	if (r >= 0)
 		r = make_session(v, &part);
 	history_part_release(&part);
+	return r;
+}
+
+/* Its ids become the view's, its times the epoch's, as those of all parts. */
+static int add_part(struct view *v, const struct model *from, struct history_part *part)
+{
+	_cleanup_(translator_freep) struct translator *t = NULL;
+	struct session *s = v->session;
+	int r = translator_new(from, v->model, &t);
+
+	if (r < 0)
+		return r;
+	translator_set_shift(t, part->monotonic_to_epoch_ns);
+	r = translate_window(t, &part->total, &s->total);
+	for (size_t i = 0; i < part->n_sets && r >= 0; i++)
+		r = translate_spans(t, part->sets[i].spans, part->sets[i].n, &part->sets[i].more);
+	if (r >= 0)
+		r = pack(s, part);
+	s->windows += part->windows;
+	s->windows_missing += part->missing_us / 10000000;
+	s->n_samples += part->samples;
+	s->options.frequency_hz = MAX(s->options.frequency_hz, part->frequency);
+	if (part->windows && (!s->started_us || part->first_us < s->started_us))
+		s->started_us = part->first_us;
+	return r;
+}
+
+static int load_several(struct view *v)
+{
+	int r = 0;
+
+	v->context.monotonic_to_epoch_ns = 0;
+	for (size_t i = 0; i < v->n_parts && r >= 0; i++) {
+		_cleanup_(model_freep) struct model *from = NULL;
+		struct history_part part = {};
+
+		r = model_new(&from);
+		if (r >= 0)
+			r = history_load(v->parts[i]->path, &v->range, from, &v->error, &part);
+		if (r >= 0)
+			r = merged_set_host(v->parts[i], from);
+		if (r >= 0)
+			r = add_part(v, from, &part);
+		history_part_release(&part);
+	}
+	return r;
+}
+
+static void view_run(void *arg)
+{
+	struct view *v = arg;
+	struct session *s = v->session;
+	int r = v->n_parts ? load_several(v) : load_one(v);
+
+	for (size_t i = 0; i < s->total.n_stats; i++)
+		s->n_spans += s->total.stats[i].calls;
 	if (r < 0)
 		error_set(&v->error, -r, "Internal", "reading the history failed: %s",
 			  strerror(-r));
@@ -181,8 +238,10 @@ static struct view *view_new(struct daemon *d, struct call *call, const struct a
 	v->call = call;
 	v->context = d->context;
 	v->path = strdup(view_path(d));
+	v->parts = asked->session->parts;
+	v->n_parts = asked->session->n_parts;
 	/* Samples of several sessions would count one moment twice; calls do not. */
-	if (!d->recording && (asked->names_session || samples))
+	if (!daemon_is_replay(d) && (asked->names_session || samples))
 		v->name = strdup(asked->session->name);
 	v->range = (struct history_range){
 		.since_us = asked->since_us,
@@ -193,7 +252,7 @@ static struct view *view_new(struct daemon *d, struct call *call, const struct a
 		.raw = needs_raw(call, asked),
 		.kind = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
 	};
-	if (!v->range.since_us && !d->recording)
+	if (!v->range.since_us && !daemon_is_replay(d))
 		v->range.since_us =
 			(asked->until_us ? asked->until_us : now_epoch_us()) - DEFAULT_SPAN_US;
 	if (!v->path || like(v, asked->session) < 0 || model_new(&v->model) < 0 ||
@@ -212,7 +271,7 @@ static bool is_wanted(const struct daemon *d, const struct asked *asked)
 	if (!view_path(d))
 		return false;
 	/* A session that somebody has named and that is in memory is in no file. */
-	if (!d->recording && asked->names_session && asked->session->kind != SESSION_KEPT)
+	if (!daemon_is_replay(d) && asked->names_session && asked->session->kind != SESSION_KEPT)
 		return false;
 	return asked->session->kind == SESSION_KEPT || asked->since_us || asked->until_us;
 }

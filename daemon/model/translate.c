@@ -265,6 +265,53 @@ int translate_path(struct translator *t, uint32_t id, uint32_t *ret)
 	return translate_node(t, &tree, id, ret);
 }
 
+int translate_everything(struct translator *t)
+{
+	uint32_t to;
+	int r = 0;
+
+	for (uint32_t id = 1; id <= t->strings.n && r >= 0; id++)
+		r = translate_string(t, id, &to);
+	for (uint32_t id = 1; id <= t->files.n && r >= 0; id++)
+		r = translate_file(t, id, &to);
+	for (uint32_t id = 1; id <= t->processes.n && r >= 0; id++)
+		r = translate_process(t, id, &to);
+	for (uint32_t id = 1; id <= t->probes.n && r >= 0; id++)
+		r = translate_probe(t, id, &to);
+	for (uint32_t id = 1; id <= t->paths.n && r >= 0; id++)
+		r = translate_path(t, id, &to);
+	if (r >= 0)
+		r = translate_all_stacks(t);
+	t->from = r < 0 ? t->from : NULL;
+	return r;
+}
+
+int translate_spans(struct translator *t, struct raw_span *spans, size_t n, struct more_pool *more)
+{
+	struct more_pool moved = {};
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct span_more m = more_pool_get(more, i);
+
+		spans[i].start_ns += (uint64_t)t->shift_ns;
+		r = translate_process(t, spans[i].process, &spans[i].process);
+		if (r >= 0)
+			r = translate_path(t, spans[i].path, &spans[i].path);
+		if (r >= 0)
+			r = translate_more(t, &m);
+		if (r >= 0)
+			r = more_pool_put(&moved, i, &m);
+	}
+	if (r < 0) {
+		more_pool_release(&moved);
+		return r;
+	}
+	more_pool_release(more);
+	*more = moved;
+	return 0;
+}
+
 int translate_more(struct translator *t, struct span_more *more)
 {
 	int r = translate_stack(t, more->stack, &more->stack);

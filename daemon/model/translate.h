@@ -18,7 +18,7 @@ int translator_new(const struct model *from, struct model *to, struct translator
 struct translator *translator_free(struct translator *t);
 DEFINE_CLEANUP(struct translator *, translator_free)
 
-/* Times of processes (those of CLOCK_MONOTONIC) are moved by that much; 0 until it is called. */
+/* Times of CLOCK_MONOTONIC are moved by that much; 0 until it is called. */
 void translator_set_shift(struct translator *t, int64_t shift_ns);
 
 /* 0 becomes 0. -EINVAL for an id that `from` does not have, -ENOMEM. */
@@ -30,12 +30,17 @@ int translate_stack(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_probe(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_path(struct translator *t, uint32_t id, uint32_t *ret);
 
+/* All that there is: then `from` is not needed any more, and any thread may ask, as `to` gets no
+ * more from it. */
+int translate_everything(struct translator *t);
 /* All stacks and what they are made of, asked for or not: they get the order that they had. */
 int translate_all_stacks(struct translator *t);
 
 /* What a span names beyond its process and path; the rest is left as it is. */
 int translate_more(struct translator *t, struct span_more *more);
 int translate_sample(struct translator *t, const struct sample_row *row, struct sample_row *ret);
+/* Raw spans and what they carry, in place; times are moved as those of processes. */
+int translate_spans(struct translator *t, struct raw_span *spans, size_t n, struct more_pool *more);
 /* Adds samples, statistics and losses of src to dst, as window_merge(). */
 int translate_window(struct translator *t, const struct window *src, struct window *dst);
 

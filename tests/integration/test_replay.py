@@ -152,6 +152,72 @@ def conditions_decide_as_they_do_afterwards(daemon):
     daemon.error(2, "BadArgument", "replay")
 
 
+def several(paths):
+    return [word for path in paths for word in ("-i", path)]
+
+
+@h.test(smoke=True)
+def parts_are_the_whole_again(daemon):
+    """What a recording is split into merges into what it was."""
+    path, comms = original(daemon), ("wl_args", "wl_throw", "sqlite3")
+    parts = [h.TMP / f"part-{comm}.sonde" for comm in comms]
+    for comm, part in zip(comms, parts):
+        daemon.sonde("replay", path, "-c", comm, "-o", part)
+
+    def asked(verb, *args, of):
+        return daemon.json(verb, *args, *(several(parts) if of == "parts" else ["-i", path]))
+    for verb, *args in (["report"], ["report", "--kind", "cpu"], ["report", "--by", "pid"],
+                        ["graph"], ["report", "--where", "ret < 0"]):
+        whole, merged = (sorted(json.dumps({k: v for k, v in row.items() if k not in ("id", "parent")})
+                                for row in asked(verb, *args, of=of)["rows"])
+                         for of in ("file", "parts"))
+        h.check(whole == merged, f"{verb} {args}: {merged[:2]} instead of {whole[:2]}")
+    for verb, *args in (["spans"], ["spans", "--where", "ret < 0", "--name", "*o*"]):
+        h.check(lines(daemon.sonde(verb, *args, "--json", "-i", path)) ==
+                lines(daemon.sonde(verb, *args, "--json", *several(parts))), f"{verb} {args}")
+    session, = asked("list", of="parts")["sessions"]
+    whole, = asked("list", of="file")["sessions"]
+    for key in ("name", "kinds", "specs", "frequency", "spans", "samples", "started_us"):
+        h.equal(session[key], whole[key], f"{key} of the session")
+    h.equal(session["coverage"]["windows"], 3 * whole["coverage"]["windows"], "windows")
+    h.equal(sorted(map(str, asked("events", of="parts")["events"])),
+            sorted(str(e) for e in asked("events", of="file")["events"] if e["comm"] in comms),
+            "events")
+    stacks = [sorted((s["value"], [(r["frames"][i]["func"], r["frames"][i].get("line"))
+                                   for i in s["frames"]]) for s in r["stacks"])
+              for r in (asked("flame", "--kind", "cpu", of=of) for of in ("file", "parts"))]
+    h.check(stacks[0] == stacks[1], "flame")
+
+
+@h.test
+def several_recordings_have_their_sessions(daemon):
+    files = [h.TMP / f"{name}.sonde" for name in ("one", "two", "three")]
+    for i, (path, name) in enumerate(zip(files, ("a", "b", "a"))):
+        daemon.sonde("record", "--name", name, "-F", str(99 + 100 * i), "-o", path, "outer", "inner",
+                     "--", f"{h.WORKLOADS}/wl_calls")
+    merged = several(files)
+    h.equal({s["name"]: s["spans"] for s in daemon.json("list", *merged)["sessions"]},
+            {"a": 1800, "b": 900}, "sessions")
+    for args, n in (([], 3), (["--session", "a"], 2), (["--session", "b"], 1),
+                    (["--since", "1h"], 3), (["--where", "duration > 0ns"], 3)):
+        h.equal(daemon.calls(*merged, *args), {"outer": 300 * n, "inner": 600 * n}, f"{args}")
+    whole = daemon.json("report", *merged)
+    h.equal((whole["session"]["name"], whole["coverage"]["spans_seen"]), ("a, b", 2700), "all")
+    # Each sample stands for what its own recording says.
+    samples = [daemon.json("report", "-i", path, "--kind", "cpu") for path in files]
+    h.equal(daemon.json("report", *merged, "--kind", "cpu")["total_ns"],
+            sum(r["total_ns"] for r in samples), "time of samples of three frequencies")
+    pids = daemon.rows(*merged, key="pid")
+    h.equal([r["calls"] for r in pids.values()], [900] * 3, "by process")
+    daemon.error(4, "NoSuchSession", "report", *merged, "--session", "c")
+    daemon.error(4, "NoSuchFile", "report", *merged, "-i", h.TMP / "none.sonde")
+    daemon.error(2, "BadArgument", "report", *merged, "-i", f"{files[0].parent}/./one.sonde")
+    h.contains(daemon.error(77, "NotSupported", "sql", *merged, "SELECT 1")["fix"], "one -i", "fix")
+    (h.TMP / "cut.sonde").write_bytes(files[1].read_bytes()[:30000])
+    error = daemon.error(1, "BadFile", "report", *merged, "-i", h.TMP / "cut.sonde")
+    h.contains(error["message"], "cut.sonde", "which one")
+
+
 @h.test
 def the_pace_is_what_was_asked_for(daemon):
     path = original(daemon)
