@@ -90,6 +90,8 @@ int cmd_events(struct cli *cli)
 		json_u64(&w, "until_us", o->until.value);
 	if (o->count.set)
 		json_u64(&w, "limit", o->count.value);
+	if (o->host)
+		json_string(&w, "host", o->host);
 	r = request_end(&w, &cli->error);
 	return r < 0 ? r : query_run(cli, "Events", params.data, &view, NULL);
 }

@@ -177,6 +177,8 @@ void request_query_of(struct json_writer *w, const struct options *o, const char
 		json_bool(w, "inlined", false);
 	if (!o->all && selects(o))
 		write_selectors(w, o, 0);
+	if (o->host)
+		json_string(w, "host", o->host);
 	json_object_end(w);
 }
 

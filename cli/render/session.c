@@ -98,39 +98,61 @@ static void stacks_cell(struct grid *g, reply_t *coverage, const char *key)
 		grid_text(g, "-");
 }
 
+/* Only recordings say on which machine they were made. */
+static bool has_hosts(reply_t *reply, const char *key)
+{
+	reply_foreach(session, reply, key) if (*reply_str(session, "host")) return true;
+	return false;
+}
+
+static void session_row(struct grid *g, reply_t *session, bool hosts)
+{
+	uint64_t lost = losses_total(session, "losses");
+	reply_t *coverage = reply_get(session, "coverage");
+	bool active = streq(reply_str(session, "state"), "active");
+
+	grid_text(g, reply_str(session, "name"));
+	grid_text(g, reply_str(session, "state"));
+	grid_style(g, active ? STYLE_GOOD : STYLE_DIM);
+	join_cell(g, session, "kinds", ",");
+	grid_text(g, reply_str(session, "targets"));
+	grid_count(g, reply_u64(session, "probes"));
+	grid_count(g, reply_u64(session, "frequency"));
+	grid_count(g, reply_u64(session, "spans"));
+	grid_count(g, reply_u64(session, "samples"));
+	stacks_cell(g, coverage, "samples_partial");
+	stacks_cell(g, coverage, "samples_pointers");
+	grid_count(g, lost);
+	grid_style(g, lost ? STYLE_BAD : STYLE_NONE);
+	if (hosts)
+		grid_text(g, *reply_str(session, "host") ? reply_str(session, "host") : "-");
+	join_cell(g, session, "specs", " ");
+}
+
 void sessions_table(struct output *o, reply_t *reply, const char *key)
 {
-	static const struct grid_column columns[] = {
+	struct grid_column columns[] = {
 		{"SESSION"},	   {"STATE"},	       {"KINDS"},	{"TARGETS"},
 		{"PROBES", true},  {"HZ", true},       {"SPANS", true}, {"SAMPLES", true},
-		{"PARTIAL", true}, {"POINTERS", true}, {"LOST", true},	{"SPECS"},
+		{"PARTIAL", true}, {"POINTERS", true}, {"LOST", true},	{"HOST"},
+		{"SPECS"},
 	};
-	_cleanup_(grid_freep) struct grid *g = grid_new(columns, ARRAY_SIZE(columns));
+	_cleanup_(grid_freep) struct grid *g = NULL;
+	bool hosts = has_hosts(reply, key);
+	size_t n = ARRAY_SIZE(columns);
 
+	if (!hosts) {
+		columns[n - 2] = columns[n - 1];
+		n--;
+	}
+	g = grid_new(columns, n);
 	if (!g) {
 		output_data(o)->failed = true;
 		return;
 	}
 	reply_foreach(session, reply, key)
 	{
-		uint64_t lost = losses_total(session, "losses");
-		reply_t *coverage = reply_get(session, "coverage");
-		bool active = streq(reply_str(session, "state"), "active");
-
-		grid_text(g, reply_str(session, "name"));
-		grid_text(g, reply_str(session, "state"));
-		grid_style(g, active ? STYLE_GOOD : STYLE_DIM);
-		join_cell(g, session, "kinds", ",");
-		grid_text(g, reply_str(session, "targets"));
-		grid_count(g, reply_u64(session, "probes"));
-		grid_count(g, reply_u64(session, "frequency"));
-		grid_count(g, reply_u64(session, "spans"));
-		grid_count(g, reply_u64(session, "samples"));
-		stacks_cell(g, coverage, "samples_partial");
-		stacks_cell(g, coverage, "samples_pointers");
-		grid_count(g, lost);
-		grid_style(g, lost ? STYLE_BAD : STYLE_NONE);
-		join_cell(g, session, "specs", " ");
+		session_row(g, session, hosts);
 	}
 	grid_print(g, o);
 }

@@ -271,6 +271,8 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	answer_int(w, "tid", span->tid);
 	json_string(w, "comm", row->comm ? row->comm : "");
 	answer_place(w, row->ns_pid, row->container);
+	if (row->host && *row->host)
+		json_string(w, "host", row->host);
 	json_string(w, "name", row->name ? row->name : "");
 	json_string(w, "binary", base_name(row->binary));
 	answer_int(w, "depth", span->depth);

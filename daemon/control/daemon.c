@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include "control/fetched.h"
 #include "sonde/base/format.h"
+#include "sonde/base/host.h"
 #include "sonde/base/log.h"
 #include "symbol/symbol_cache.h"
 
@@ -273,6 +274,15 @@ static int on_started(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+int daemon_set_host(struct model *m)
+{
+	char host[HOST_NAME_MAX_LEN + 1], boot[HOST_BOOT_LEN + 1];
+
+	host_name(host);
+	host_boot(boot);
+	return model_set_host(m, host, boot);
+}
+
 /* Before files of users come into play: this process has privileges, or its user's files. */
 int daemon_use_reader(struct daemon *d)
 {
@@ -292,6 +302,8 @@ int daemon_go_live(struct daemon *d, struct error *error)
 
 	memset(&d->kernel_error, 0, sizeof(d->kernel_error));
 	r = daemon_use_reader(d);
+	if (r >= 0)
+		r = daemon_set_host(d->model);
 	if (r < 0)
 		return r;
 	r = symbol_cache_new(d->config->cache, d->config->cache_size, &d->cache);
@@ -428,7 +440,8 @@ int daemon_new_model(struct daemon *d, struct model **ret_old)
 	struct model *model = NULL;
 	struct jit *jit = NULL;
 
-	if (model_new(&model) < 0 || processes_new(model, d->symbolizer, &processes) < 0 ||
+	if (model_new(&model) < 0 || daemon_set_host(model) < 0 ||
+	    processes_new(model, d->symbolizer, &processes) < 0 ||
 	    span_texts_new(model, &texts) < 0 || jit_new(model, &jit) < 0) {
 		span_texts_free(texts);
 		processes_free(processes);

@@ -79,6 +79,8 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 /* Loads the kernel side and starts collecting. A failure is kept in kernel_error, too: Doctor still
  * answers. */
 int daemon_go_live(struct daemon *d, struct error *error);
+/* Has a model of what is collected here say so. */
+int daemon_set_host(struct model *m);
 /* Has users' files read by a process without privileges, from now on. */
 int daemon_use_reader(struct daemon *d);
 /*

@@ -18,8 +18,8 @@ struct follower {
 	uint64_t seen; /* as many of the session's spans had come when they were looked at */
 
 	struct selectors selectors;
-	uint32_t *pids;					/* the selectors' */
-	char *comm, *cgroup, *container, *name, *where; /* NULL: none */
+	uint32_t *pids;					       /* the selectors' */
+	char *comm, *cgroup, *container, *host, *name, *where; /* NULL: none */
 	uint64_t min_duration_ns, since_ns;
 	bool errors_only;
 	struct span_condition *condition; /* NULL: none */
@@ -55,6 +55,7 @@ struct follower *follower_free(struct follower *f)
 	free(f->comm);
 	free(f->cgroup);
 	free(f->container);
+	free(f->host);
 	free(f->name);
 	free(f->where);
 	free(f);
@@ -70,7 +71,7 @@ static int copy_filter(struct follower *f, const struct selectors *selectors,
 	if (!f->pids || strdup_to(&f->comm, selectors->comm) < 0 ||
 	    strdup_to(&f->cgroup, selectors->cgroup) < 0 ||
 	    strdup_to(&f->container, selectors->container) < 0 ||
-	    strdup_to(&f->name, filter->name) < 0)
+	    strdup_to(&f->host, selectors->host) < 0 || strdup_to(&f->name, filter->name) < 0)
 		return -ENOMEM;
 	if (selectors->n_pids)
 		memcpy(f->pids, selectors->pids, selectors->n_pids * sizeof(*f->pids));
@@ -78,6 +79,7 @@ static int copy_filter(struct follower *f, const struct selectors *selectors,
 	f->selectors.comm = f->comm;
 	f->selectors.cgroup = f->cgroup;
 	f->selectors.container = f->container;
+	f->selectors.host = f->host;
 	f->min_duration_ns = filter->min_duration_ns;
 	f->errors_only = filter->errors_only;
 	return 0;

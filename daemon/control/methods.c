@@ -156,5 +156,7 @@ void methods_write_session(struct json_writer *w, const char *key, struct sessio
 	json_u64(w, "samples", s->n_samples);
 	answer_coverage(w, "coverage", &coverage);
 	answer_losses(w, "losses", losses);
+	if (s->host && *s->host)
+		json_string(w, "host", s->host);
 	json_object_end(w);
 }

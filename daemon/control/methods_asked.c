@@ -144,6 +144,8 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
 	if (r >= 0 && selectors)
 		r = read_selectors(selectors, ret, error);
+	if (r >= 0)
+		r = param_string(query, "host", PARAM_OPTIONAL, &ret->selectors.host, error);
 	view = view_of(call);
 	if (r >= 0 && view)
 		ret->session = view_session(view);

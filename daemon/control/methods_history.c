@@ -2,9 +2,12 @@
 /* What is asked of the rolling store alone: its events, and a part of it as a recording. */
 #include "control/methods.h"
 
+#include <fnmatch.h>
+
 #include "control/always.h"
 #include "control/merged.h"
 #include "control/view.h"
+#include "sonde/base/host.h"
 #include "store/history_load.h"
 #include "varlink/params.h"
 
@@ -26,6 +29,7 @@ struct history_job {
 	struct error error;
 	/* of events: of this host, of which the recording is; of several recordings in these */
 	const char *host;
+	char *host_glob; /* NULL: any */
 	const struct merged_part *parts;
 	size_t n_parts;
 	struct kept_event *kept;
@@ -43,6 +47,7 @@ static void job_free(struct history_job *j)
 	for (size_t i = 0; i < j->n_kept; i++)
 		strbuf_release(&j->kept[i].text);
 	free(j->kept);
+	free(j->host_glob);
 	store_writer_free(j->writer);
 	model_free(j->model);
 	strbuf_release(&j->out);
@@ -122,6 +127,17 @@ static int compare_events(const void *a, const void *b)
 	return (x->nth > y->nth) - (x->nth < y->nth);
 }
 
+static bool is_wanted_host(const struct history_job *j)
+{
+	char own[HOST_NAME_MAX_LEN + 1] = "";
+
+	if (!j->host_glob)
+		return true;
+	if (!daemon_is_replay(j->daemon))
+		host_name(own);
+	return fnmatch(j->host_glob, j->host ? j->host : own, 0) == 0;
+}
+
 /* Each has its newest ones: the newest of all are among them. */
 static int events_of_several(struct history_job *j)
 {
@@ -130,6 +146,8 @@ static int events_of_several(struct history_job *j)
 
 	for (size_t i = 0; i < j->n_parts && r >= 0; i++) {
 		j->host = store_reader_session(j->parts[i].reader)->host;
+		if (!is_wanted_host(j))
+			continue;
 		r = history_each_event(j->parts[i].path, j->since_us, j->until_us, j->limit,
 				       keep_event, j, &j->error);
 	}
@@ -146,12 +164,14 @@ static int events_of_several(struct history_job *j)
 static void events_run(void *arg)
 {
 	struct history_job *j = arg;
-	int r;
+	int r = 0;
 
 	json_array_begin(&j->w, "events");
-	r = j->n_parts ? events_of_several(j)
-		       : history_each_event(j->path, j->since_us, j->until_us, j->limit,
-					    write_event, j, &j->error);
+	if (j->n_parts)
+		r = events_of_several(j);
+	else if (is_wanted_host(j))
+		r = history_each_event(j->path, j->since_us, j->until_us, j->limit, write_event, j,
+				       &j->error);
 	json_array_end(&j->w);
 	if (r < 0)
 		error_set(&j->error, -r, "Internal", "%s", strerror(-r));
@@ -200,6 +220,7 @@ void method_events(struct daemon *d, struct call *call)
 {
 	struct history_job *j = job_new(d, call, events_run);
 	int64_t since = 0, until = 0, limit = 0;
+	const char *host = NULL;
 	int r;
 
 	if (!j)
@@ -212,6 +233,10 @@ void method_events(struct daemon *d, struct call *call)
 	if (r >= 0)
 		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit,
 			      &j->error);
+	if (r >= 0)
+		r = param_string(call_params(call), "host", PARAM_OPTIONAL, &host, &j->error);
+	if (r >= 0)
+		r = strdup_to(&j->host_glob, host);
 	if (r < 0) {
 		job_fail(j, r);
 		return;

@@ -94,7 +94,7 @@ static bool is_everything_wanted(const struct replay_wishes *w)
 
 	return !w->name && !w->since_us && !w->until_us && !w->where && !w->min_duration_ns &&
 	       !w->max_depth && !w->errors_only && !w->unwound_only && !s->n_pids && !s->comm &&
-	       !s->cgroup && !s->container && !s->has_uid;
+	       !s->cgroup && !s->container && !s->host && !s->has_uid;
 }
 
 /* On the clock of spans; 0 stays: no limit. */

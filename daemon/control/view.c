@@ -91,6 +91,15 @@ static int make_session(struct view *v, struct history_part *part)
 	return r;
 }
 
+static int set_host(struct view *v)
+{
+	const struct session *s = v->session;
+
+	if (!daemon_is_replay(v->daemon))
+		return daemon_set_host(v->model);
+	return s->host ? model_set_host(v->model, s->host, s->boot ? s->boot : "") : 0;
+}
+
 static int load_one(struct view *v)
 {
 	struct history_part part = {};
@@ -98,6 +107,8 @@ static int load_one(struct view *v)
 
 	if (r >= 0)
 		r = make_session(v, &part);
+	if (r >= 0)
+		r = set_host(v);
 	history_part_release(&part);
 	return r;
 }
@@ -200,7 +211,8 @@ static int like(struct view *v, const struct session *of)
 	s->targets = strdup(of->targets);
 	s->options.offcpu = of->options.offcpu;
 	s->options.specs = calloc(of->options.n_specs + 1, sizeof(char *));
-	if (!s->name || !s->targets || !s->options.specs)
+	if (!s->name || !s->targets || !s->options.specs || strdup_to(&s->host, of->host) < 0 ||
+	    strdup_to(&s->boot, of->boot) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < of->options.n_specs; i++, s->options.n_specs++) {
 		s->options.specs[i] = strdup(of->options.specs[i]);

@@ -111,6 +111,7 @@ int model_set_host(struct model *m, const char *host, const char *boot);
 /* Strings of a process: its own, else the model's; 0: not known. */
 uint32_t model_process_host(const struct model *m, const struct model_process *p);
 uint32_t model_process_boot(const struct model *m, const struct model_process *p);
+bool model_has_several_hosts(const struct model *m); /* of its processes */
 
 /* Finds or adds the file of that build-id and path; build_id NULL means none is known. Source
  * files (FILE_PYTHON) and mapped files are never the same. */

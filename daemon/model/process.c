@@ -99,6 +99,16 @@ uint32_t model_process_boot(const struct model *m, const struct model_process *p
 	return p->boot ? p->boot : m->boot;
 }
 
+bool model_has_several_hosts(const struct model *m)
+{
+	bool several = false;
+
+	for (uint32_t id = 2; id <= m->n_processes; id++)
+		several |= model_process_host(m, &m->processes[id].process) !=
+			   model_process_host(m, &m->processes[1].process);
+	return several;
+}
+
 static bool is_same(const struct model *m, const struct model_process *a,
 		    const struct model_process *b)
 {

@@ -26,7 +26,7 @@ static inline const char *query_kind_text(enum query_kind kind)
 {
 	return kind == QUERY_SPAN ? "span" : kind == QUERY_CPU ? "cpu" : "offcpu";
 }
-enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD, BY_CONTAINER, BY_CGROUP };
+enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD, BY_CONTAINER, BY_CGROUP, BY_HOST };
 enum report_sort {
 	SORT_TOTAL,
 	SORT_SELF,

@@ -22,6 +22,7 @@ struct visit {
 struct builder {
 	const struct snapshot *s;
 	enum report_by by;
+	bool several_hosts; /* then a process's number alone does not name it */
 	struct groups groups;
 	uint32_t *of; /* the group of each frame, path or process, as `by` has it */
 	struct sum *sums;
@@ -48,6 +49,7 @@ static const char *text_or_unknown(const char *s)
 static int process_text(struct builder *b, const struct snapshot_process *p, const char **ret)
 {
 	char inner[16] = "", *text;
+	bool apart = b->several_hosts && p->host && p->host[0];
 
 	switch (b->by) {
 	case BY_COMM:
@@ -55,6 +57,9 @@ static int process_text(struct builder *b, const struct snapshot_process *p, con
 		return 0;
 	case BY_CGROUP:
 		*ret = text_or_unknown(p->cgroup);
+		return 0;
+	case BY_HOST:
+		*ret = text_or_unknown(p->host);
 		return 0;
 	case BY_CONTAINER:
 		*ret = p->container && *p->container ? p->container : "[host]";
@@ -70,7 +75,8 @@ static int process_text(struct builder *b, const struct snapshot_process *p, con
 	}
 	if (p->ns_pid)
 		snprintf(inner, sizeof(inner), "(%u) ", p->ns_pid);
-	if (asprintf(&text, "%u %s%s", p->pid, inner, text_or_unknown(p->comm)) < 0)
+	if (asprintf(&text, "%u %s%s%s%s", p->pid, inner, text_or_unknown(p->comm),
+		     apart ? " on " : "", apart ? p->host : "") < 0)
 		return -ENOMEM;
 	*ret = b->report->texts[b->report->n_texts++] = text;
 	return 0;
@@ -82,6 +88,9 @@ static int group_processes(struct builder *b)
 	b->report->texts = calloc(b->s->n_processes + 1, sizeof(*b->report->texts));
 	if (!b->of || !b->report->texts)
 		return -ENOMEM;
+	/* Texts of a snapshot are each there once. */
+	for (size_t i = 1; i < b->s->n_processes; i++)
+		b->several_hosts |= b->s->processes[i].host != b->s->processes[0].host;
 	for (size_t i = 0; i < b->s->n_processes; i++) {
 		struct group group = {.binary = ""};
 		int r = process_text(b, &b->s->processes[i], &group.name);
@@ -135,6 +144,7 @@ static int make_groups(struct builder *b, enum query_kind kind)
 	case BY_PID:
 	case BY_CONTAINER:
 	case BY_CGROUP:
+	case BY_HOST:
 		return group_processes(b);
 	case BY_THREAD:
 		return query_is_about_samples(kind) ? group_threads(b) : -EOPNOTSUPP;

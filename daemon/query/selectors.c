@@ -17,6 +17,7 @@ bool selectors_match(const struct selectors *s, const struct model *m,
 		     const struct model_process *p)
 {
 	const char *cgroup = model_string_get(m, p->cgroup);
+	const char *host = model_string_get(m, model_process_host(m, p));
 
 	if (!s)
 		return true;
@@ -26,6 +27,8 @@ bool selectors_match(const struct selectors *s, const struct model *m,
 		return false;
 	/* One that is not known is none that anybody can name. */
 	if (s->cgroup && (!*cgroup || fnmatch(s->cgroup, cgroup, 0) != 0))
+		return false;
+	if (s->host && (!*host || fnmatch(s->host, host, 0) != 0))
 		return false;
 	return !s->container || container_matches(s->container, model_string_get(m, p->container));
 }

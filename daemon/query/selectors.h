@@ -12,6 +12,7 @@ struct selectors {
 	/* NULL: any. Globs over the name, over the path of the control group ('*' is for slashes,
 	 * too), over the id of the container (container_matches()). */
 	const char *comm, *cgroup, *container;
+	const char *host; /* a glob over the name of the machine */
 	bool has_uid;
 	uint32_t uid;
 };

@@ -96,6 +96,8 @@ static int take_process(struct take *t, uint32_t id)
 		r = take_string(t, p->cgroup, &copy.cgroup);
 	if (r >= 0)
 		r = take_string(t, p->container, &copy.container);
+	if (r >= 0)
+		r = take_string(t, model_process_host(t->m, p), &copy.host);
 	if (r < 0)
 		return r;
 	if (array_reserve(&s->processes, &t->processes_cap, s->n_processes + 1,

@@ -18,6 +18,7 @@ struct snapshot_process {
 	uint32_t ns_pid; /* in its own PID namespace; 0: in the daemon's, or not known */
 	const char *comm;
 	const char *cgroup, *container; /* "": not known, in none */
+	const char *host;		/* the machine's name; "": not known */
 };
 
 enum frame_kind { FRAME_USER, FRAME_KERNEL, FRAME_SPAN };

@@ -8,6 +8,7 @@ enum { DEFAULT_LIMIT = 1000000 };
 
 struct process_name {
 	char *comm, *container; /* container NULL: in none */
+	char *host;		/* NULL: there is only one */
 	uint32_t pid, ns_pid;
 	bool is_wanted;
 };
@@ -46,6 +47,8 @@ static bool glob_matches(const char *glob, const char *s)
 
 static int take_processes(struct spans_names *n, struct model *m, const struct selectors *selectors)
 {
+	bool several = model_has_several_hosts(m);
+
 	for (size_t id = 1; id <= n->n_processes; id++) {
 		const struct model_process *p = model_process_get(m, id);
 		const char *comm = model_string_get(m, p->comm);
@@ -60,6 +63,8 @@ static int take_processes(struct spans_names *n, struct model *m, const struct s
 		if (p->container)
 			to->container = strdup(model_string_get(m, p->container));
 		if (!to->comm || (p->container && !to->container))
+			return -ENOMEM;
+		if (several && strdup_to(&to->host, model_string_get(m, model_process_host(m, p))))
 			return -ENOMEM;
 	}
 	return 0;
@@ -131,6 +136,7 @@ struct spans_names *spans_names_free(struct spans_names *n)
 	for (size_t i = 0; n->processes && i <= n->n_processes; i++) {
 		free(n->processes[i].comm);
 		free(n->processes[i].container);
+		free(n->processes[i].host);
 	}
 	for (size_t i = 0; n->probes && i <= n->n_probes; i++) {
 		free(n->probes[i].name);
@@ -328,6 +334,7 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 			.ns_pid = process->ns_pid,
 			.comm = process->comm,
 			.container = process->container,
+			.host = process->host,
 			.name = probe->name,
 			.binary = probe->binary,
 			.caller = caller ? names->probes[caller].name : "",

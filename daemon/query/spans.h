@@ -54,7 +54,8 @@ struct span_row {
 	uint32_t pid, ns_pid;		  /* ns_pid: 0 where it says nothing */
 	const char *comm, *name, *binary; /* point into the names */
 	const char *container;		  /* likewise; NULL or "": in none */
-	const char *caller;		  /* the function of the path's parent; "" for none */
+	const char *host;   /* likewise; NULL or "": there is only one, or not known */
+	const char *caller; /* the function of the path's parent; "" for none */
 };
 
 /* A copy with arguments and values of its own; the rest is borrowed as before. 0 or -ENOMEM. */

@@ -18,6 +18,7 @@ OF_FRAMES = {"inlined", "file", "line"}
 OF_SAMPLES = {"inlined_samples", "samples_partial", "samples_pointers"}
 # What only rows of spans have.
 OF_SPANS = {"histogram"}
+OF_RECORDINGS = {"host"}
 
 
 def shape(value, key=None):
@@ -37,7 +38,7 @@ def merge(shapes):
         keys = set().union(*shapes)
         if "*" in keys:
             return next(s for s in shapes if s)
-        optional = OPTIONAL | OF_FRAMES | OF_SAMPLES | OF_SPANS
+        optional = OPTIONAL | OF_FRAMES | OF_SAMPLES | OF_SPANS | OF_RECORDINGS
         h.check(all(set(s) | optional == keys | optional for s in shapes),
                 f"members differ: {sorted(keys)}")
         return {k: merge([s[k] for s in shapes if k in s]) for k in sorted(keys)}

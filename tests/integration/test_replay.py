@@ -3,6 +3,7 @@
 """sonde replay: what comes of a recording that is fed through the daemon again is what came of it
 the first time, to the last bit; conditions, pace and ends are those of live data."""
 import json
+import os
 import pathlib
 import signal
 import sqlite3
@@ -216,6 +217,54 @@ def several_recordings_have_their_sessions(daemon):
     (h.TMP / "cut.sonde").write_bytes(files[1].read_bytes()[:30000])
     error = daemon.error(1, "BadFile", "report", *merged, "-i", h.TMP / "cut.sonde")
     h.contains(error["message"], "cut.sonde", "which one")
+
+
+@h.test
+def hosts_stay_apart(daemon):
+    """One recording, and the same as if another machine had made it."""
+    ours, theirs, old = (h.TMP / f"{name}-host.sonde" for name in ("our", "their", "no"))
+    daemon.sonde("record", "-F", "99", "-o", ours, "outer", "--", f"{h.WORKLOADS}/wl_calls")
+    for path, sql in ((theirs, "UPDATE meta SET value = 'db-2' WHERE key = 'host'"),
+                      (old, "DELETE FROM meta WHERE key IN ('host', 'boot')")):
+        path.write_bytes(ours.read_bytes())
+        with sqlite3.connect(path) as db:
+            db.execute(sql)
+        db.close()
+    both, own = several([ours, theirs]), os.uname().nodename
+    h.equal(daemon.json("list", "-i", ours)["sessions"][0]["host"], own, "host of a recording")
+    h.equal(daemon.json("list", *both)["sessions"][0]["host"], f"{own}, db-2", "hosts")
+    h.contains(daemon.sonde("list", *both).out, f"{own}, db-2", "list")
+    for args in ([], ["--where", "duration > 0ns"], ["--since", "1h"]):
+        h.equal({k: r["calls"] for k, r in daemon.rows(*both, *args, key="host").items()},
+                {own: 300, "db-2": 300}, f"--by host {args}")
+        h.equal(daemon.calls(*both, "--host", "db-*", *args), {"outer": 300}, f"--host {args}")
+    pids = daemon.rows(*both, key="pid")
+    h.equal(sorted(p.split(" on ")[1] for p in pids), sorted([own, "db-2"]), "processes")
+    h.equal(len({p.split()[0] for p in pids}), 1, "numbers of processes")
+    spans = daemon.sonde("spans", *both, "--json").lines
+    h.equal(sorted({s["host"] for s in spans}), sorted([own, "db-2"]), "hosts of spans")
+    h.check("host" not in daemon.sonde("spans", "-i", ours, "--json", "-n", "1").lines[0], "one host")
+    h.equal({e["host"] for e in daemon.json("events", *both)["events"]}, {own, "db-2"}, "events")
+    h.equal({e["host"] for e in daemon.json("events", *both, "--host", "db*")["events"]},
+            {"db-2"}, "events of one host")
+    h.equal(daemon.calls("-i", ours, "--host", "db-*"), {}, "--host of another")
+    # What does not say where it was made matches no name.
+    h.equal(daemon.calls("-i", old, "--host", "*"), {}, "--host of an old recording")
+    h.equal(list(daemon.rows("-i", old, key="host")), ["[unknown]"], "--by host of an old one")
+    daemon.sonde("replay", theirs, "-o", old)
+    h.equal(daemon.json("list", "-i", old)["sessions"][0]["host"], "db-2", "of a replay")
+    daemon.sonde("replay", theirs, "--host", own, "-o", old)
+    h.equal(daemon.calls("-i", old), {}, "replay --host")
+    # Of a daemon it is this machine.
+    w = h.Workload("calls")
+    daemon.sonde("attach", "--name", "here", "-p", w.pid, "outer")
+    w.go()
+    w.finish()
+    here = ["--session", "here"]
+    h.equal({k: r["calls"] for k, r in daemon.rows(*here, key="host").items()}, {own: 300}, "live")
+    h.equal(daemon.calls(*here, "--host", "db-*"), {}, "--host of a live session")
+    h.equal(daemon.calls(*here, "--host", own), {"outer": 300}, "--host of a live session")
+    daemon.sonde("detach", "here")
 
 
 @h.test
