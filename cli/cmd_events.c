@@ -92,6 +92,9 @@ int cmd_events(struct cli *cli)
 		json_u64(&w, "limit", o->count.value);
 	if (o->host)
 		json_string(&w, "host", o->host);
+	if (o->session)
+		json_string(&w, "session", o->session);
+	request_selectors(&w, o);
 	r = request_end(&w, &cli->error);
 	return r < 0 ? r : query_run(cli, "Events", params.data, &view, NULL);
 }

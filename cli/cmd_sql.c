@@ -90,6 +90,7 @@ static int ask(struct cli *cli, const char *text)
 		json_u64(&w, "timeout_ms", MAX(o->timeout.value / NSEC_PER_MSEC, 1ULL));
 	if (o->count.set)
 		json_u64(&w, "limit", o->count.value);
+	request_selectors(&w, o);
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
 		r = connection_open(o, &c, &cli->error);

@@ -11,22 +11,21 @@
 #define SAMPLES (V(report) | V(graph) | V(flame) | V(export))
 #define ASK	(QUERY | V(debuginfo))
 #define ABOUT	(ASK | V(diff) | V(replay))
+#define CHOOSE	(WHOM | ABOUT | V(events) | V(sql))
 
 /* In the order in which help shows them. */
 const struct option_def option_defs[] = {
-	{'p', "pid", OPTION_PIDS, "PID[,PID]", "these processes (may be repeated)", NULL,
-	 WHOM | ABOUT, AT(pids)},
-	{'c', "comm", OPTION_TEXT, "GLOB", "processes whose name matches", NULL, WHOM | ABOUT,
-	 AT(comm)},
-	{0, "uid", OPTION_UID, "UID", "processes of this user (number or name)", NULL, WHOM | ABOUT,
+	{'p', "pid", OPTION_PIDS, "PID[,PID]", "these processes (may be repeated)", NULL, CHOOSE,
+	 AT(pids)},
+	{'c', "comm", OPTION_TEXT, "GLOB", "processes whose name matches", NULL, CHOOSE, AT(comm)},
+	{0, "uid", OPTION_UID, "UID", "processes of this user (number or name)", NULL, CHOOSE,
 	 AT(uid)},
 	{0, "cgroup", OPTION_TEXT, "GLOB",
-	 "processes whose control group matches: '/system.slice/*'", NULL, WHOM | ABOUT,
-	 AT(cgroup)},
+	 "processes whose control group matches: '/system.slice/*'", NULL, CHOOSE, AT(cgroup)},
 	{0, "container", OPTION_TEXT, "GLOB", "processes in a container whose ID or name matches",
-	 NULL, WHOM | ABOUT, AT(container)},
-	{'a', "all", OPTION_FLAG, NULL, "every process, those that start later too", NULL,
-	 WHOM | ABOUT, AT(all)},
+	 NULL, CHOOSE, AT(container)},
+	{'a', "all", OPTION_FLAG, NULL, "every process, those that start later too", NULL, CHOOSE,
+	 AT(all)},
 
 	{'i', "input", OPTION_REPEAT, "FILE",
 	 "answer from a recording instead of the daemon; from several as one (may be repeated)",
@@ -39,6 +38,8 @@ const struct option_def option_defs[] = {
 	 ASK | V(replay) | V(events), AT(host)},
 	{0, "session", OPTION_TEXT, "NAME", "of this session (default: the newest)", NULL,
 	 ABOUT | V(record) | V(baseline), AT(session)},
+	{0, "session", OPTION_TEXT, "NAME", "of sessions of this name (default: of all)", NULL,
+	 V(events), AT(session)},
 	{0, "since", OPTION_TIME, "TIME",
 	 "only what began then or later: 10m (ago), yesterday, 14:30, 2026-11-30T14:30", NULL,
 	 QUERY | V(record) | V(replay) | V(events), AT(since)},

@@ -111,6 +111,12 @@ static void write_texts(struct json_writer *w, const char *key, const struct tex
 		write_strings(w, key, (const char *const *)t->items, t->n);
 }
 
+void request_selectors(struct json_writer *w, const struct options *o)
+{
+	if (selects(o))
+		write_selectors(w, o, 0);
+}
+
 void request_conditions(struct json_writer *w, const struct options *o)
 {
 	if (o->where)

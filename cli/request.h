@@ -20,6 +20,8 @@ int request_end(struct json_writer *w, struct error *e); /* 0, -ENOMEM */
 /* "options": SessionOptions. command may be NULL. */
 void request_session_options(struct json_writer *w, const struct options *o,
 			     const struct command *command);
+/* "selectors", when some were given. */
+void request_selectors(struct json_writer *w, const struct options *o);
 /* The members where, begin and stack_if: those that were given. */
 void request_conditions(struct json_writer *w, const struct options *o);
 /* "query": Query. */

@@ -68,6 +68,10 @@ struct asked {
 };
 /* ret starts as all zero and is released by the caller, also on failure. */
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error);
+/* The member selectors alone. */
+int methods_read_selectors(const struct cJSON *params, struct asked *a, struct error *error);
+/* NULL when all processes are asked about. */
+const struct selectors *asked_selectors(const struct asked *a);
 void asked_release(struct asked *a);
 /* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
 uint64_t methods_span_clock(const struct session *s, uint64_t us);

@@ -12,12 +12,15 @@ void asked_release(struct asked *a)
 	*a = (struct asked){};
 }
 
-static int read_selectors(const cJSON *selectors, struct asked *a, struct error *error)
+int methods_read_selectors(const cJSON *params, struct asked *a, struct error *error)
 {
 	_cleanup_(freep) int64_t *pids = NULL;
+	const cJSON *selectors = NULL;
 	int64_t uid = -1;
-	int r;
+	int r = param_object(params, "selectors", PARAM_OPTIONAL, &selectors, error);
 
+	if (r <= 0)
+		return r;
 	r = param_ints(selectors, "pids", PARAM_OPTIONAL, 0, INT32_MAX, &pids, &a->selectors.n_pids,
 		       error);
 	if (r >= 0)
@@ -40,6 +43,13 @@ static int read_selectors(const cJSON *selectors, struct asked *a, struct error 
 		a->pids[i] = (uint32_t)pids[i];
 	a->selectors.pids = a->pids;
 	return 0;
+}
+
+const struct selectors *asked_selectors(const struct asked *a)
+{
+	const struct selectors *s = &a->selectors;
+
+	return s->n_pids || s->comm || s->cgroup || s->container || s->has_uid ? s : NULL;
 }
 
 static int find_session(struct daemon *d, const char *name, struct session **ret,
@@ -119,7 +129,7 @@ int asked_refuse_times(const struct asked *a, struct error *error)
 
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
 {
-	const cJSON *query = NULL, *selectors = NULL;
+	const cJSON *query = NULL;
 	const char *name = NULL, *kind = NULL, *demangle = NULL;
 	struct view *view;
 	bool inlined = true;
@@ -141,9 +151,7 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	if (r >= 0)
 		r = read_times(query, ret, error);
 	if (r >= 0)
-		r = param_object(query, "selectors", PARAM_OPTIONAL, &selectors, error);
-	if (r >= 0 && selectors)
-		r = read_selectors(selectors, ret, error);
+		r = methods_read_selectors(query, ret, error);
 	if (r >= 0)
 		r = param_string(query, "host", PARAM_OPTIONAL, &ret->selectors.host, error);
 	view = view_of(call);

@@ -23,6 +23,7 @@ struct history_job {
 	struct call *call;
 	char *path;
 	void (*run)(void *arg);
+	struct asked asked; /* of events: the selectors */
 	uint64_t since_us, until_us, limit;
 	struct strbuf out;
 	struct json_writer w;
@@ -54,6 +55,7 @@ static void job_free(struct history_job *j)
 	free(j->path);
 	free(j->session);
 	free(j->to);
+	asked_release(&j->asked);
 	free(j);
 }
 
@@ -138,6 +140,33 @@ static bool is_wanted_host(const struct history_job *j)
 	return fnmatch(j->host_glob, j->host ? j->host : own, 0) == 0;
 }
 
+static bool is_of_process(void *arg, const struct history_event_row *row)
+{
+	const struct history_job *j = arg;
+	const struct selectors_process p = {.pid = row->pid,
+					    .uid = row->uid,
+					    .comm = row->comm,
+					    .cgroup = row->cgroup,
+					    .container = row->container};
+
+	return row->pid && selectors_match_process(&j->asked.selectors, &p);
+}
+
+static int each_event(struct history_job *j, const char *path,
+		      int (*each)(void *arg, const struct history_event_row *row))
+{
+	const struct history_events which = {
+		.since_us = j->since_us,
+		.until_us = j->until_us,
+		.limit = j->limit,
+		.session = j->session,
+		.wanted = asked_selectors(&j->asked) ? is_of_process : NULL,
+		.arg = j,
+	};
+
+	return history_each_event(path, &which, each, j, &j->error);
+}
+
 /* Each has its newest ones: the newest of all are among them. */
 static int events_of_several(struct history_job *j)
 {
@@ -148,8 +177,7 @@ static int events_of_several(struct history_job *j)
 		j->host = store_reader_session(j->parts[i].reader)->host;
 		if (!is_wanted_host(j))
 			continue;
-		r = history_each_event(j->parts[i].path, j->since_us, j->until_us, j->limit,
-				       keep_event, j, &j->error);
+		r = each_event(j, j->parts[i].path, keep_event);
 	}
 	if (r < 0)
 		return r;
@@ -170,8 +198,7 @@ static void events_run(void *arg)
 	if (j->n_parts)
 		r = events_of_several(j);
 	else if (is_wanted_host(j))
-		r = history_each_event(j->path, j->since_us, j->until_us, j->limit, write_event, j,
-				       &j->error);
+		r = each_event(j, j->path, write_event);
 	json_array_end(&j->w);
 	if (r < 0)
 		error_set(&j->error, -r, "Internal", "%s", strerror(-r));
@@ -220,7 +247,7 @@ void method_events(struct daemon *d, struct call *call)
 {
 	struct history_job *j = job_new(d, call, events_run);
 	int64_t since = 0, until = 0, limit = 0;
-	const char *host = NULL;
+	const char *host = NULL, *session = NULL;
 	int r;
 
 	if (!j)
@@ -237,6 +264,12 @@ void method_events(struct daemon *d, struct call *call)
 		r = param_string(call_params(call), "host", PARAM_OPTIONAL, &host, &j->error);
 	if (r >= 0)
 		r = strdup_to(&j->host_glob, host);
+	if (r >= 0)
+		r = param_string(call_params(call), "session", PARAM_OPTIONAL, &session, &j->error);
+	if (r >= 0)
+		r = methods_read_selectors(call_params(call), &j->asked, &j->error);
+	if (r >= 0)
+		r = strdup_to(&j->session, session);
 	if (r < 0) {
 		job_fail(j, r);
 		return;

@@ -25,6 +25,7 @@ struct sql_job {
 	struct daemon *daemon;
 	struct call *call;
 	char *path, *text;
+	struct asked asked; /* the selectors */
 	struct sql_options options;
 	atomic_bool cancel; /* the caller has gone */
 	struct strbuf columns;
@@ -42,6 +43,7 @@ static void sql_job_free(struct sql_job *job)
 	strbuf_release(&job->columns);
 	free(job->path);
 	free(job->text);
+	asked_release(&job->asked);
 	free(job);
 }
 
@@ -313,6 +315,8 @@ static int prepare(struct daemon *d, struct call *call, struct sql_job *job)
 	if (r >= 0)
 		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 1, INT32_MAX, &limit,
 			      &job->error);
+	if (r >= 0)
+		r = methods_read_selectors(call_params(call), &job->asked, &job->error);
 	if (r < 0)
 		return r;
 	path = file_of(d, &job->error);
@@ -327,6 +331,7 @@ static int prepare(struct daemon *d, struct call *call, struct sql_job *job)
 		.cancelled = is_cancelled,
 		.arg = job,
 		.texts = {open_signature, close_signature, write_args, write_result},
+		.selectors = asked_selectors(&job->asked),
 	};
 	return job->path && job->text ? 0 : -ENOMEM;
 }

@@ -13,22 +13,31 @@ static bool has_pid(const struct selectors *s, uint32_t pid)
 	return s->n_pids == 0;
 }
 
+bool selectors_match_process(const struct selectors *s, const struct selectors_process *p)
+{
+	if (!has_pid(s, p->pid) || (s->has_uid && s->uid != p->uid))
+		return false;
+	if (s->comm && fnmatch(s->comm, p->comm, 0) != 0)
+		return false;
+	/* One that is not known is none that anybody can name. */
+	if (s->cgroup && (!*p->cgroup || fnmatch(s->cgroup, p->cgroup, 0) != 0))
+		return false;
+	if (s->host && (!p->host || !*p->host || fnmatch(s->host, p->host, 0) != 0))
+		return false;
+	return !s->container || container_matches(s->container, p->container);
+}
+
 bool selectors_match(const struct selectors *s, const struct model *m,
 		     const struct model_process *p)
 {
-	const char *cgroup = model_string_get(m, p->cgroup);
-	const char *host = model_string_get(m, model_process_host(m, p));
+	const struct selectors_process of = {
+		.pid = p->pid,
+		.uid = p->uid,
+		.comm = model_string_get(m, p->comm),
+		.cgroup = model_string_get(m, p->cgroup),
+		.container = model_string_get(m, p->container),
+		.host = model_string_get(m, model_process_host(m, p)),
+	};
 
-	if (!s)
-		return true;
-	if (!has_pid(s, p->pid) || (s->has_uid && s->uid != p->uid))
-		return false;
-	if (s->comm && fnmatch(s->comm, model_string_get(m, p->comm), 0) != 0)
-		return false;
-	/* One that is not known is none that anybody can name. */
-	if (s->cgroup && (!*cgroup || fnmatch(s->cgroup, cgroup, 0) != 0))
-		return false;
-	if (s->host && (!*host || fnmatch(s->host, host, 0) != 0))
-		return false;
-	return !s->container || container_matches(s->container, model_string_get(m, p->container));
+	return !s || selectors_match_process(s, &of);
 }

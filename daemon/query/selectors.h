@@ -17,6 +17,13 @@ struct selectors {
 	uint32_t uid;
 };
 
+/* What is asked of a process; texts are not NULL, "" where it is not known. */
+struct selectors_process {
+	uint32_t pid, uid;
+	const char *comm, *cgroup, *container;
+	const char *host; /* or NULL: as "" */
+};
+bool selectors_match_process(const struct selectors *s, const struct selectors_process *p);
 /* Whether a process of the model is one of those; selectors NULL: all are. */
 bool selectors_match(const struct selectors *s, const struct model *m,
 		     const struct model_process *p);

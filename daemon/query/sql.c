@@ -65,6 +65,8 @@ static int make_tables(struct sql *q)
 	if (code == SQLITE_OK)
 		code = sql_make_samples(q);
 	if (code == SQLITE_OK)
+		code = sql_choose_processes(q);
+	if (code == SQLITE_OK)
 		code = sql_make_views(q);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(q->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
@@ -144,6 +146,7 @@ struct sql *sql_free(struct sql *q)
 		return NULL;
 	sqlite3_finalize(q->statement);
 	sql_names_release(q);
+	table_release(&q->wanted);
 	sqlite3_close(q->db);
 	schema_remove_copy(q->copy);
 	free(q->copy);

@@ -10,6 +10,7 @@
 
 #include "model/span_more.h"
 #include "model/window.h"
+#include "selectors.h"
 #include "sonde/base/error.h"
 #include "sonde/base/strbuf.h"
 
@@ -43,6 +44,8 @@ struct sql_options {
 	bool (*cancelled)(void *arg); /* asked often whether to end; NULL: never */
 	void *arg;
 	struct sql_texts texts;
+	/* Only what is of these processes, of tables whose rows are of one. NULL: all; borrowed. */
+	const struct selectors *selectors;
 };
 
 enum sql_type { SQL_NULL, SQL_INTEGER, SQL_REAL, SQL_TEXT, SQL_BLOB };

@@ -210,7 +210,8 @@ static int on_action(void *arg, int action, const char *a, const char *b, const 
 			 database ? database : "", database ? "." : "", a);
 		break;
 	case SQLITE_FUNCTION:
-		good = bsearch(b, functions, ARRAY_SIZE(functions), sizeof(*functions), compare);
+		good = is_secret(q, b) ||
+		       bsearch(b, functions, ARRAY_SIZE(functions), sizeof(*functions), compare);
 		snprintf(why, sizeof(why), "the function %.100s may not be used", b);
 		break;
 	default:

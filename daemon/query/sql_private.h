@@ -64,8 +64,9 @@ struct sql {
 	enum sql_cut cut;
 	uint64_t rows, bytes, chunks_unpacked;
 	char refused[256];
-	bool indexed;	  /* the file finds what is of a window by indexes: the rolling store */
-	bool json_tables; /* may be used: the file has no tables of these names */
+	bool indexed;	     /* the file finds what is of a window by indexes: the rolling store */
+	bool json_tables;    /* may be used: the file has no tables of these names */
+	struct table wanted; /* processes, by id; with options.selectors */
 	struct sql_names names;
 };
 
@@ -85,6 +86,12 @@ int sql_make_views(struct sql *q);
 char *sql_for_version(const struct sql *q, const char *text);
 /* Of the documented tables, raw_span included. NULL behind the last one. */
 const char *sql_view_name(size_t i);
+
+/* sql_processes.c: before the views are made, which call SQL_WANTED with the secret. SQLite code.
+ */
+#define SQL_WANTED "process_is_wanted"
+int sql_choose_processes(struct sql *q);
+bool sql_process_is_wanted(const struct sql *q, int64_t id);
 
 /* sql_functions.c, sql_spans.c, sql_samples.c. SQLite codes. */
 int sql_make_functions(struct sql *q);

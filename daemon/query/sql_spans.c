@@ -305,7 +305,8 @@ static int unpack(struct sql_spans_cursor *c, const struct sql_chunk *chunk)
 
 static bool span_is_wanted(const struct sql_spans_cursor *c)
 {
-	return !c->is_wanted || path_is_wanted(c, c->set.spans[c->i].path);
+	return sql_process_is_wanted(c->q, c->set.spans[c->i].process) &&
+	       (!c->is_wanted || path_is_wanted(c, c->set.spans[c->i].path));
 }
 
 /* From span i of the chunk on, the next one that may be wanted. */

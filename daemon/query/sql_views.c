@@ -201,6 +201,17 @@ char *sql_for_version(const struct sql *q, const char *text)
 	return strbuf_error(&out) < 0 ? NULL : TAKE_PTR(out.data);
 }
 
+/* NULL: rows of that view are of no process. */
+static const char *process_column(const char *view)
+{
+	static const char *const of_processes[] = {"event", "sample", "span"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_processes); i++)
+		if (streq(of_processes[i], view))
+			return "process";
+	return streq(view, "process") ? "id" : NULL;
+}
+
 int sql_make_views(struct sql *q)
 {
 	int code = SQLITE_OK;
@@ -214,8 +225,11 @@ int sql_make_views(struct sql *q)
 
 		strbuf_printf(&sql,
 			      "CREATE TEMP VIEW \"%s%s\" AS %s; CREATE TEMP VIEW \"%s\" AS "
-			      "SELECT * FROM temp.\"%s%s\";",
+			      "SELECT * FROM temp.\"%s%s\"",
 			      name, q->secret, select ? select : "", name, name, q->secret);
+		if (q->options.selectors && process_column(name))
+			strbuf_printf(&sql, " WHERE \"" SQL_WANTED "%s\"(%s)", q->secret,
+				      process_column(name));
 		if (!select || strbuf_error(&sql) < 0)
 			return SQLITE_NOMEM;
 		code = sqlite3_exec(q->db, sql.data, NULL, NULL, NULL);

@@ -46,13 +46,24 @@ int history_each_window(const char *path, const struct history_range *range, str
 
 struct history_event_row {
 	uint64_t time_us;
-	uint32_t pid;	  /* 0: of no process */
-	const char *comm; /* good during the call */
+	uint32_t pid, uid; /* pid 0: of no process */
+	/* Good during the call; of the process "" where nothing is known. */
+	const char *comm, *cgroup, *container;
 	const char *session, *kind, *text;
 	int64_t detail;
 };
-/* Events of that time, oldest first, the newest `limit` of them (0: all); until each() is not 0. */
-int history_each_event(const char *path, uint64_t since_us, uint64_t until_us, uint64_t limit,
+
+struct history_events {
+	uint64_t since_us, until_us; /* of the epoch; 0: no bound */
+	uint64_t limit;		     /* the newest so many of them; 0: all */
+	const char *session;	     /* by name; NULL: any */
+	/* Of the row only what it says of the process is set. NULL: all are wanted. */
+	bool (*wanted)(void *arg, const struct history_event_row *row);
+	void *arg;
+};
+/* Those events, oldest first, until each() is not 0. What they say of processes but the name is not
+ * set. */
+int history_each_event(const char *path, const struct history_events *which,
 		       int (*each)(void *arg, const struct history_event_row *row), void *arg,
 		       struct error *error);
 

@@ -129,7 +129,8 @@ static void read_parts(void)
 		code = i == 0	? history_load(bad_path, &range, m, &e, &part)
 		       : i == 1 ? history_each_window(bad_path, &range, m, each_window, &sum, &e,
 						      &part)
-				: history_each_event(bad_path, 0, 0, 0, each_event, &sum, &e);
+				: history_each_event(bad_path, &(struct history_events){},
+						     each_event, &sum, &e);
 		if (code < 0 && code != -ENOMEM && !e.name[0])
 			abort();
 		history_part_release(&part);

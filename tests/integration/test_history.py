@@ -64,7 +64,14 @@ def sampled_all_the_time():
     # And its life, whether there was room for the events or not.
     row = daemon.json("sql", f"SELECT exit_us > start_us AS ended, exit_status FROM process WHERE pid = {pid}")
     h.equal(row["rows"], [{"ended": 1, "exit_status": 0}], "its row")
+    every = daemon.json("sql", "SELECT sum(count) AS n FROM sample", "-p", pid)["rows"][0]["n"]
+    h.equal(every, sum(samples(daemon, "-p", pid).values()), "SQL about one process")
     mine = [e for e in daemon.json("events")["events"] if e["pid"] == pid]
+    for chosen in (("-p", pid), ("-p", pid, "-c", "wl_*", "--uid", os.getuid(), "--session", "always")):
+        h.equal(daemon.json("events", *chosen)["events"], mine, f"events {chosen}")
+    for nobody in (("-p", pid, "-c", "nobody"), ("--session", "nobody")):
+        h.equal(daemon.json("events", *nobody)["events"], [], f"events {nobody}")
+    h.check(events(daemon, "start", "--session", "always"), "the daemon's start")
     if not events(daemon, "more"):  # on a machine that starts dozens a second some are only counted
         h.equal([(e["kind"], e["detail"]) for e in mine], [("exec", 0), ("exit", 0)], "its life")
     daemon.stop()

@@ -25,6 +25,48 @@ Test(sql, all_tables_of_all_formats_can_be_read)
 	}
 }
 
+/* With a process chosen a table is what it is with a condition on the process, in all formats. */
+Test(sql, processes_are_chosen)
+{
+	static const char *const of_processes[] = {"event", "process", "raw_span", "sample",
+						   "span"};
+	size_t rows = 0;
+
+	for (int format = 1; format <= 3; format++) {
+		_cleanup_(strbuf_release) struct strbuf first = {};
+		struct selectors chosen = {.n_pids = 1}, nobody = {.comm = "nobody"};
+		struct error e = {};
+		uint32_t pid;
+
+		sql_make(format);
+		sql_answer("SELECT pid FROM span LIMIT 1", NULL, &first, &e, NULL);
+		pid = (uint32_t)strtoul(first.data, NULL, 10);
+		chosen.pids = &pid;
+		for (size_t i = 0; i < ARRAY_SIZE(of_processes); i++) {
+			const struct sql_options options = {.selectors = &chosen},
+						 none = {.selectors = &nobody};
+			_cleanup_(strbuf_release) struct strbuf got = {}, want = {}, empty = {};
+			char all[64], where[96];
+
+			snprintf(all, sizeof(all), "SELECT * FROM %s", of_processes[i]);
+			snprintf(where, sizeof(where), "%s WHERE pid = %u", all, pid);
+			cr_expect_eq(sql_answer(all, &options, &got, &e, NULL), 0, "%s", e.message);
+			cr_expect_eq(sql_answer(where, NULL, &want, &e, NULL), 0, "%s", e.message);
+			cr_expect_str_eq(got.data ? got.data : "", want.data ? want.data : "");
+			cr_expect_eq(sql_answer(all, &none, &empty, &e, NULL), 0, "%s", e.message);
+			cr_expect_eq(empty.len, 0, "%s: %s", all, empty.data);
+			rows += got.len > 0;
+		}
+	}
+	cr_expect_geq(rows, 11, "%zu", rows);
+	{
+		const struct selectors chosen = {.comm = "*"};
+		const struct sql_options options = {.selectors = &chosen};
+
+		sql_expect_error("SELECT process_is_wanted(1)", &options, "BadQuery", "function");
+	}
+}
+
 Test(sql, format_1)
 {
 	sql_make(1);

@@ -309,25 +309,25 @@ static int count_events(void *arg, const struct history_event_row *row)
 Test(history, events)
 {
 	_cleanup_(lines_release) struct lines all = {}, last = {};
+	struct history_events which = {.session = "nobody's"};
 	struct error e = {};
 	char path[64];
 	struct live l;
 
-	seed_rng();
 	begin_live(&l, &wide);
 	write_next(&l, NULL);
-	for (uint64_t i = 0; i < 10; i++)
-		cr_assert_eq(history_event(l.h, l.session, i * NSEC_PER_SEC, "lost", (int64_t)i,
-					   "so", &e),
-			     0, "%s", e.message);
+	for (int64_t i = 0; i < 10; i++)
+		cr_assert_eq(history_event(l.h, l.session, i * NSEC_PER_SEC, "lost", i, "", &e), 0);
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
-	cr_assert_eq(history_each_event(path, 0, 0, 0, count_events, &all, &e), 0, "%s", e.message);
+	cr_assert_eq(history_each_event(path, &which, count_events, &all, &e), 0);
+	which.session = NULL;
+	cr_assert_eq(history_each_event(path, &which, count_events, &all, &e), 0);
 	cr_assert_eq(all.n, 10);
 	for (uint64_t i = 0; i < 10; i++)
 		cr_assert(all.items[i].a == EPOCH_US + i * 1000000 && all.items[i].b == i);
-	cr_assert_eq(history_each_event(path, EPOCH_US + 2000000, EPOCH_US + 9000000, 2,
-					count_events, &last, &e),
-		     0);
+	which = (struct history_events){
+		.since_us = EPOCH_US + 2000000, .until_us = EPOCH_US + 9000000, .limit = 2};
+	cr_assert_eq(history_each_event(path, &which, count_events, &last, &e), 0);
 	cr_assert(last.n == 2 && last.items[0].b == 7 && last.items[1].b == 8);
 	end_live(&l);
 }
