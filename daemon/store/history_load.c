@@ -403,5 +403,7 @@ int history_load(const char *path, const struct history_range *range, struct mod
 
 	if (r >= 0)
 		r = load_rows(&l);
+	if (r >= 0 && range->samples)
+		r = slice_lines(&l.s);
 	return load_end(&l, r, ret);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "slice.h"
 
+#include "model/source_lines.h"
+
 enum { PAGE = 4096 };
 
 void slice_release(struct slice *s)
@@ -227,6 +229,67 @@ static int get_probe(struct slice *s, int64_t id, uint32_t *ret)
 int slice_path(struct slice *s, int64_t id, uint32_t *ret)
 {
 	return get_node(s, &s->paths, "path", id, get_probe, model_path, ret);
+}
+
+/* The model's frame of a row of frame_line; 0: nothing that was loaded needs it. */
+static uint32_t frame_of_line(const struct slice *s, int64_t id)
+{
+	const struct translation *t = &s->frames;
+	size_t page = (size_t)id / PAGE;
+
+	if (id <= 0 || page >= t->n_pages || !t->pages[page] || !t->pages[page][id % PAGE])
+		return 0;
+	return t->pages[page][id % PAGE] - 1;
+}
+
+static int add_line(struct slice *s, uint32_t frame, sqlite3_stmt *row)
+{
+	int64_t id = sqlite3_column_int64(row, 0), level = sqlite3_column_int64(row, 2),
+		number = sqlite3_column_int64(row, 5);
+	const struct model_file *file = model_file_get(s->m, model_frame_peek(s->m, frame)->file);
+	struct model_line line = {.line = (uint32_t)number};
+	int r;
+
+	/* Only what is in a file can have lines: names of other frames are not their files'. */
+	if (level < 0 || level >= MODEL_MAX_LINES || number < 0 || number > UINT32_MAX || !file ||
+	    !source_lines_may_know(file, model_string_get(s->m, file->path)))
+		return slice_damaged(s, "frame_line", id);
+	r = column_text(s, &s->symbols, "symbol", sqlite3_column_int64(row, 3), &line.function);
+	if (r >= 0)
+		r = column_text(s, &s->symbols, "symbol", sqlite3_column_int64(row, 4),
+				&line.source);
+	if (r >= 0)
+		r = model_line_append(s->m, frame, (uint32_t)level, &line);
+	return r == -EINVAL ? slice_damaged(s, "frame_line", id) : r;
+}
+
+int slice_lines(struct slice *s)
+{
+	_cleanup_(schema_finalizep) sqlite3_stmt *row = NULL;
+	bool is_known = false;
+	int code = SQLITE_DONE, r = 0;
+
+	if (s->version < 3)
+		return 0;
+	/* In the order in which they were written: those of a frame are in a row, by level. */
+	if (sqlite3_prepare_v2(s->db,
+			       "SELECT rowid, frame, level, function, source, line"
+			       " FROM frame_line NOT INDEXED",
+			       -1, &row, NULL) != SQLITE_OK)
+		return schema_read_error(s->db, s->path, s->error);
+	while (r >= 0 && (code = sqlite3_step(row)) == SQLITE_ROW) {
+		uint32_t frame = frame_of_line(s, sqlite3_column_int64(row, 1));
+		size_t n;
+
+		/* Two rows of frames may be one frame of the model. */
+		if (frame && sqlite3_column_int64(row, 2) == 0)
+			is_known = model_lines_get(s->m, frame, &n);
+		if (frame && !is_known)
+			r = add_line(s, frame, row);
+	}
+	if (r >= 0 && code != SQLITE_DONE)
+		r = schema_read_error(s->db, s->path, s->error);
+	return r;
 }
 
 static bool prepare_find(struct slice *s, struct translation *t, const char *sql)

@@ -43,4 +43,7 @@ int slice_process(struct slice *s, int64_t id, uint32_t *ret);
 int slice_stack(struct slice *s, int64_t id, uint32_t *ret);
 int slice_path(struct slice *s, int64_t id, uint32_t *ret);
 
+/* What the file says of source lines of the frames that have been looked for; after all others. */
+int slice_lines(struct slice *s);
+
 #endif
