@@ -14,15 +14,8 @@ int always_add(struct daemon *d, struct session_options *o, struct error *error,
 	       struct session **ret)
 {
 	struct session *s = NULL;
-	int r;
+	int r = session_start(&d->context, o, SESSION_KEPT, NULL, error, &s);
 
-	if (o->stats_only)
-		r = error_set(
-			error, EINVAL, "BadArgument",
-			"statistics of the kernel are of the whole session: they cannot go to "
-			"the history by windows");
-	else
-		r = session_start(&d->context, o, SESSION_KEPT, NULL, error, &s);
 	session_options_release(o);
 	if (r < 0)
 		return r;

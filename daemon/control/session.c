@@ -207,6 +207,7 @@ struct session *session_free(struct session *s)
 		return NULL;
 	session_stop(s);
 	session_release_slot(s);
+	session_release_kernel_seen(s);
 	probe_set_free(s->probes);
 	for (size_t i = 0; i < s->chunks.n; i++)
 		chunk_release(&s->chunks.items[i]);

@@ -162,6 +162,8 @@ struct session {
 	struct window window, total;
 	struct past *past; /* of attached sessions: windows one by one; NULL: none yet */
 	uint64_t losses_seen[LOSS_COUNTERS];
+	/* Of a kept session with stats_only, by probe: what earlier windows have; NULL: none. */
+	struct span_stat *kernel_seen;
 	uint64_t windows, windows_missing;
 	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */
 	struct session_chunks chunks;
@@ -250,6 +252,9 @@ void session_stop(struct session *s);
 void session_release_slot(struct session *s);
 /* Statistics that so far only the kernel has (stats_only), as a window the caller releases. */
 int session_kernel_window(struct session *s, struct window *ret);
+/* The same of what has come since the last call, once: of sessions that are kept by windows. */
+int session_take_kernel_window(struct session *s, struct window *ret);
+void session_release_kernel_seen(struct session *s);
 
 struct session *session_free(struct session *s);
 DEFINE_CLEANUP(struct session *, session_free)

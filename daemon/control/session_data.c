@@ -216,51 +216,6 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 	(void)window_add_sample(&s->window, process, session_thread_of(s, r), stack, 1);
 }
 
-int session_kernel_window(struct session *s, struct window *ret)
-{
-	struct window w = {.start_ns = s->total.start_ns, .end_ns = now_monotonic_ns()};
-	struct kernel_stat *k;
-	int r = 0;
-
-	if (!s->options.stats_only || !s->program || !s->probes)
-		return -ENODATA;
-	k = malloc(sizeof(*k));
-	if (!k)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < s->probes->n && r >= 0; i++) {
-		struct span_stat stat = {0};
-
-		r = span_program_stat(s->program, i, k);
-		if (r < 0)
-			break;
-		for (uint32_t b = 0; b < HIST_BUCKETS && r >= 0; b++) {
-			if (k->buckets[b] == 0)
-				continue;
-			if (stat.calls == 0)
-				stat.min_ns = hist_lower(b);
-			stat.calls += k->buckets[b];
-			r = hist_add_bucket(&stat.hist, b, k->buckets[b]);
-		}
-		stat.process = s->options.n_pids == 1
-				       ? processes_find(s->context->processes, s->options.pids[0])
-				       : processes_anyone(s->context->processes);
-		stat.path = model_path(s->context->model, 0, s->first_probe + i);
-		stat.errors = k->errors;
-		stat.total_ns = stat.self_ns = k->total_ns;
-		stat.max_ns = k->max_ns;
-		if (stat.calls > 0 && r >= 0)
-			r = window_add_stat(&w, &stat);
-		hist_release(&stat.hist);
-	}
-	free(k);
-	if (r < 0) {
-		window_release(&w);
-		return r;
-	}
-	*ret = w;
-	return 0;
-}
-
 static void take_losses(struct session *s)
 {
 	uint64_t now[LOSS_COUNTERS];
@@ -390,6 +345,21 @@ static int submit(struct session *s)
 	return r;
 }
 
+/* What the kernel has counted: of a kept session since the window before, else all of it, at its
+ * end. */
+static void take_kernel_window(struct session *s)
+{
+	struct window kernel;
+	int r = s->kind == SESSION_KEPT ? session_take_kernel_window(s, &kernel)
+					: session_kernel_window(s, &kernel);
+
+	if (r < 0)
+		return;
+	for (size_t i = 0; i < kernel.n_stats; i++)
+		(void)window_add_stat(&s->window, &kernel.stats[i]);
+	window_release(&kernel);
+}
+
 void session_roll(struct session *s, bool final)
 {
 	struct window *w = &s->window;
@@ -404,15 +374,8 @@ void session_roll(struct session *s, bool final)
 	if (final)
 		session_end_all_waits(s, w->end_ns);
 	take_losses(s);
-	if (final && s->options.stats_only) {
-		struct window kernel;
-
-		if (session_kernel_window(s, &kernel) == 0) {
-			for (size_t i = 0; i < kernel.n_stats; i++)
-				(void)window_add_stat(w, &kernel.stats[i]);
-			window_release(&kernel);
-		}
-	}
+	if (s->options.stats_only && (final || s->kind == SESSION_KEPT))
+		take_kernel_window(s);
 	if (s->kind == SESSION_KEPT) {
 		window_keep_slowest(w, EXEMPLARS);
 		s->windows++;

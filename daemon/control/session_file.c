@@ -41,6 +41,7 @@ static const struct {
 	{"capture", "capture", LIST, false},
 	{"redact", "redact", LIST, false},
 	{"return", "returns", TEXT, false},
+	{"stats-only", "stats_only", FLAG, false},
 };
 
 struct reading {

@@ -210,6 +210,8 @@ static int like(struct view *v, const struct session *of)
 	s->name = strdup(of->name);
 	s->targets = strdup(of->targets);
 	s->options.offcpu = of->options.offcpu;
+	/* Of several sessions others may have raw spans. */
+	s->options.stats_only = of->options.stats_only && (v->name || daemon_is_replay(v->daemon));
 	s->options.specs = calloc(of->options.n_specs + 1, sizeof(char *));
 	if (!s->name || !s->targets || !s->options.specs || strdup_to(&s->host, of->host) < 0 ||
 	    strdup_to(&s->boot, of->boot) < 0)

@@ -187,6 +187,40 @@ def sessions_that_start_with_the_daemon():
 
 
 @h.test(own_daemon=True)
+def statistics_of_the_kernel_go_by_windows():
+    path = store()
+    daemon = keeper(path, window="1s")
+    daemon.sonde("attach", "--persist", "--stats-only", "--name", "stats",
+                 *(f"uprobe:{h.WORKLOADS}/wl_calls:{name}" for name in ("beta", "gamma_fail")))
+    h.contains((path / "sessions/stats.conf").read_text(), "stats-only = yes", "its file")
+    counts = {"beta": 5000, "gamma_fail": 1000}
+    asked = ("--session", "stats", "--kind", "span")
+    run("calls")
+    h.equal(daemon.calls(*asked), counts, "calls")
+    first = daemon.json("report", *asked)
+    h.equal(daemon.calls(*asked), counts, "nothing is counted twice")
+    time.sleep(1.5)
+    run("calls")
+    h.equal(daemon.calls(*asked), {k: 2 * n for k, n in counts.items()}, "both runs")
+    rows = daemon.json("sql", "SELECT window, sum(calls) AS n, max(max_ns) AS longest FROM span WHERE"
+                       " function = 'beta' GROUP BY window")["rows"]
+    h.equal(sum(r["n"] for r in rows), 10000, f"by windows: {rows}")
+    h.check(len(rows) >= 2, f"of two times: {rows}")
+    h.equal({r["errors"] for r in first["rows"]}, {0, 100}, "errors")
+    for r in first["rows"]:
+        h.check(0 < r["p50_ns"] <= r["max_ns"] and r["avg_ns"] <= r["max_ns"], f"durations: {r}")
+    h.contains(daemon.error(2, "BadArgument", "report", *asked, "--where", "duration > 1ns")["message"],
+               "statistics only", "a condition")
+    daemon.stop()
+    # It starts with the daemon, with counters of its own.
+    daemon = keeper(path, window="1s")
+    run("calls")
+    h.equal(daemon.calls(*asked), {k: 3 * n for k, n in counts.items()}, "after a restart")
+    daemon.sonde("detach", "stats")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
 def a_full_disk():
     path = store()
     kept = path / "kept"
