@@ -39,7 +39,7 @@ SONDE_SLOW void sonde_add_field(struct sonde_key *key, enum sonde_field_type typ
 
 	if (!t)
 		return;
-	if (m->n_fields == SONDE_MAX_FIELDS || t->arena_used + size > SONDE_ARENA_SIZE) {
+	if (m->said.n_fields == SONDE_MAX_FIELDS || t->arena_used + size > SONDE_ARENA_SIZE) {
 		sonde_drop(t, SONDE_DROPPED_TOO_LARGE);
 		sonde_clear_busy(t);
 		return;
@@ -55,7 +55,7 @@ SONDE_SLOW void sonde_add_field(struct sonde_key *key, enum sonde_field_type typ
 	__builtin_memset(p->field.reserved, 0, sizeof(p->field.reserved));
 	sonde_put_text(p + 1, (const char *)value, len);
 	t->arena_used += size;
-	m->n_fields++;
+	m->said.n_fields++;
 	sonde_clear_busy(t);
 }
 
@@ -104,7 +104,7 @@ SONDE_SLOW void sonde_error(sonde_i64 code)
 
 	if (!t)
 		return;
-	m->flags |= SONDE_SPAN_ERROR | SONDE_SPAN_HAS_ERROR_CODE;
+	m->said.flags |= SONDE_SPAN_ERROR | SONDE_SPAN_HAS_ERROR_CODE;
 	m->error = code;
 	sonde_clear_busy(t);
 }
@@ -198,7 +198,7 @@ SONDE_SLOW int sonde_trace_from(const char *text)
 		return 0;
 	trace.span_id = sonde_random(t);
 	m->trace = trace;
-	m->flags |= SONDE_SPAN_HAS_TRACE;
+	m->said.flags |= SONDE_SPAN_HAS_TRACE;
 	sonde_clear_busy(t);
 	return 1;
 }
@@ -210,10 +210,10 @@ SONDE_SLOW void sonde_make_trace(struct sonde_thread *t, sonde_u32 index)
 	sonde_u32 i = index;
 	sonde_u64 random[2];
 
-	if (t->more[index].flags & SONDE_SPAN_HAS_TRACE)
+	if (t->more[index].said.flags & SONDE_SPAN_HAS_TRACE)
 		return;
 	while (i-- > 0) {
-		if (!t->block.open[i].site || !(t->more[i].flags & SONDE_SPAN_HAS_TRACE))
+		if (!t->block.open[i].site || !(t->more[i].said.flags & SONDE_SPAN_HAS_TRACE))
 			continue;
 		*to = t->more[i].trace;
 		to->parent_span_id = t->more[i].trace.span_id;
@@ -226,7 +226,7 @@ SONDE_SLOW void sonde_make_trace(struct sonde_thread *t, sonde_u32 index)
 		to->parent_span_id = 0;
 	}
 	to->span_id = sonde_random(t);
-	t->more[index].flags |= SONDE_SPAN_HAS_TRACE;
+	t->more[index].said.flags |= SONDE_SPAN_HAS_TRACE;
 }
 
 /* Writes a traceparent of the innermost open span that is wanted into SONDE_TRACE_SIZE bytes.

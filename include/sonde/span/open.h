@@ -170,13 +170,10 @@ SONDE_FAST int sonde_site_is_wanted(const struct sonde_thread *t, struct sonde_s
 	return verdict == t->wanted;
 }
 
-/*
- * Returns what sonde_end() is to be given, never 0; or 0, when there is nothing to end. A span
- * that is not wanted takes a place, too, so that fields said in it are not those of the one
- * around it.
- */
-SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
+/* sonde_begin(), whatever the matter is. */
+SONDE_SLOW sonde_u64 sonde_begin_anyhow(struct sonde_site *site)
 {
+	static const struct sonde_said nothing = {0, 0, 0};
 	struct sonde_thread *t = sonde_enter();
 	struct sonde_open *open;
 	struct sonde_more *m;
@@ -196,8 +193,7 @@ SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
 	m = &t->more[depth];
 	m->site = site;
 	m->fields = t->arena_used;
-	m->n_fields = 0;
-	m->flags = 0;
+	m->said = nothing;
 	open->site = 0;
 	open->path = t->block.path;
 	if (sonde_site_is_wanted(t, site)) {
@@ -238,25 +234,141 @@ SONDE_FAST int sonde_pop(struct sonde_thread *t, sonde_u64 token)
 	return 1;
 }
 
-/* flags: SONDE_SPAN_EXCEPTION and SONDE_SPAN_ERROR when an exception ends it. */
-SONDE_SLOW void sonde_end(sonde_u64 token, sonde_u8 flags)
+/* The span has been popped; the thread is busy until it is recorded. */
+SONDE_SLOW void sonde_end_popped(struct sonde_thread *t, sonde_u32 index, sonde_u64 now,
+				 sonde_u8 flags)
+{
+	const struct sonde_open *open = &t->block.open[index];
+	sonde_u64 duration = now > open->start ? now - open->start : 0;
+
+	if (duration >= t->threshold)
+		sonde_put_span(t, index, duration, flags, sonde_interest());
+	if (sonde_is_due(t, now))
+		sonde_send_batch(t);
+	sonde_clear_busy(t);
+}
+
+/* sonde_end(), whatever the matter is. */
+SONDE_SLOW void sonde_end_anyhow(sonde_u64 token, sonde_u8 flags)
 {
 	struct sonde_thread *t = sonde_enter_open();
 	sonde_u32 index = (sonde_u32)(token & 0xff) - 1;
-	sonde_u64 now, duration, interest;
-	const struct sonde_open *open;
 
 	if (!t)
 		return;
-	if (sonde_pop(t, token) && t->block.open[index].site) {
-		open = &t->block.open[index];
-		now = sonde_ticks();
-		duration = now > open->start ? now - open->start : 0;
-		interest = sonde_interest();
-		if (duration >= t->threshold)
-			sonde_put_span(t, index, duration, flags, interest);
-		if (SONDE_UNLIKELY(sonde_is_due(t, now)))
-			sonde_send_batch(t);
+	if (sonde_pop(t, token) && t->block.open[index].site)
+		sonde_end_popped(t, index, sonde_ticks(), flags);
+	else
+		sonde_clear_busy(t);
+}
+
+/*
+ * The short ways: nothing but batches is asked for, the thread and the site are known, there is
+ * room. They call nothing, so no registers are saved for that.
+ */
+SONDE_FAST int sonde_has_short_way(const struct sonde_thread *t, const struct sonde_site *site)
+{
+	sonde_u32 verdict;
+
+	if ((sonde_u64)t <= 1 || t->busy || sonde_interest() & ~SONDE_INTEREST_BATCH)
+		return 0;
+	verdict = __atomic_load_n(&site->verdict, __ATOMIC_ACQUIRE);
+	return verdict == ~t->short_way && t->block.depth < SONDE_MAX_OPEN &&
+	       t->known_sites[site->id % SONDE_KNOWN_SITES] == site->id &&
+	       t->block.generation ==
+		       __atomic_load_n(&SONDE_SHARED(control).generation, __ATOMIC_RELAXED);
+}
+
+/*
+ * Returns what sonde_end() is to be given, never 0; or 0, when there is nothing to end. A span
+ * that is not wanted takes a place, too, so that fields said in it are not those of the one
+ * around it.
+ */
+SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
+{
+	static const struct sonde_said nothing = {0, 0, 0};
+	struct sonde_thread *t = SONDE_SHARED(thread);
+	struct sonde_open *open;
+	struct sonde_more *m;
+	sonde_u64 start;
+	sonde_u32 depth;
+
+	if (SONDE_UNLIKELY(!sonde_has_short_way(t, site)))
+		return sonde_begin_anyhow(site);
+	sonde_set_busy(t);
+	depth = t->block.depth;
+	open = &t->block.open[depth];
+	m = &t->more[depth];
+	m->site = site;
+	m->fields = t->arena_used;
+	m->said = nothing;
+	open->site = site->id;
+	open->path = t->block.path = sonde_path(t->block.path, site->id);
+	open->start = start = sonde_counter();
+	__atomic_store_n(&t->block.depth, depth + 1, __ATOMIC_RELEASE);
+	sonde_clear_busy(t);
+	return start << 8 | (depth + 1);
+}
+
+/* Whether it is the innermost span, and nothing has changed since it began by the short way. */
+SONDE_FAST int sonde_ends_short(const struct sonde_thread *t, sonde_u64 token)
+{
+	sonde_u32 depth = (sonde_u32)(token & 0xff);
+
+	return (sonde_u64)t > 1 && !t->busy && t->short_way && depth <= SONDE_MAX_OPEN &&
+	       depth == t->block.depth && t->block.open[depth - 1].site &&
+	       t->block.open[depth - 1].start << 8 == (token & ~0xffULL);
+}
+
+/* Whether a record of a span is all there is to be written, and can be. */
+SONDE_FAST int sonde_fits_short(const struct sonde_thread *t, const struct sonde_more *m,
+				sonde_u8 flags)
+{
+	const sonde_u32 most = SONDE_BATCH_SIZE - sizeof(struct sonde_record_span);
+
+	return !m->said.flags && !m->said.n_fields && !flags &&
+	       (sonde_interest() & SONDE_INTEREST_BATCH) &&
+	       !(sonde_interest() & ~SONDE_INTEREST_BATCH) && t->block.used &&
+	       t->block.used <= most &&
+	       t->known_sites[m->site->id % SONDE_KNOWN_SITES] == m->site->id;
+}
+
+/* flags: SONDE_SPAN_EXCEPTION and SONDE_SPAN_ERROR when an exception ends it. */
+SONDE_SLOW void sonde_end(sonde_u64 token, sonde_u8 flags)
+{
+	struct sonde_thread *t = SONDE_SHARED(thread);
+	sonde_u32 index = (sonde_u32)(token & 0xff) - 1;
+	const struct sonde_open *open;
+	struct sonde_record_span *to;
+	sonde_u64 now;
+
+	if (SONDE_UNLIKELY(!sonde_ends_short(t, token))) {
+		sonde_end_anyhow(token, flags);
+		return;
+	}
+	sonde_set_busy(t);
+	now = sonde_counter();
+	open = &t->block.open[index];
+	__atomic_store_n(&t->block.depth, index, __ATOMIC_RELEASE);
+	t->block.path = index ? t->block.open[index - 1].path : 0;
+	t->arena_used = t->more[index].fields;
+	if (SONDE_UNLIKELY(sonde_is_due(t, now) || now < open->start)) {
+		sonde_end_popped(t, index, now, flags);
+		return;
+	}
+	if (now - open->start >= t->threshold) {
+		if (SONDE_UNLIKELY(!sonde_fits_short(t, &t->more[index], flags))) {
+			sonde_end_popped(t, index, now, flags);
+			return;
+		}
+		to = (struct sonde_record_span *)(void *)(t->block.records + t->block.used -
+							  sizeof(struct sonde_batch));
+		sonde_head(&to->h, sizeof(*to), SONDE_RECORD_SPAN, 0, index, 0);
+		to->site = open->site;
+		to->path = open->path;
+		to->start = open->start;
+		to->duration = now - open->start;
+		sonde_commit(t, 0, sizeof(*to));
 	}
 	sonde_clear_busy(t);
 }

@@ -145,7 +145,7 @@ SONDE_SLOW sonde_u32 sonde_prepare_fields(struct sonde_thread *t, int simple,
 	sonde_u32 size = 0;
 	int i;
 
-	for (i = 0; i < m->n_fields; i++) {
+	for (i = 0; i < m->said.n_fields; i++) {
 		const struct sonde_pending *p = (const struct sonde_pending *)(const void *)at;
 		sonde_u32 value = sonde_value_size(&p->field);
 
@@ -163,7 +163,7 @@ SONDE_SLOW void sonde_put_fields(const struct sonde_thread *t, const struct sond
 	const sonde_u8 *at = t->arena.bytes + m->fields;
 	int i;
 
-	for (i = 0; i < m->n_fields; i++) {
+	for (i = 0; i < m->said.n_fields; i++) {
 		const struct sonde_pending *p = (const struct sonde_pending *)(const void *)at;
 		sonde_u32 size = (sonde_u32)sizeof(p->field) + sonde_value_size(&p->field);
 
@@ -179,8 +179,8 @@ SONDE_SLOW void sonde_put_rich_span(struct sonde_thread *t, int simple,
 				    const struct sonde_more *m)
 {
 	sonde_u32 fields = sonde_prepare_fields(t, simple, m);
-	sonde_u32 code = m->flags & SONDE_SPAN_HAS_ERROR_CODE ? 8 : 0;
-	sonde_u32 trace = m->flags & SONDE_SPAN_HAS_TRACE ? (sonde_u32)sizeof(m->trace) : 0;
+	sonde_u32 code = m->said.flags & SONDE_SPAN_HAS_ERROR_CODE ? 8 : 0;
+	sonde_u32 trace = m->said.flags & SONDE_SPAN_HAS_TRACE ? (sonde_u32)sizeof(m->trace) : 0;
 	sonde_u32 size = (sonde_u32)sizeof(*span) + code + trace + fields;
 	sonde_u8 *to = (sonde_u8 *)sonde_room(t, simple, size);
 
@@ -188,7 +188,7 @@ SONDE_SLOW void sonde_put_rich_span(struct sonde_thread *t, int simple,
 		return;
 	__builtin_memcpy(to, span, sizeof(*span));
 	sonde_head((struct sonde_record *)(void *)to, size, SONDE_RECORD_SPAN, span->h.flags,
-		   span->h.depth, m->n_fields);
+		   span->h.depth, m->said.n_fields);
 	to += sizeof(*span);
 	__builtin_memcpy(to, &m->error, code);
 	__builtin_memcpy(to + code, &m->trace, trace);
@@ -196,33 +196,24 @@ SONDE_SLOW void sonde_put_rich_span(struct sonde_thread *t, int simple,
 	sonde_commit(t, simple, size);
 }
 
-/* A batch of one record begins. */
-SONDE_SLOW void sonde_begin_simple(struct sonde_thread *t)
+/* A batch of one record begins: what is the same for all of them is there already. */
+SONDE_FAST void sonde_begin_simple(struct sonde_thread *t, sonde_u64 now)
 {
 	enum { REFRESH_NS = 10000000 };
 	struct sonde_batch *b = &t->simple.batch;
 
-	if ((double)(sonde_ticks() - t->anchor.ticks) * t->ns_per_tick > (double)REFRESH_NS) {
-		struct sonde_anchor now = sonde_take_anchor();
+	if (SONDE_UNLIKELY((double)(sonde_i64)(now - t->anchor.ticks) * t->ns_per_tick >
+			   (double)REFRESH_NS)) {
+		struct sonde_anchor here = sonde_take_anchor();
 
-		sonde_learn_rate(t, &now);
+		sonde_learn_rate(t, &here);
 	}
-	__builtin_memset(b, 0, sizeof(*b));
-	b->magic = SONDE_BATCH_MAGIC;
-	b->version = SONDE_SPAN_VERSION;
-	b->flags = SONDE_BATCH_SIMPLE;
-	if (SONDE_SHARED(object).ticks_are_ns)
-		b->flags |= SONDE_BATCH_NS;
-	b->pid = t->block.pid;
-	b->tid = t->block.tid;
-	b->control = t->block.control;
-	b->generation = t->block.generation;
-	b->first = t->block.batch.first;
+	b->n_records = 0;
 	b->begin = b->end = t->anchor;
 	t->simple_used = sizeof(*b);
 }
 
-SONDE_SLOW void sonde_end_simple(struct sonde_thread *t)
+SONDE_FAST void sonde_end_simple(struct sonde_thread *t)
 {
 	t->simple.batch.bytes = t->simple_used;
 	sonde_take_dropped(t, &t->simple.batch);
@@ -241,7 +232,7 @@ SONDE_SLOW void sonde_hit_span(struct sonde_thread *t, const struct sonde_record
 	const struct sonde_site *site = m->site;
 	sonde_u64 took;
 
-	sonde_begin_simple(t);
+	sonde_begin_simple(t, span->start + span->duration);
 	sonde_put_site(t, 1, site);
 	sonde_put_rich_span(t, 1, span, m);
 	sonde_end_simple(t);
@@ -259,7 +250,7 @@ SONDE_FAST void sonde_put_span(struct sonde_thread *t, sonde_u32 index, sonde_u6
 	const struct sonde_more *m = &t->more[index];
 	struct sonde_record_span span, *to;
 
-	flags |= m->flags;
+	flags |= m->said.flags;
 	sonde_head(&span.h, sizeof(span), SONDE_RECORD_SPAN, flags, index, 0);
 	span.site = open->site;
 	span.path = open->path;
@@ -267,7 +258,7 @@ SONDE_FAST void sonde_put_span(struct sonde_thread *t, sonde_u32 index, sonde_u6
 	span.duration = duration;
 	if (interest & SONDE_INTEREST_BATCH) {
 		sonde_need_site(t, 0, m->site);
-		if (SONDE_UNLIKELY(m->flags || m->n_fields)) {
+		if (SONDE_UNLIKELY(m->said.flags || m->said.n_fields)) {
 			sonde_put_rich_span(t, 0, &span, m);
 		} else {
 			to = (struct sonde_record_span *)(void *)sonde_room(t, 0, sizeof(span));
@@ -291,7 +282,7 @@ SONDE_SLOW void sonde_put_event(struct sonde_thread *t, const struct sonde_site 
 		if (!(interest & (simple ? SONDE_INTEREST_EVENT : SONDE_INTEREST_BATCH)))
 			continue;
 		if (simple)
-			sonde_begin_simple(t);
+			sonde_begin_simple(t, now);
 		sonde_need_site(t, simple, site);
 		r = (struct sonde_record_event *)(void *)sonde_room(t, simple, sizeof(*r));
 		sonde_head(&r->h, sizeof(*r), kind, 0, t->block.depth, 0);

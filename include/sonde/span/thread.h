@@ -20,24 +20,34 @@ enum {
 	SONDE_PAGE = 4096	  /* at most what a page of this machine has, or less: see below */
 };
 
+/* What has been said about a span; mostly nothing. */
+struct sonde_said {
+	sonde_u16 n_fields;
+	sonde_u8 flags; /* enum sonde_record_flags */
+	sonde_u8 reserved;
+};
+
 /* What there is about an open span besides struct sonde_open. */
 struct sonde_more {
 	struct sonde_site *site;
 	sonde_i64 error;
 	sonde_u32 fields; /* where they begin in the arena */
-	sonde_u16 n_fields;
-	sonde_u8 flags; /* enum sonde_record_flags */
-	sonde_u8 reserved;
+	struct sonde_said said;
 	struct sonde_trace trace;
 };
 
 struct sonde_thread {
 	struct sonde_block block; /* reserved[0]: the next of the list; [1]: tid, 0 when free */
 	sonde_u32 busy;
-	sonde_u32 wanted;	    /* sonde_verdict() of wanted sites in the block's generation */
+	sonde_u32 wanted; /* sonde_verdict() of wanted sites in the block's generation */
+	/* Its complement where spans may begin and end by the short ways of open.h. 0: not, and in
+	 * the child of a fork(). */
+	sonde_u32 short_way;
+	sonde_u32 reserved;
 	sonde_u64 threshold, flush; /* ticks */
 	sonde_u64 threshold_ns;
 	double ns_per_tick;
+	struct sonde_anchor first;  /* when the thread began to record */
 	struct sonde_anchor anchor; /* of times in simple mode */
 	sonde_u32 arena_used;
 	sonde_u32 simple_used;
@@ -161,6 +171,22 @@ SONDE_SLOW sonde_u64 sonde_to_ticks(const struct sonde_thread *t, sonde_u64 ns)
 	return ticks < 9e18 ? (sonde_u64)ticks : 9000000000000000000U;
 }
 
+/* What is the same for all batches of a thread in a generation. */
+SONDE_SLOW void sonde_init_batch(const struct sonde_thread *t, struct sonde_batch *b,
+				 sonde_u32 flags)
+{
+	b->magic = SONDE_BATCH_MAGIC;
+	b->version = SONDE_SPAN_VERSION;
+	if (SONDE_SHARED(object).ticks_are_ns)
+		flags |= SONDE_BATCH_NS;
+	b->flags = (sonde_u16)flags;
+	b->pid = t->block.pid;
+	b->tid = t->block.tid;
+	b->control = t->block.control;
+	b->generation = t->block.generation;
+	b->first = t->first;
+}
+
 /* Takes over what the control says, and again when it has changed while that was read. */
 SONDE_SLOW void sonde_take_settings(struct sonde_thread *t)
 {
@@ -178,9 +204,12 @@ SONDE_SLOW void sonde_take_settings(struct sonde_thread *t)
 	t->threshold = sonde_to_ticks(t, t->threshold_ns);
 	t->flush = sonde_to_ticks(t, flush_ms * 1000000);
 	t->wanted = sonde_verdict(generation, 1);
+	t->short_way = o->ticks_are_ns ? 0 : ~t->wanted;
 	__builtin_memset(t->known_sites, 0, sizeof(t->known_sites));
 	__builtin_memset(t->known_keys, 0, sizeof(t->known_keys));
 	t->block.generation = generation;
+	__builtin_memset(&t->simple.batch, 0, sizeof(t->simple.batch));
+	sonde_init_batch(t, &t->simple.batch, SONDE_BATCH_SIMPLE);
 }
 
 SONDE_FAST int sonde_is_stale(const struct sonde_thread *t)
@@ -195,14 +224,8 @@ SONDE_SLOW void sonde_begin_batch(struct sonde_thread *t)
 {
 	struct sonde_batch *b = &t->block.batch;
 
-	b->magic = SONDE_BATCH_MAGIC;
-	b->version = SONDE_SPAN_VERSION;
-	b->flags = SONDE_SHARED(object).ticks_are_ns ? SONDE_BATCH_NS : 0;
-	b->pid = t->block.pid;
-	b->tid = t->block.tid;
+	sonde_init_batch(t, b, 0);
 	b->bytes = b->n_records = 0;
-	b->control = t->block.control;
-	b->generation = t->block.generation;
 	b->begin = sonde_take_anchor();
 	b->end.ticks = b->end.ns = 0;
 	__builtin_memset(b->dropped, 0, sizeof(b->dropped));
@@ -212,7 +235,7 @@ SONDE_SLOW void sonde_begin_batch(struct sonde_thread *t)
 /* With each anchor the rate is known better, as the first one is longer ago. */
 SONDE_SLOW void sonde_learn_rate(struct sonde_thread *t, const struct sonde_anchor *now)
 {
-	const struct sonde_anchor *first = &t->block.batch.first;
+	const struct sonde_anchor *first = &t->first;
 
 	t->anchor = *now;
 	if (now->ns - first->ns < 1000000 || now->ticks <= first->ticks)
@@ -227,7 +250,9 @@ SONDE_SLOW void sonde_take_dropped(struct sonde_thread *t, struct sonde_batch *b
 	int i;
 
 	for (i = 0; i < SONDE_DROPPED_COUNT; i++) {
-		b->dropped[i] = __atomic_exchange_n(&t->dropped[i], 0, __ATOMIC_RELAXED);
+		b->dropped[i] = 0;
+		if (__atomic_load_n(&t->dropped[i], __ATOMIC_RELAXED))
+			b->dropped[i] = __atomic_exchange_n(&t->dropped[i], 0, __ATOMIC_RELAXED);
 		if (__atomic_load_n(&of_others[i], __ATOMIC_RELAXED))
 			b->dropped[i] += __atomic_exchange_n(&of_others[i], 0, __ATOMIC_RELAXED);
 	}
@@ -316,7 +341,7 @@ SONDE_SLOW void sonde_init_thread(struct sonde_thread *t, sonde_u32 tid)
 	b->path = 0;
 	b->control = (sonde_u64)&SONDE_SHARED(control);
 	b->batch.sequence = 1;
-	b->batch.first = t->anchor = sonde_take_good_anchor();
+	t->first = t->anchor = sonde_take_good_anchor();
 	t->ns_per_tick = SONDE_SHARED(object).ns_per_tick;
 	t->arena_used = 0;
 	t->exceptions = 0;
