@@ -6,22 +6,11 @@
  *
  * attaches until stdin ends. Raw system calls, as libbpf 1.1 has no multi links.
  */
-#include <linux/bpf.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-enum { MULTI = 48, SESSION = 57, IS_RETURN = 1 };
-
-/* union bpf_attr as BPF_LINK_CREATE reads it for a multi link (linux/bpf.h of 6.6 and later). */
-struct multi_attr {
-	uint32_t prog_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t cnt, multi_flags, pid, pad;
-};
+#include "multi.h"
 
 static int load(uint32_t attach_type)
 {
@@ -42,19 +31,9 @@ static int load(uint32_t attach_type)
 
 static int attach(const char *path, uint64_t offset, uint32_t attach_type, uint32_t flags)
 {
-	struct multi_attr attr = {
-		.attach_type = attach_type,
-		.path = (uintptr_t)path,
-		.offsets = (uintptr_t)&offset,
-		.cnt = 1,
-		.multi_flags = flags,
-	};
 	int program = load(attach_type);
 
-	if (program < 0)
-		return -1;
-	attr.prog_fd = (uint32_t)program;
-	return (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	return program < 0 ? -1 : multi_attach(program, path, offset, 0, attach_type, flags);
 }
 
 int main(int argc, char **argv)
