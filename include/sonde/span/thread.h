@@ -44,7 +44,8 @@ struct sonde_thread {
 	 * the child of a fork(). */
 	sonde_u32 short_way;
 	sonde_u32 reserved;
-	sonde_u64 threshold, flush; /* ticks */
+	sonde_u64 threshold; /* ticks */
+	sonde_i64 flush;     /* likewise; below anything where every batch is old enough */
 	sonde_u64 threshold_ns;
 	double ns_per_tick;
 	struct sonde_anchor first;  /* when the thread began to record */
@@ -202,7 +203,8 @@ SONDE_SLOW void sonde_take_settings(struct sonde_thread *t)
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	} while (generation != __atomic_load_n(&c->generation, __ATOMIC_RELAXED));
 	t->threshold = sonde_to_ticks(t, t->threshold_ns);
-	t->flush = sonde_to_ticks(t, flush_ms * 1000000);
+	t->flush = flush_ms ? (sonde_i64)sonde_to_ticks(t, flush_ms * 1000000)
+			    : -1 - (sonde_i64)(~0ULL >> 1);
 	t->wanted = sonde_verdict(generation, 1);
 	t->short_way = o->ticks_are_ns ? 0 : ~t->wanted;
 	__builtin_memset(t->known_sites, 0, sizeof(t->known_sites));
@@ -288,8 +290,7 @@ SONDE_SLOW void sonde_send_batch(struct sonde_thread *t)
 /* Whether the batch is old enough to leave; it may have begun after now. */
 SONDE_FAST int sonde_is_due(const struct sonde_thread *t, sonde_u64 now)
 {
-	return (sonde_i64)(now - t->block.batch.begin.ticks) >= (sonde_i64)t->flush &&
-	       t->block.used;
+	return (sonde_i64)(now - t->block.batch.begin.ticks) >= t->flush && t->block.used;
 }
 
 /* A block that a thread has left, or new memory; its reserved[1] is tid. */
