@@ -148,6 +148,26 @@ def perf_lists_the_probes():
         h.contains(listed, f"sdt_sonde:{name}", "perf list")
 
 
+@h.test(own_daemon=True, smoke=True)
+def the_manual_page_has_what_there_is():
+    page = (h.ROOT / "cli/man/sonde-span.7.scd").read_text().replace("\\_", "_")
+    headers = {name: (h.ROOT / f"include/sonde/span/{name}.h").read_text() for name in ("macros", "nothing")}
+    shown = set(re.findall(r"^\*(SONDE_\w+)\(|, \*(SONDE_\w+)\(", page, re.M))
+    shown = {a or b for a, b in shown}
+    public = set(re.findall(r"#define (SONDE_(?:SPAN|BEGIN|END|INSTANT|COUNTER|FIELD|ERROR|TRACE|IS)\w*)\(",
+                            headers["nothing"]))
+    h.equal(shown, public, "macros of the page, and those that do nothing elsewhere")
+    for name in public:
+        h.contains(headers["macros"], f"#define {name}(", "macros.h")
+    library = (h.ROOT / "tools/python/libsonde-span.c").read_text()
+    exported = set(re.findall(r"^EXPORT .*?(sonde_span_\w+)\(", library, re.M))
+    described = set(re.findall(r"sonde_span_\w+", page)) | {"sonde_span_field_f64", "sonde_span_field_bool"}
+    h.equal(described, exported, "functions of the library")
+    rules = (h.ROOT / "include/sonde/span/rules.h").read_text()
+    for name in re.findall(r'getenv\("(\w+)"\)', rules):
+        h.contains(page, f"*{name}*", "the environment")
+
+
 if __name__ == "__main__":
     h.need_root()
     h.main()
