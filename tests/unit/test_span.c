@@ -503,3 +503,28 @@ Test(span, at_the_end_everybodys_records_leave)
 	sonde_finish();
 	cr_expect_eq(span_hits.batches, 2);
 }
+
+Test(span, clocks_that_stand_still_are_noticed)
+{
+	struct sonde_thread *t;
+	double rate;
+
+	attach(SONDE_INTEREST_BATCH);
+	usleep(2000);
+	empty();
+	send();
+	t = SONDE_SHARED(thread);
+	rate = t->ns_per_tick;
+	cr_expect_eq(t->first.ticks, span_hits.last.first.ticks);
+	/* An hour of sleep, in which only the counter went on. */
+	t->first.ticks -= sonde_to_ticks(t, 3600000000000);
+	t->first.ns -= 1000000000;
+	empty();
+	send();
+	cr_expect_eq(t->ns_per_tick, rate);
+	cr_expect_eq(t->first.ticks, span_hits.last.end.ticks, "begins anew");
+	empty();
+	send();
+	cr_expect_eq(t->first.ticks, span_hits.last.first.ticks);
+	cr_expect_null(strstr(span_lines(), "bad"));
+}

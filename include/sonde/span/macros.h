@@ -37,7 +37,8 @@
 /* A number that changes with time: what it is now. */
 #define SONDE_COUNTER(name, value) SONDE_COUNTER_CAT("", name, value)
 #define SONDE_COUNTER_CAT(category, name, value)                                                   \
-	SONDE_EVENT_AS(category, name, SONDE_RECORD_COUNTER, sonde_bits_of((double)(value)))
+	SONDE_EVENT_AS(category, name, SONDE_RECORD_COUNTER,                                       \
+		       sonde_bits_of(SONDE_CAST(double, value)))
 
 #define SONDE_EVENT_AS(category, name, kind, value)                                                \
 	do {                                                                                       \
@@ -59,7 +60,7 @@
 #define SONDE_ERROR(code)                                                                          \
 	do {                                                                                       \
 		if (SONDE_IS_ON())                                                                 \
-			sonde_error((sonde_i64)(code));                                            \
+			sonde_error(SONDE_CAST(sonde_i64, code));                                  \
 	} while (0)
 
 /* W3C trace contexts. FROM: the innermost open span continues that of a "traceparent"; 0 when it
@@ -77,6 +78,8 @@ SONDE_FAST sonde_u64 sonde_bits_of(double value)
 }
 
 #ifdef __cplusplus
+
+#define SONDE_CAST(type, value) static_cast<type>(value)
 
 #include <cxxabi.h>
 #include <type_traits>
@@ -162,6 +165,8 @@ template <class T> SONDE_FAST void sonde_put_field(sonde_key *key, const T &valu
 #define SONDE_PUT_FIELD(key, value) sonde_put_field(key, value)
 
 #else /* C */
+
+#define SONDE_CAST(type, value) ((type)(value))
 
 SONDE_FAST void sonde_end_guard(sonde_u64 *token)
 {

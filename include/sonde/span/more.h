@@ -112,15 +112,17 @@ SONDE_SLOW void sonde_error(sonde_i64 code)
 /* An id of a trace or span; never 0. Seeded by the kernel's random bytes for this program. */
 SONDE_SLOW sonde_u64 sonde_random(struct sonde_thread *t)
 {
-	const sonde_u64 *seed = (const sonde_u64 *)getauxval(AT_RANDOM);
-	sonde_u64 mixed;
+	const void *seed = (const void *)getauxval(AT_RANDOM);
+	sonde_u64 mixed, bytes[2];
 
 	if (!t->random) {
 		struct sonde_anchor now = sonde_take_anchor();
 
 		t->random = now.ns << 32 ^ now.ticks ^ (sonde_u64)t->block.tid << 40 ^ (sonde_u64)t;
-		if (seed)
-			t->random ^= seed[0] ^ (seed[1] << 1);
+		if (seed) {
+			__builtin_memcpy(bytes, seed, sizeof(bytes));
+			t->random ^= bytes[0] ^ bytes[1] << 1;
+		}
 	}
 	do { /* splitmix64 */
 		mixed = t->random += 0x9e3779b97f4a7c15ULL;

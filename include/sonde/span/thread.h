@@ -234,15 +234,21 @@ SONDE_SLOW void sonde_begin_batch(struct sonde_thread *t)
 	__atomic_store_n(&t->block.used, (sonde_u32)sizeof(*b), __ATOMIC_RELEASE);
 }
 
-/* With each anchor the rate is known better, as the first one is longer ago. */
+/* With each anchor the rate is known better, as the first one is longer ago; unless one of the
+ * clocks has stood still since then, as they do while a machine sleeps or is moved. */
 SONDE_SLOW void sonde_learn_rate(struct sonde_thread *t, const struct sonde_anchor *now)
 {
-	const struct sonde_anchor *first = &t->first;
+	double rate;
 
 	t->anchor = *now;
-	if (now->ns - first->ns < 1000000 || now->ticks <= first->ticks)
+	if (now->ns - t->first.ns < 1000000 || now->ticks <= t->first.ticks)
 		return;
-	t->ns_per_tick = (double)(now->ns - first->ns) / (double)(now->ticks - first->ticks);
+	rate = (double)(now->ns - t->first.ns) / (double)(now->ticks - t->first.ticks);
+	if (rate < t->ns_per_tick * 0.99 || rate > t->ns_per_tick * 1.01) {
+		t->first = t->simple.batch.first = *now;
+		return;
+	}
+	t->ns_per_tick = rate;
 	t->threshold = sonde_to_ticks(t, t->threshold_ns);
 }
 
