@@ -203,9 +203,10 @@ struct sonde_batch {
 	sonde_u32 generation; /* of the control */
 	sonde_u32 reserved;
 	sonde_u32 dropped[SONDE_DROPPED_COUNT]; /* since the batch before; in a block 0 */
-	struct sonde_anchor first;		/* when the thread began to record */
-	struct sonde_anchor begin;		/* when the batch began */
-	struct sonde_anchor end;		/* when it left; in a block 0 */
+	/* When the thread began to record, or a clock was last seen to have stood still. */
+	struct sonde_anchor first;
+	struct sonde_anchor begin; /* when the batch began */
+	struct sonde_anchor end;   /* when it left; in a block 0 */
 };
 
 struct sonde_open {
