@@ -11,6 +11,7 @@ from common import Figure
 
 CALLS = 5000     # of a round
 FEW_CALLS = 100  # where each traps: short enough for rounds that nobody else gets into
+PYTHON_CALLS = 500
 SOURCE = os.path.join(common.HERE, "span_cost.c")
 BPFTRACE = """
 usdt:{0}:cost:begin {{ @start[tid] = nsecs; }}
@@ -23,8 +24,8 @@ usdt:{0}:cost:end /@start[tid]/ {{
 class Cost:
     """A process of span_cost, waiting to be attached to."""
 
-    def __init__(self, program, rounds, calls=CALLS, wrapper=(), **env):
-        self.process = subprocess.Popen([*wrapper, program, str(rounds), str(calls)], stdin=subprocess.PIPE,
+    def __init__(self, program, rounds, calls=CALLS, wrapper=(), more=(), **env):
+        self.process = subprocess.Popen([*wrapper, program, str(rounds), str(calls), *more], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                                         env={**os.environ, **env})
         self.pid = int(self.process.stdout.readline().split()[1])
@@ -41,7 +42,8 @@ class Bench:
         self.dir = env.dir
         self.rounds = 300 if env.quick else 1000
         self.build()
-        self.offsets = probe_offsets(self.path("span_sonde"))
+        self.library = os.path.join(os.path.dirname(os.path.dirname(env.sonde)),
+                                    "tools/python/libsonde-span.so.1")
 
     def path(self, name):
         return os.path.join(self.dir, name)
@@ -65,8 +67,19 @@ class Bench:
     def caught(self, probe, calls=CALLS, **env):
         """The cost while span_catch is attached, and the records that it got for each span."""
         cost = Cost(self.path("span_sonde"), self.rounds, calls, **env)
+        return self.catch(cost, self.path("span_sonde"), probe, self.rounds * calls)
+
+    def python(self, kind, probe=None):
+        """The same of a span of Python; without a probe, the cost while nobody is attached."""
+        cost = Cost(os.path.join(common.HERE, "span_python_cost.py"), self.rounds, PYTHON_CALLS,
+                    more=[kind], SONDE_SPAN_LIBRARY=self.library)
+        if not probe:
+            return cost.ns()
+        return self.catch(cost, os.path.realpath(self.library), probe, self.rounds * PYTHON_CALLS)[0]
+
+    def catch(self, cost, path, probe, calls):
         catcher = subprocess.Popen([self.path("span_catch"), self.path("span_catch.o"),
-                                    self.path("span_sonde"), probe, *self.offsets[probe]],
+                                    path, probe, *probe_offsets(path)[probe]],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         try:
@@ -74,7 +87,7 @@ class Bench:
                 raise common.BenchError(f"span_catch did not attach to {probe}")
             ns = cost.ns()
             out, _ = catcher.communicate("", timeout=60)
-            return ns, int(out) / (self.rounds * calls)
+            return ns, int(out) / calls
         finally:
             common.end_process(cost.process)
             common.end_process(catcher)
@@ -168,7 +181,12 @@ def figures(env):
         keep("lttng", bench.lttng())
         keep("uftrace", bench.uftrace())
         keep("bpftrace", bench.bpftrace())
-    cost = {name: value - best["plain"] for name, value in best.items()}
+        for kind in ("empty", "decorator", "with"):
+            keep("python " + kind, bench.python(kind))
+        for kind in ("decorator", "with"):
+            keep(f"python {kind} on", bench.python(kind, "batch"))
+    cost = {name: value - best["python empty" if name.startswith("python") else "plain"]
+            for name, value in best.items()}
     share = f"{100 * max(arrived):.0f} % of the records arrived"
     return [
         Figure("a span, nobody attached", cost["off"], "ns", 1),
@@ -181,4 +199,8 @@ def figures(env):
                cost["uftrace"], cost["batch"] / cost["uftrace"]),
         Figure("a hit a span", cost["simple"], "ns", 0.4, "bpftrace, USDT begin and end",
                cost["bpftrace"], cost["simple"] / cost["bpftrace"]),
+        Figure("Python: a decorator, nobody attached", cost["python decorator"], "ns", 150),
+        Figure("Python: a with statement, nobody attached", cost["python with"], "ns", 150),
+        Figure("Python: a decorator, in batches", cost["python decorator on"], "ns", 2000),
+        Figure("Python: a with statement, in batches", cost["python with on"], "ns", 2000),
     ]
