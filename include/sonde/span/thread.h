@@ -328,7 +328,8 @@ SONDE_SLOW void sonde_link_thread(struct sonde_thread *t)
 
 	do {
 		const struct sonde_thread *first = (const struct sonde_thread *)head;
-		int is_wiped = first && first->block.magic != SONDE_BLOCK_MAGIC;
+		/* The one that has forked finds itself there. */
+		int is_wiped = first == t || (first && first->block.magic != SONDE_BLOCK_MAGIC);
 
 		t->block.reserved[0] = is_wiped ? 0 : (sonde_u64)head;
 	} while (!__atomic_compare_exchange_n(list, &head, t, 0, __ATOMIC_ACQ_REL,
