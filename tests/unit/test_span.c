@@ -446,7 +446,8 @@ Test(span, children_begin_anew)
 			_exit(!(strcmp(span_lines(), "span t/empty 0\n") == 0 &&
 				span_hits.last.pid == (uint32_t)getpid() &&
 				span_hits.last.sequence == 1 && span_hits.threads == 2 &&
-				SONDE_SHARED(object).threads == SONDE_SHARED(thread)));
+				SONDE_SHARED(object).threads == SONDE_SHARED(thread) &&
+				SONDE_SHARED(thread)->block.reserved[0] == 0));
 		}
 		waitpid(pid, &status, 0);
 		cr_expect_eq(status, 0);
