@@ -285,6 +285,8 @@ SONDE_SLOW void sonde_put_event(struct sonde_thread *t, const struct sonde_site 
 			sonde_begin_simple(t, now);
 		sonde_need_site(t, simple, site);
 		r = (struct sonde_record_event *)(void *)sonde_room(t, simple, sizeof(*r));
+		if (!r)
+			continue;
 		sonde_head(&r->h, sizeof(*r), kind, 0, t->block.depth, 0);
 		r->site = site->id;
 		r->path = t->block.path;
