@@ -28,7 +28,7 @@ enum {
 	SOURCE_LARGE = RECORD_SOURCE_BYTES,
 	SOURCE_OPEN_BYTES = RECORD_MAX_OPEN * RECORD_SOURCE_OPEN,
 	SOURCE_COPIES = 4, /* objects with spans of a process that a thread's blocks are known of */
-	SOURCE_SINGLE = 4096, /* bytes of a batch of one span, and the sites and keys it needs */
+	SOURCE_SINGLE = 5120, /* bytes of a batch of one span, and the sites and keys it needs */
 };
 
 /* The start of a block, up to the open spans. */

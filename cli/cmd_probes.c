@@ -80,6 +80,18 @@ static void print_conditions(struct output *o, reply_t *reply)
 	}
 }
 
+static bool has_spans(reply_t *reply)
+{
+	reply_foreach(probe, reply, "probes")
+	{
+		const char *returns = reply_str(probe, "returns");
+
+		if (streq(returns, "batch") || streq(returns, "span"))
+			return true;
+	}
+	return false;
+}
+
 static void probes_text(struct output *o, reply_t *reply, const void *arg)
 {
 	static const struct grid_column columns[] = {
@@ -114,7 +126,7 @@ static void probes_text(struct output *o, reply_t *reply, const void *arg)
 	grid_print(g, o);
 	if (shown)
 		strbuf_putc(out, '\n');
-	text_counted(out, total, "function");
+	text_counted(out, total, has_spans(reply) ? "probe" : "function");
 	if (shown < total)
 		strbuf_printf(out, ", the first %llu shown", (unsigned long long)shown);
 	strbuf_putc(out, '\n');

@@ -163,6 +163,8 @@ void request_session_options(struct json_writer *w, const struct options *o,
 	write_texts(w, "redact", &o->redact);
 	if (o->returns)
 		json_string(w, "returns", o->returns);
+	if (o->span_mode)
+		json_string(w, "span_mode", o->span_mode);
 	json_object_end(w);
 }
 

@@ -83,6 +83,9 @@ static void append_result(struct output *o, struct strbuf *out, reply_t *span)
 		append_unwound(o, out, span);
 		return;
 	}
+	if (result && !*reply_text(result) && reply_has_text(span, "flags", "error"))
+		strbuf_printf(out, " %s(error)%s", output_style(o, STYLE_BAD),
+			      output_style_end(o, STYLE_BAD));
 	/* Nothing is known of the result of a call that ended as another one's. */
 	if (result ? !*reply_text(result) : !has_ret || reply_has_text(span, "flags", "tail"))
 		return;
@@ -112,7 +115,12 @@ static void append_stack(struct output *o, reply_t *span, size_t indent)
 void span_call(struct output *o, struct strbuf *out, reply_t *span, bool args)
 {
 	reply_t *call = reply_get(span, "call");
+	const char *category = reply_str(span, "cat");
 
+	if (*category) {
+		text_append_safe(out, category);
+		strbuf_putc(out, '/');
+	}
 	text_append_safe(out, reply_str(span, "name"));
 	if (call) {
 		strbuf_putc(out, '(');

@@ -278,7 +278,7 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 	answer_int(w, "depth", span->depth);
 	json_hex(w, "ret", span->ret);
 	json_object_begin(w, "args");
-	if (options->args && options->texts)
+	if (options->texts && (options->args || span_texts_has_attributes(options->texts, row)))
 		span_texts_write_args(options->texts, w, row);
 	else if (options->args && row->more.args)
 		answer_args(w, row->more.args);

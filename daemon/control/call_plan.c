@@ -325,7 +325,8 @@ static int describe(struct call_plan *p, struct entry *entry, const struct probe
 		r = signature_new(type, 0, (const char *const *)p->redact, p->n_redact,
 				  &entry->call.signature);
 	/* Gates are followed, not looked at, and ends of static probes belong to others. */
-	if (r < 0 || point->role == ROLE_GATE || point->role == ROLE_END)
+	if (r < 0 || point->role == ROLE_GATE || point->role == ROLE_END ||
+	    point->role == ROLE_SOURCE)
 		return r;
 	if (p->args)
 		r = signature_capture_strings(entry->call.signature, e);

@@ -7,6 +7,7 @@
 #include "control/merged.h"
 #include "control/replay_session.h"
 #include "control/session_waits.h"
+#include "control/source_names.h"
 
 #include <malloc.h>
 #include "control/fetched.h"
@@ -37,6 +38,7 @@ static void on_exit_record(struct daemon *d, const struct record_exit *r)
 	unwinding_gone(d->unwinding, model_process_find(d->model, r->pid));
 	note_life(d, r->pid, r->time_ns, "exit", r->status);
 	processes_exit(d->processes, r);
+	daemon_sources_exited(d, r->pid);
 	for (struct session *s = d->sessions; s; s = s->next) {
 		struct stream *t;
 
@@ -68,10 +70,13 @@ static void on_mmap_record(struct daemon *d, const struct record_mmap *r)
 		unwinding_want(d->unwinding, process);
 	unwinding_mapped(d->unwinding, process);
 	jit_mapped(d->jit, process, r->address);
+	daemon_sources_mapped(d, r->pid);
 }
 
-void daemon_take_record(struct daemon *d, const void *record, size_t size)
+/* The one place where records meet the model. Everything in a batch has been checked. */
+void daemon_take_record(void *arg, const void *record, size_t size)
 {
+	struct daemon *d = arg;
 	const struct record_header *h = record;
 	struct session *s = d->by_slot[h->session];
 
@@ -99,6 +104,10 @@ void daemon_take_record(struct daemon *d, const void *record, size_t size)
 	case RECORD_PYTHON_CODE:
 		python_add_code(unwinding_python(d->unwinding), record);
 		break;
+	case RECORD_SOURCE:
+		if (s)
+			session_add_source(s, record);
+		break;
 	case RECORD_PATH:
 		if (s)
 			session_add_path(s, record);
@@ -123,6 +132,7 @@ void daemon_take_record(struct daemon *d, const void *record, size_t size)
 				 model_process_find(d->model, fork->pid));
 		for (s = d->sessions; s && fork->h.flags & FORK_FOLLOWED; s = s->next)
 			session_forked(s, fork->parent_pid, fork->pid);
+		daemon_sources_mapped(d, fork->pid);
 		break;
 	}
 	case RECORD_EXEC:
@@ -149,17 +159,12 @@ void daemon_take_record(struct daemon *d, const void *record, size_t size)
 	}
 }
 
-static void on_record(void *arg, const void *record, size_t size)
-{
-	daemon_take_record(arg, record, size);
-}
-
 static void take_batches(struct daemon *d)
 {
 	struct batch *b;
 
 	while ((b = collector_take(d->collector))) {
-		batch_each(b, on_record, d);
+		batch_each(b, daemon_sources_record, d);
 		free(b);
 		for (struct stream *t = d->streams; t; t = t->next)
 			stream_flush(d, t);
@@ -223,7 +228,9 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		r = span_texts_new(d->model, &d->texts);
 	if (r < 0)
 		return r;
-	r = symbolizer_new(&d->symbolizer);
+	r = source_names_new(&d->context.source_names);
+	if (r >= 0)
+		r = symbolizer_new(&d->symbolizer);
 	if (r < 0)
 		return r;
 	symbolizer_set_limits(d->symbolizer, config->symbol_cache, 0, 0);
@@ -248,6 +255,7 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		.symbolizer = d->symbolizer,
 		.writer = d->writer,
 		.texts = d->texts,
+		.source_names = d->context.source_names,
 		.raw_memory = config->raw_memory,
 		.before_roll = follow_roll,
 		.before_roll_arg = d,
@@ -338,6 +346,9 @@ int daemon_go_live(struct daemon *d, struct error *error)
 		d->kernel = kernel_side_free(d->kernel);
 		return r;
 	}
+	r = daemon_sources_start(d);
+	if (r < 0)
+		return r;
 	unwinding_set_model(d->unwinding, d->model);
 	d->context.unwinding = d->unwinding;
 	d->context.kernel = d->kernel;
@@ -383,6 +394,7 @@ struct daemon *daemon_free(struct daemon *d)
 		daemon_remove_session(d, d->sessions);
 	d->keeper = keeper_free(d->keeper);
 	merged_free(d->merged);
+	daemon_sources_free(d);
 	session_free(d->second);
 	model_free(d->second_context.model);
 	server_free(d->server);
@@ -501,6 +513,8 @@ void daemon_add_session(struct daemon *d, struct session *s)
 	s->next = d->sessions;
 	d->sessions = s;
 	d->by_slot[s->slot] = s;
+	if (s->sources)
+		daemon_sources_changed(d, s);
 	update_tracking(d);
 }
 
@@ -518,6 +532,7 @@ void daemon_remove_session(struct daemon *d, struct session *s)
 	if (d->keeper)
 		keeper_remove(d->keeper, s);
 	session_free(s);
+	daemon_sources_changed(d, NULL);
 	forget_everything(d);
 }
 
@@ -589,9 +604,11 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 	s->ending = true;
 	session_stop(s);
 	daemon_catch_up(d);
+	daemon_sources_finish(d, s);
 	session_roll(s, true);
 	session_release_slot(s);
 	d->by_slot[s->slot] = NULL;
+	daemon_sources_changed(d, NULL);
 	update_tracking(d);
 	if (worker_submit(d->writer, finish_run, finish_done, f) < 0) {
 		/* Out of memory for the queue: do it here rather than leave it undone. */

@@ -72,6 +72,9 @@ struct daemon {
 	struct import *import; /* the one that is being written, or NULL */
 	uint64_t started_us;
 	unsigned int name_counter;
+	sd_event_source *sources_timer;
+	uint32_t sources_pending[64]; /* processes that are to be told what is asked of them */
+	size_t n_sources_pending;
 };
 
 /* config is borrowed. Starts nothing yet. */
@@ -111,7 +114,7 @@ int daemon_new_model(struct daemon *d, struct model **ret_old);
 
 /* The one place where records meet the model: live ones, and those of a replay. They have been
  * checked. */
-void daemon_take_record(struct daemon *d, const void *record, size_t size);
+void daemon_take_record(void *daemon, const void *record, size_t size);
 /* Makes everything that happened until now part of the sessions' windows. */
 void daemon_catch_up(struct daemon *d);
 
@@ -149,6 +152,19 @@ void stream_open_reply(struct stream *t, struct json_writer *w, struct strbuf *o
 void stream_flush(struct daemon *d, struct stream *s);
 /* Ends a trace by itself: all its targets have exited. */
 void stream_finish(struct daemon *d, struct stream *s);
+
+/* Spans written in source code, see session_source.h. */
+/* As daemon_take_record(), but what is about calls inside such spans may wait for these. */
+void daemon_sources_record(void *daemon, const void *record, size_t size);
+/* The session is out of the kernel, and all that it has sent has been taken: the rest. */
+void daemon_sources_finish(struct daemon *d, struct session *s);
+int daemon_sources_start(struct daemon *d);
+/* A session has begun to ask for some (asking), or to ask something else, or has ended (NULL). */
+void daemon_sources_changed(struct daemon *d, const struct session *asking);
+/* A process has mapped a file, or is new. */
+void daemon_sources_mapped(struct daemon *d, uint32_t pid);
+void daemon_sources_exited(struct daemon *d, uint32_t pid);
+void daemon_sources_free(struct daemon *d);
 
 /* The dispatcher to be given to server_new(), with the daemon as its argument. */
 void daemon_dispatch(void *arg, struct call *call);

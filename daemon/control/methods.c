@@ -109,6 +109,7 @@ void methods_coverage(struct session *s, struct coverage *ret,
 			spans += kernel.stats[i].calls;
 		window_release(&kernel);
 	} else if (s->options.stats_only && s->kind != SESSION_REPLAY) {
+		spans = 0;
 		for (size_t i = 0; i < s->total.n_stats; i++)
 			spans += s->total.stats[i].calls;
 	}

@@ -81,7 +81,7 @@ int methods_read_conditions(const cJSON *params, struct session_options *o, stru
 /* What is to be known of each call, and which calls count. */
 static int read_calls(const cJSON *options, struct session_options *o, struct error *error)
 {
-	const char *returns = "auto";
+	const char *returns = "auto", *span_mode = "auto";
 	int r = methods_read_conditions(options, o, error);
 
 	if (r >= 0)
@@ -94,8 +94,11 @@ static int read_calls(const cJSON *options, struct session_options *o, struct er
 		r = param_bool(options, "exceptions", PARAM_OPTIONAL, &o->unwound_only, error);
 	if (r >= 0)
 		r = param_string(options, "returns", PARAM_OPTIONAL, &returns, error);
+	if (r >= 0)
+		r = param_string(options, "span_mode", PARAM_OPTIONAL, &span_mode, error);
 	if (r < 0)
 		return r;
+	o->single_spans = streq(span_mode, "simple");
 	o->returns = streq(returns, "uretprobe") ? RETURN_PROBE
 		     : streq(returns, "sites")	 ? RETURN_SITES
 						 : RETURN_AUTO;

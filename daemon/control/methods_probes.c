@@ -15,6 +15,8 @@ static uint32_t call_cost(const struct hit_costs *costs, const struct probe_set 
 	/* Of kernel functions neither the cost nor, before they are attached, the way is known. */
 	if (!entry || p->kernel)
 		return 0;
+	if (p->role == ROLE_SOURCE)
+		return entry;
 	if (p->is_static)
 		return entry +
 		       (p->n_ends ? costs->hit_ns[set->points[index + p->n_begins - p->back].hit]
@@ -70,6 +72,7 @@ static void write_probe(struct json_writer *w, const struct answer *a, uint32_t 
 	json_string(w, "hit", p->kernel ? "" : hit_name(p->hit));
 	json_string(w, "returns",
 		    p->kernel			 ? "return"
+		    : p->role == ROLE_SOURCE	 ? (p->source == SOURCE_AT_BATCH ? "batch" : "span")
 		    : p->is_static && !p->n_ends ? "instant"
 		    : p->ret == RETURN_SITES	 ? "sites"
 						 : "uretprobe");
@@ -78,7 +81,12 @@ static void write_probe(struct json_writer *w, const struct answer *a, uint32_t 
 	json_u64(w, "cost_ns", call_cost(a->costs, a->set, i, streq(a->strategy, "session")));
 	json_string(w, "type", type.data ? type.data : "");
 	json_string(w, "strategy", p->fentry ? "fentry" : p->kernel ? "kernel" : a->strategy);
-	json_string(w, "note", file->deleted ? "the file has been deleted or replaced since" : "");
+	json_string(w, "note",
+		    file->deleted ? "the file has been deleted or replaced since"
+		    : p->role == ROLE_SOURCE
+			    ? "which spans there are is known when they run; the cost "
+			      "is that of a hit"
+			    : "");
 	json_object_end(w);
 }
 
@@ -130,7 +138,8 @@ static void write_conditions(struct json_writer *w, const struct answer *a)
 
 static bool is_shown(const struct probe_point *p)
 {
-	return p->role == ROLE_SPAN || p->role == ROLE_GATE;
+	return p->role == ROLE_SPAN || p->role == ROLE_GATE ||
+	       (p->role == ROLE_SOURCE && p->source != SOURCE_AT_THREAD);
 }
 
 static bool has_statics(const struct probe_set *set)

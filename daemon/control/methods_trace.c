@@ -126,6 +126,7 @@ static int end_stream(sd_event_source *source, void *arg)
 	sd_event_source_unref(source);
 	session_stop(s);
 	daemon_catch_up(d);
+	daemon_sources_finish(d, s);
 	stream_flush(d, t);
 	session_roll(s, true);
 	log_info("session %s ended: %llu spans, %llu not sent", s->name,

@@ -201,11 +201,6 @@ static void end(struct replay *r, int code)
 	r->owner.ended(r->owner.arg, code < 0 ? &error : NULL);
 }
 
-static void take(void *arg, const void *record, size_t size)
-{
-	daemon_take_record(arg, record, size);
-}
-
 static void set_turn(struct replay *r, uint64_t at_ns)
 {
 	/* A little later than due, so that it is due then. */
@@ -227,8 +222,8 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *arg)
 	r->waits = r->owner.is_congested(r->owner.arg);
 	if (r->waits)
 		return 0;
-	code = replay_source_run(r->source, now_monotonic_ns(), RECORDS_A_TURN, take, r->daemon,
-				 &due_ns);
+	code = replay_source_run(r->source, now_monotonic_ns(), RECORDS_A_TURN, daemon_take_record,
+				 r->daemon, &due_ns);
 	r->owner.flush(r->owner.arg);
 	if (code > 0)
 		set_turn(r, due_ns);

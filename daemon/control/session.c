@@ -4,6 +4,7 @@
 #include "control/session_waits.h"
 #include "control/session_calls.h"
 #include "control/session_probes.h"
+#include "control/session_source.h"
 
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
@@ -199,6 +200,7 @@ void session_release_slot(struct session *s)
 	s->has_slot = false;
 	s->program = span_program_free(s->program);
 	s->calls = session_calls_free(s->calls);
+	s->sources = session_sources_free(s->sources);
 }
 
 struct session *session_free(struct session *s)

@@ -47,6 +47,7 @@ struct session_options {
 	uint64_t min_duration_ns;
 	uint32_t max_depth;
 	bool errors_only, null_is_error, args, stats_only;
+	bool single_spans;		/* of those written in source code, each is a hit */
 	bool unwound_only;		/* only calls that an exception or a longjmp has ended */
 	char *where, *begin, *stack_if; /* conditions; NULL: none */
 	char **inside;			/* specifications: spans only below calls of these */
@@ -87,7 +88,9 @@ struct session_context {
 	struct unwinding *unwinding; /* NULL: nothing is collected here */
 	struct worker *writer;	     /* packs raw spans, writes recordings */
 	struct keeper *keeper;	     /* NULL: there is no rolling store */
-	struct span_texts *texts;    /* of the model */
+	struct source_names *source_names;
+	struct source_control *source_control; /* NULL: nothing is collected here */
+	struct span_texts *texts;	       /* of the model */
 	bool can_multi, can_session_link;
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
@@ -114,6 +117,7 @@ struct session_ahead {
 };
 
 struct session_calls;
+struct session_sources;
 
 struct wait;
 struct session_waits { /* threads that wait or have waited; see session_waits.h */
@@ -143,7 +147,8 @@ struct session {
 	struct attachment *attachment;		     /* of user functions; NULL: there are none */
 	struct kernel_attachment *kernel_attachment; /* of kernel functions, likewise */
 	struct span_program *program;
-	struct session_calls *calls; /* NULL: no functions are probed */
+	struct session_calls *calls;	 /* NULL: no functions are probed */
+	struct session_sources *sources; /* NULL: no spans written in source code are asked for */
 	struct session_ahead ahead;
 	bool takes_conditions, takes_offcpu; /* the loaded programs can be given others */
 	struct sampler *sampler;
@@ -219,7 +224,9 @@ void session_add_span(struct session *s, const struct record_span *r);
 void session_add_call(struct session *s, const struct record_call *r, size_t size);
 void session_add_throw(struct session *s, const struct record_throw *r);
 void session_add_stack(struct session *s, const struct record_stack *r);
-/* Adds to the open window. more: NULL for nothing. */
+/* Adds a span to the open window: process and path are of the model. */
+void session_keep_raw(struct session *s, struct raw_span *span, const struct span_more *more);
+/* The same from a record, whose path is looked up. more: NULL for nothing. */
 void session_keep_span(struct session *s, const struct record_span *r,
 		       const struct span_more *more);
 /* The user's part of a stack, as far as it can be true: a stack of the model. flags: the record's;
@@ -234,6 +241,7 @@ void session_add_sample(struct session *s, const struct record_sample *r);
 struct stack_flaws {
 	bool partial, pointers;
 };
+void session_add_source(struct session *s, const struct record_source *r);
 /* Counts them with the sample that the stack is of. */
 void session_count_flaws(struct session *s, const struct stack_flaws *flaws);
 /* What samples and waits have in common: the stack, user's and kernel's, and the thread's name.

@@ -3,6 +3,7 @@
  * file. */
 #include "control/keeper.h"
 #include "control/replay_session.h"
+#include "control/session_source.h"
 #include "control/session_waits.h"
 
 #include "control/frame_names.h"
@@ -30,7 +31,9 @@ void session_add_path(struct session *s, const struct record_path *r)
 
 	if (r->probe >= session_n_probes(s))
 		return;
-	if (r->parent != 0) {
+	if (r->in_source && s->sources) {
+		parent = session_sources_around(s, r);
+	} else if (r->parent != 0) {
 		const uint32_t *p = table_get(&s->paths, r->parent);
 
 		parent = p ? *p : 0;
@@ -72,9 +75,29 @@ static void thin_out(struct session *s)
 		window_drop_spans(&s->window);
 }
 
+void session_keep_raw(struct session *s, struct raw_span *span, const struct span_more *more)
+{
+	if (!span->process || !span->path)
+		return; /* out of memory: what cannot be named is not kept */
+	if (more)
+		span->flags |= (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0);
+	if (s->replay && !replay_passes(s->replay, span, more)) {
+		s->window.losses[FILTERED_SPAN]++;
+		return;
+	}
+	s->n_spans++;
+	(void)window_add_span(&s->window, span, more, !s->options.stats_only);
+	if (s->window.n_spans >= raw_roll(s) && s->kind != SESSION_TRACE)
+		thin_out(s);
+}
+
 void session_keep_span(struct session *s, const struct record_span *r, const struct span_more *more)
 {
-	struct raw_span span = {
+	struct raw_span span;
+
+	if (r->probe >= session_n_probes(s))
+		return;
+	span = (struct raw_span){
 		.start_ns = r->start_ns,
 		.duration_ns = r->duration_ns,
 		.self_ns = r->self_ns,
@@ -84,23 +107,11 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 		.flags = r->h.flags &
 			 (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL | SPAN_INSTANT),
 	};
-
-	if (r->probe >= session_n_probes(s))
-		return;
 	span.process = processes_find(s->context->processes, r->pid);
 	span.path = find_path(s, r);
-	if (!span.process || !span.path)
-		return; /* out of memory: what cannot be named is not kept */
-	if (more)
-		span.flags |= (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0);
-	if (s->replay && !replay_passes(s->replay, &span, more)) {
-		s->window.losses[FILTERED_SPAN]++;
-		return;
-	}
-	s->n_spans++;
-	(void)window_add_span(&s->window, &span, more, true);
-	if (s->window.n_spans >= raw_roll(s) && s->kind != SESSION_TRACE)
-		thin_out(s);
+	if (s->sources)
+		session_sources_called(s, r, &span);
+	session_keep_raw(s, &span, more);
 }
 
 /*
@@ -222,6 +233,9 @@ static void take_losses(struct session *s)
 
 	if (!s->has_slot || kernel_side_losses(s->context->kernel, s->slot, now) < 0)
 		return;
+	if (s->sources)
+		s->window.losses[LOSS_BATCH] += session_sources_missed(
+			s, now[LOSS_RING_SPAN] > s->losses_seen[LOSS_RING_SPAN]);
 	for (size_t i = 0; i < LOSS_COUNTERS; i++) {
 		s->window.losses[i] += now[i] - s->losses_seen[i];
 		s->losses_seen[i] = now[i];

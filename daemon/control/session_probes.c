@@ -2,6 +2,7 @@
 #include "control/session_probes.h"
 
 #include "control/session_calls.h"
+#include "control/session_source.h"
 #include "control/session_targets.h"
 #include "sonde/base/format.h"
 
@@ -71,6 +72,7 @@ int session_resolve(const struct session_options *o, const struct session_contex
 	_cleanup_(probe_set_freep) struct probe_set *set = NULL;
 	struct resolve_options options = {
 		.returns = o->returns,
+		.single_spans = o->single_spans,
 		.n_gates = o->n_inside,
 		.exceptions = !o->stats_only,
 		.describe = call_plan_describe,
@@ -249,6 +251,9 @@ static int attach_all(struct session *s, bool by_filter, struct error *error)
 		.static_entry = span_program_fd(s->program, SPAN_PART_STATIC_ENTRY),
 		.static_return = span_program_fd(s->program, SPAN_PART_STATIC_RETURN),
 		.static_instant = span_program_fd(s->program, SPAN_PART_STATIC_INSTANT),
+		.source_thread = span_program_fd(s->program, SPAN_PART_SOURCE_THREAD),
+		.source_batch = span_program_fd(s->program, SPAN_PART_SOURCE_BATCH),
+		.source_single = span_program_fd(s->program, SPAN_PART_SOURCE_SINGLE),
 	};
 	enum attach_mode mode = programs.session >= 0	? ATTACH_SESSION
 				: s->context->can_multi ? ATTACH_MULTI
@@ -322,6 +327,7 @@ static int load_programs(struct session *s, bool by_filter, struct error *error)
 		options.throws |= s->probes->points[i].role == ROLE_THROW ||
 				  s->probes->points[i].role == ROLE_CATCH;
 		options.statics |= s->probes->points[i].is_static;
+		options.sources |= s->probes->points[i].role == ROLE_SOURCE;
 	}
 	if (options.kernel)
 		find_kernel_ways(s->context);
@@ -344,6 +350,8 @@ int session_start_spans(struct session *s, struct error *error)
 	r = session_resolve(o, s->context, &plan, &s->probes, error);
 	if (r >= 0)
 		r = session_calls_new(plan, &s->calls);
+	if (r >= 0 && session_wants_sources(s))
+		r = session_sources_start(s, error);
 	if (r < 0)
 		return r;
 	by_filter = probe_by_filter(s);
@@ -421,6 +429,8 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 		r = check_replacement(s, plan, error);
 	if (r >= 0)
 		r = session_calls_replace(s, TAKE_PTR(plan), error);
+	if (r >= 0 && s->sources)
+		r = session_sources_set_where(s, o->where, error);
 	if (r < 0)
 		return r;
 	free(own->where);

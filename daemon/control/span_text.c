@@ -329,6 +329,11 @@ void span_write_result(const struct signature *signature, struct strbuf *out,
 	signature_print_result(signature, &values, out);
 }
 
+bool span_texts_has_attributes(struct span_texts *t, const struct span_row *row)
+{
+	return signature_category(span_texts_signature(t, row->span.path));
+}
+
 void span_texts_write_args(struct span_texts *t, struct json_writer *w, const struct span_row *row)
 {
 	span_write_args(span_texts_signature(t, row->span.path), w, &row->span, &row->more);

@@ -41,6 +41,8 @@ DEFINE_CLEANUP(struct unnamed_frames *, unnamed_frames_free)
 const struct signature *span_texts_signature(struct span_texts *t, uint32_t path);
 /* The members "call", "result", "offcpu_ns", "exception" and "stack" of a Span: those it has. */
 void span_texts_write(struct span_texts *t, struct json_writer *w, const struct span_row *row);
+/* Whether it is a span written in source code, whose attributes are always shown. */
+bool span_texts_has_attributes(struct span_texts *t, const struct span_row *row);
 /* The members of its "args": by name, else arg0 … arg5. */
 void span_texts_write_args(struct span_texts *t, struct json_writer *w, const struct span_row *row);
 

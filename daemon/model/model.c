@@ -191,6 +191,19 @@ void model_probe_sign(struct model *m, uint32_t id, uint32_t signature)
 		m->probes[id].signature = signature;
 }
 
+void model_probe_rename(struct model *m, uint32_t id, const struct model_probe *names)
+{
+	struct model_probe *p = id && id <= m->n_probes ? &m->probes[id] : NULL;
+
+	if (!p)
+		return;
+	p->spec = names->spec;
+	p->symbol = names->symbol;
+	p->name = names->name;
+	p->strategy = names->strategy;
+	p->signature = names->signature;
+}
+
 const struct model_probe *model_probe_get(const struct model *m, uint32_t id)
 {
 	return id && id <= m->n_probes ? &m->probes[id] : NULL;

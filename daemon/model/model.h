@@ -202,6 +202,8 @@ const struct model_stack *model_stack_get(const struct model *m, uint32_t id);
 uint32_t model_probe(struct model *m, const struct model_probe *probe);
 /* Another signature for a probe: one that has all that the one before had. */
 void model_probe_sign(struct model *m, uint32_t id, uint32_t signature);
+/* What it is called has turned out: spec, symbol, name, strategy and signature are taken. */
+void model_probe_rename(struct model *m, uint32_t id, const struct model_probe *names);
 const struct model_probe *model_probe_get(const struct model *m, uint32_t id);
 
 uint32_t model_path(struct model *m, uint32_t parent, uint32_t probe);

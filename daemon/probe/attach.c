@@ -96,9 +96,10 @@ static bool is_chosen(const struct attachment *a, size_t i, size_t from, pid_t p
  */
 static void detach(struct attachment *a, size_t from, pid_t pid)
 {
-	static const enum end order[] = {END_BOTH,	     END_ENTRY, END_STATIC_ENTRY,
-					 END_STATIC_INSTANT, END_CATCH, END_THROW,
-					 END_STATIC_RETURN,  END_SITE,	END_RETURN};
+	static const enum end order[] = {END_BOTH,	     END_ENTRY,		END_STATIC_ENTRY,
+					 END_STATIC_INSTANT, END_SOURCE_SINGLE, END_SOURCE_BATCH,
+					 END_SOURCE_THREAD,  END_CATCH,		END_THROW,
+					 END_STATIC_RETURN,  END_SITE,		END_RETURN};
 	size_t kept = 0;
 
 	for (size_t o = 0; o < 2 * ARRAY_SIZE(order); o++) {
@@ -139,6 +140,12 @@ int attach_program(const struct attachment *a, enum end end)
 		return a->programs.static_return;
 	case END_STATIC_INSTANT:
 		return a->programs.static_instant;
+	case END_SOURCE_THREAD:
+		return a->programs.source_thread;
+	case END_SOURCE_BATCH:
+		return a->programs.source_batch;
+	case END_SOURCE_SINGLE:
+		return a->programs.source_single;
 	case END_BOTH:
 		break;
 	}
@@ -150,6 +157,8 @@ static bool has_end(const struct probe_point *p, enum end end)
 	bool is_call = (p->role == ROLE_SPAN || p->role == ROLE_GATE) && !p->is_static;
 	bool is_instant = p->is_static && p->n_ends == 0;
 
+	if (p->role == ROLE_SOURCE)
+		return end == END_SOURCE_THREAD + (enum end)p->source;
 	switch (end) {
 	case END_RETURN:
 		return is_call && p->ret == RETURN_PROBE;
@@ -164,6 +173,9 @@ static bool has_end(const struct probe_point *p, enum end end)
 	case END_STATIC_ENTRY:
 		return p->is_static && !is_instant && p->role != ROLE_END;
 	case END_SITE:
+	case END_SOURCE_THREAD:
+	case END_SOURCE_BATCH:
+	case END_SOURCE_SINGLE:
 		return false;
 	default:
 		return is_call;

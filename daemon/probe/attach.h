@@ -29,6 +29,7 @@ enum attach_mode {
 struct attach_programs {
 	int entry, ret, session, site, throw, catch;
 	int static_entry, static_return, static_instant;
+	int source_thread, source_batch, source_single;
 };
 
 struct attachment;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Why a run of probe_resolve() found no function, and what to do about it. */
 #include "probe/kernel_match.h"
-#include "probe/static_match.h"
+#include "probe/source_match.h"
 
 enum { NEAR_NAMES = 3, NEAR_LIBRARIES = 8 };
 
@@ -143,7 +143,9 @@ int match_explain(struct resolver *r)
 		return kernel_match_explain(r, s);
 	for (size_t i = 0; i < r->set->n_files; i++)
 		wanted |= r->files[i].wanted[index];
-	if (!wanted && s->kind == SPEC_LIBRARY)
+	if (!wanted && s->kind == SPEC_LIBRARY && !s->is_source)
 		return no_library(r, s);
+	if (s->is_source)
+		return source_match_explain(r, s);
 	return s->is_static ? static_match_explain(r, s, index) : no_function(r, s, index);
 }

@@ -47,8 +47,9 @@ static bool is_excluded(const struct resolver *r, const struct kernel_function *
 	for (size_t i = 0; i < r->n_specs; i++) {
 		const struct spec *s = r->specs[i];
 
-		if (s->exclude && (matches(s, f) || (s->kind == SPEC_EXECUTABLE && !s->is_static &&
-						     fnmatch(s->pattern, f->name, 0) == 0)))
+		if (s->exclude &&
+		    (matches(s, f) || (s->kind == SPEC_EXECUTABLE && !s->is_static &&
+				       !s->is_source && fnmatch(s->pattern, f->name, 0) == 0)))
 			return true;
 	}
 	return false;

@@ -81,7 +81,7 @@ static int find_spec(struct walk *w)
 	w->gate = false;
 	for (size_t i = 0; i < r->n_specs; i++) {
 		if ((found >= 0 && !match_is_gate(r, i)) || !wanted[i] || r->specs[i]->exclude ||
-		    r->specs[i]->is_static || !matches(w, r->specs[i]))
+		    r->specs[i]->is_static || r->specs[i]->is_source || !matches(w, r->specs[i]))
 			continue;
 		w->gate |= match_is_gate(r, i);
 		r->matched[i] += found >= 0;
@@ -97,7 +97,7 @@ static bool is_excluded(struct walk *w)
 
 	for (size_t i = 0; i < r->n_specs; i++)
 		if (wanted[i] && r->specs[i]->exclude && !r->specs[i]->is_static &&
-		    matches(w, r->specs[i]))
+		    !r->specs[i]->is_source && matches(w, r->specs[i]))
 			return true;
 	return false;
 }

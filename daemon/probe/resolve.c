@@ -7,7 +7,7 @@
 #include "probe/hazard.h"
 #include "probe/kernel_match.h"
 #include "probe/match.h"
-#include "probe/static_match.h"
+#include "probe/source_match.h"
 
 /* Adds a file unless it is in the set; takes fd. Returns its index. */
 static int add_file(struct resolver *r, int fd_given, const char *path, bool deleted)
@@ -70,6 +70,25 @@ static int forgive(struct resolver *r, int code, const struct error *e)
 		return code;
 	}
 	return match_note(r, "%s", e->message);
+}
+
+/* Of all that the target has mapped, what has spans written in source code. */
+static int want_sources(struct resolver *r, size_t spec)
+{
+	for (size_t i = 0; i < r->mapped.n; i++) {
+		const struct target_file *f = &r->mapped.items[i];
+		_cleanup_(closep) int fd = -EBADF;
+		struct error e = {};
+		int x;
+
+		fd = target_open(f, &e);
+		if (fd < 0 || !source_match_has(r, fd, f->path))
+			continue;
+		x = want_file(r, spec, TAKE_FD(fd), f->path, f->deleted, false);
+		if (x < 0)
+			return x;
+	}
+	return 0;
 }
 
 static int want_mapped(struct resolver *r, size_t spec)
@@ -142,8 +161,13 @@ static int want_files(struct resolver *r, size_t spec)
 		return want_path(r, spec);
 	if (s->kind == SPEC_EXECUTABLE && r->target->all) {
 		x = error_set(r->e, EINVAL, "BadSpec",
-			      "'%s' does not say which program it is a function of", s->text);
-		if (s->is_static)
+			      s->is_source ? "'%s' does not say which program has the spans"
+					   : "'%s' does not say which program it is a function of",
+			      s->text);
+		if (s->is_source)
+			error_fix(r->e, "write span:/path/of/program:%s/%s, or name processes",
+				  s->provider, s->pattern);
+		else if (s->is_static)
 			error_fix(r->e,
 				  "write usdt:/path/of/program:%s:%s or usdt:LIB:%s:%s, or name "
 				  "processes",
@@ -154,7 +178,8 @@ static int want_files(struct resolver *r, size_t spec)
 				  s->pattern, s->pattern);
 		return x;
 	}
-	return want_mapped(r, spec);
+	return s->is_source && s->kind == SPEC_EXECUTABLE ? want_sources(r, spec)
+							  : want_mapped(r, spec);
 }
 
 /* Marks the files that an exclusion is about: all, those of a library, or one. */
@@ -169,7 +194,8 @@ static void apply_exclusion(struct resolver *r, size_t spec)
 		const char *slash = strrchr(f->path, '/');
 		bool *wanted = &r->files[i].wanted[spec];
 
-		if (s->kind == SPEC_KERNEL)
+		/* Which spans are left out turns out when they run. */
+		if (s->kind == SPEC_KERNEL || s->is_source)
 			*wanted = false;
 		else if (s->kind == SPEC_EXECUTABLE)
 			*wanted = true;
@@ -232,6 +258,11 @@ static int load_statics(struct resolver *r, uint32_t index, struct error *e)
 		return bad_file(f, x, &why, e);
 	if (x < 0)
 		return x == -ENOMEM ? x : 0;
+	if (source_match_wanted(r, index)) {
+		x = source_match(r, index, notes);
+		if (x < 0)
+			return x;
+	}
 	return static_match(r, index, notes);
 }
 
@@ -247,7 +278,7 @@ static int load_file(struct resolver *r, uint32_t index, struct error *e)
 		return bad_file(f, x, &why, e);
 	if (static_match_wanted(r, index, false))
 		x = load_functions(r, index, e);
-	if (x >= 0 && static_match_wanted(r, index, true))
+	if (x >= 0 && (static_match_wanted(r, index, true) || source_match_wanted(r, index)))
 		x = load_statics(r, index, e);
 	/* The table of functions stands alone; the others of many big libraries would be a lot. */
 	m->image = file_image_free(m->image);
@@ -308,7 +339,9 @@ static int finish(struct resolver *r)
 		if (r->specs[i]->exclude || r->matched[i])
 			continue;
 		x = match_note(r, "'%s' matches no %s", r->specs[i]->text,
-			       r->specs[i]->is_static ? "static probe" : "function");
+			       r->specs[i]->is_source	? "span of the target's files"
+			       : r->specs[i]->is_static ? "static probe"
+							: "function");
 		if (x < 0)
 			return x;
 	}

@@ -39,12 +39,16 @@ enum return_mode {
 };
 
 enum probe_role {
-	ROLE_SPAN,  /* calls are spans */
-	ROLE_GATE,  /* --inside: spans are looked for below calls of it; none themselves */
-	ROLE_THROW, /* __cxa_throw: its entry only */
-	ROLE_CATCH, /* __cxa_begin_catch: its entry only */
-	ROLE_END,   /* a static probe: ends the spans of those that are `back` before it */
+	ROLE_SPAN,   /* calls are spans */
+	ROLE_GATE,   /* --inside: spans are looked for below calls of it; none themselves */
+	ROLE_THROW,  /* __cxa_throw: its entry only */
+	ROLE_CATCH,  /* __cxa_begin_catch: its entry only */
+	ROLE_SOURCE, /* hands on spans written in source code: see `source` */
+	ROLE_END,    /* a static probe: ends the spans of those that are `back` before it */
 };
+
+/* The static probes of sonde/span.h that are attached. */
+enum source_probe { SOURCE_AT_THREAD, SOURCE_AT_BATCH, SOURCE_AT_SINGLE };
 
 /* A function to probe. Its index in the set is the cookie its hits are known by. */
 struct probe_point {
@@ -75,6 +79,8 @@ struct probe_point {
 	uint32_t back;		   /* from it to the first that begins */
 	uint32_t note, end_note;   /* in the file's notes; end_note: the first that ends */
 	struct fetch result;	   /* of ROLE_END; FETCH_NONE: it tells none */
+	enum source_probe source;  /* of ROLE_SOURCE */
+	uint64_t control; /* of ROLE_SOURCE: where the file has its struct sonde_control; 0: none */
 };
 
 /* An instruction that leaves a function. */
@@ -113,8 +119,9 @@ typedef int (*describe_t)(void *arg, const struct probe_point *point, const char
 
 struct resolve_options {
 	enum return_mode returns;
-	size_t n_gates;	 /* the last so many specifications say below what functions to look */
-	bool want_types; /* read debug information for describe */
+	bool single_spans; /* of spans written in source code each is a hit, none are in batches */
+	size_t n_gates;	   /* the last so many specifications say below what functions to look */
+	bool want_types;   /* read debug information for describe */
 	struct demangler *demangler; /* of names in files; NULL: this process, for tests */
 	struct reader *reader;	     /* reads the files; NULL as in reader_probe.h */
 	bool exceptions; /* add points that see C++ exceptions, where there can be any */

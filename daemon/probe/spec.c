@@ -5,7 +5,7 @@
 #include <fnmatch.h>
 
 /* The words before the first colon that say what kind of probe it is, in bpftrace's spelling. */
-enum word_kind { WORD_USER, WORD_KERNEL, WORD_FENTRY, WORD_STATIC, WORD_LATER };
+enum word_kind { WORD_USER, WORD_KERNEL, WORD_FENTRY, WORD_STATIC, WORD_SOURCE, WORD_LATER };
 
 static const struct spec_word {
 	const char *word;
@@ -32,7 +32,7 @@ static const struct spec_word {
 	{"rt", WORD_LATER, "tracepoints"},
 	{"usdt", WORD_STATIC, NULL},
 	{"U", WORD_STATIC, NULL},
-	{"span", WORD_LATER, "spans of sonde/span.h"},
+	{"span", WORD_SOURCE, NULL},
 };
 
 static const char one_spec[] =
@@ -54,7 +54,8 @@ static int bad(const struct parser *p, const char *at, const char *what)
 			  (size_t)(at - p->text) + 1, p->text, what);
 
 	error_fix(p->e, "write FUNC_GLOB, LIB:FUNC_GLOB, uprobe:/path/of/file:FUNC_GLOB, "
-			"kprobe:FUNC_GLOB, usdt:/path/of/file:PROVIDER:NAME, or !GLOB to exclude");
+			"kprobe:FUNC_GLOB, usdt:/path/of/file:PROVIDER:NAME, span:CATEGORY/NAME, "
+			"or !GLOB to exclude");
 	return r;
 }
 
@@ -239,6 +240,7 @@ static int take_kind(const struct parser *p, struct piece *in, struct spec *s)
 		s->note = w->note;
 		s->fentry = w->kind == WORD_FENTRY;
 		s->is_static = w->kind == WORD_STATIC;
+		s->is_source = w->kind == WORD_SOURCE;
 		if (w->kind == WORD_KERNEL || w->kind == WORD_FENTRY)
 			s->kind = SPEC_KERNEL;
 		in->start = colon + 1;
@@ -330,6 +332,39 @@ static int parse_static(const struct parser *p, struct piece in, struct spec *s)
 	return in.start == in.end ? 0 : take_binary(p, in, s);
 }
 
+/* A glob over categories or names; they may have blanks in them. */
+static int take_source_glob(struct piece in, char **ret)
+{
+	*ret = in.start == in.end ? strdup("*") : strndup(in.start, (size_t)(in.end - in.start));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* [/path or LIB:]CATEGORY[/NAME]; a path ends at the last colon, a library at the first. */
+static int parse_source(const struct parser *p, struct piece in, struct spec *s)
+{
+	bool has_path = in.start < in.end && (*in.start == '/' || startswith(in.start, "\"/"));
+	const char *colon = has_path ? last_colon(in) : find_colon(in, true);
+	const char *slash;
+	int r;
+
+	if (in.start == in.end || (has_path && !colon))
+		return bad(p, in.end, "expected CATEGORY/NAME, as in span:io/* or span:*");
+	if (colon) {
+		r = take_binary(p, (struct piece){in.start, colon}, s);
+		if (r < 0)
+			return r;
+		in.start = colon + 1;
+	}
+	for (const char *c = in.start; c < in.end; c++)
+		if (*c == ',')
+			return bad(p, c, one_spec);
+	slash = memchr(in.start, '/', (size_t)(in.end - in.start));
+	r = take_source_glob((struct piece){in.start, slash ? slash : in.end}, &s->provider);
+	if (r < 0)
+		return r;
+	return take_source_glob((struct piece){slash ? slash + 1 : in.end, in.end}, &s->pattern);
+}
+
 static int parse_body(const struct parser *p, struct piece in, struct spec *s)
 {
 	const char *colon;
@@ -342,6 +377,8 @@ static int parse_body(const struct parser *p, struct piece in, struct spec *s)
 		return parse_kernel(p, in, s);
 	if (s->is_static)
 		return parse_static(p, in, s);
+	if (s->is_source)
+		return parse_source(p, in, s);
 	colon = find_colon(in, false);
 	if (!colon) {
 		if (worded)

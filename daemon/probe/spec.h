@@ -13,7 +13,10 @@
  *   usdt:/path/bin:PROV:NAME_GLOB static probes of a file, PROV being a glob as well (U: is short)
  *   usdt:LIB:PROV:NAME_GLOB      of a library the target has mapped
  *   usdt:PROV:NAME_GLOB          of the target's main executable
- *   !SPEC                        leaves out what it matches, whatever the other ones say
+ *   span:CATEGORY_GLOB/NAME_GLOB spans written in source code (sonde/span.h), of all that the
+ * target has mapped; without '/' all names of the categories span:/path/bin:CATEGORY/NAME of a
+ * file, span:LIB:CATEGORY/NAME of a library, as above !SPEC                        leaves out what
+ * it matches, whatever the other ones say
  *
  * The function begins after the last single colon, so that paths may contain colons and C++ names
  * "::" (of three colons in a row, the first separates). Binary and function may be put in double
@@ -40,9 +43,12 @@ struct spec {
 	char *pattern;	/* glob over function names, never empty */
 	bool demangled; /* the pattern is (also) to be held against demangled names */
 	bool exclude;
-	bool fentry;	  /* of SPEC_KERNEL: nothing but fentry and fexit will do */
-	bool is_static;	  /* static probes: pattern is a glob over their names, … */
-	char *provider;	  /* … this one over their providers; NULL for functions */
+	bool fentry;	/* of SPEC_KERNEL: nothing but fentry and fexit will do */
+	bool is_static; /* static probes: pattern is a glob over their names, … */
+	char *provider; /* … this one over their providers; NULL for functions */
+	/* Spans written in source code: pattern is a glob over their names, provider over their
+	 * categories; SPEC_EXECUTABLE stands for all files of the target. */
+	bool is_source;
 	const char *note; /* what the user should know about how it was taken, or NULL; static */
 };
 

@@ -316,10 +316,20 @@ static int match_group(struct matcher *m, struct group g)
 bool static_match_wanted(const struct resolver *r, uint32_t index, bool is_static)
 {
 	for (size_t i = 0; i < r->n_specs; i++)
-		if (r->files[index].wanted[i] && !r->specs[i]->exclude &&
+		if (r->files[index].wanted[i] && !r->specs[i]->exclude && !r->specs[i]->is_source &&
 		    r->specs[i]->is_static == is_static)
 			return true;
 	return false;
+}
+
+const char *static_match_place(struct resolver *r, uint32_t index, const struct usdt_note *note,
+			       struct probe_point *p)
+{
+	struct matcher m = {.r = r, .file = index, .optimises = -1};
+
+	m.segments = r->files[index].image->segments;
+	m.n_segments = r->files[index].image->n_segments;
+	return place(&m, note, p);
 }
 
 int static_match(struct resolver *r, uint32_t index, const struct usdt_notes *notes)

@@ -20,4 +20,9 @@ bool static_match_type(const struct usdt_notes *notes, const struct probe_point 
 /* As match_explain() for a run whose first specification is about static probes. */
 int static_match_explain(struct resolver *r, const struct spec *s, size_t index);
 
+/* For source_match.c: fills in where a note's place is, its semaphore and what a hit costs. NULL,
+ * or why it is left out. The file's image is loaded. */
+const char *static_match_place(struct resolver *r, uint32_t index, const struct usdt_note *note,
+			       struct probe_point *p);
+
 #endif

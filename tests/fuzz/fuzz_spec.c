@@ -27,7 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!s->pattern[0] ||
 	    (s->kind != SPEC_KERNEL && (s->kind == SPEC_EXECUTABLE) != !s->binary))
 		abort();
-	if (s->is_static != (s->provider != NULL) || (s->is_static && !s->provider[0]))
+	if ((s->is_static || s->is_source) != (s->provider != NULL) ||
+	    (s->provider && !s->provider[0]))
 		abort();
 	if (s->kind == SPEC_PATH && s->binary[0] != '/')
 		abort();

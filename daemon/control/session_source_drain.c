@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What idle threads keep in their memory, read from there: a thread hands on its spans when one
+ * ends, and the next one may be long in coming. The batch that has them comes later all the same:
+ * its number says what is known of it.
+ */
+#include "control/session_source_private.h"
+
+#include <sys/uio.h>
+
+#include "sonde/base/format.h"
+
+enum { LONGEST_MS = 2000 };
+
+/* The start of a block, up to the records. */
+struct block_head {
+	struct sonde_block_start {
+		uint32_t magic;
+		uint16_t version, flags;
+		uint32_t size, pid, tid, generation, used, depth;
+		uint64_t path, control, reserved[2];
+	} start;
+	struct sonde_open open[SONDE_MAX_OPEN];
+	struct sonde_batch batch;
+};
+
+_Static_assert(sizeof(struct block_head) ==
+		       offsetof(struct sonde_block, batch) + sizeof(struct sonde_batch),
+	       "the block of span/abi.h");
+
+static bool read_memory(uint32_t pid, uint64_t address, void *to, size_t len)
+{
+	struct iovec local = {.iov_base = to, .iov_len = len};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = len};
+
+	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+}
+
+static bool read_head(uint32_t pid, uint64_t block, struct block_head *ret)
+{
+	return read_memory(pid, block, ret, sizeof(*ret)) &&
+	       ret->start.magic == SONDE_BLOCK_MAGIC && ret->start.version == SONDE_SPAN_VERSION &&
+	       ret->start.used <= SONDE_BATCH_SIZE;
+}
+
+void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block)
+{
+	struct source_thread *t;
+	struct block_head head;
+
+	if (!read_head(pid, block, &head))
+		return;
+	t = session_sources_thread(s, pid, tid, head.start.control);
+	if (!t)
+		return;
+	/* The number is another's now. */
+	if (t->gone_ns)
+		t->sequence = t->drained = t->gone_ns = 0;
+	t->block = block;
+	s->sources->last_file = t->file;
+	session_sources_heard(s, t);
+}
+
+/* Whether there is something in the thread's block that has not been seen. */
+static bool has_more(const struct source_thread *t, const struct block_head *head)
+{
+	if (head->start.control != t->control || head->start.used <= sizeof(head->batch) ||
+	    head->batch.sequence <= t->sequence)
+		return false;
+	/* A block may be another thread's by now. */
+	if (head->start.pid == t->pid && head->start.tid != t->tid)
+		return false;
+	return head->batch.sequence != t->drained || head->start.used > t->drained_bytes;
+}
+
+/* Whether something was found. */
+static bool drain(struct session *s, const struct source_thread *t)
+{
+	uint64_t bytes[SONDE_BATCH_SIZE / sizeof(uint64_t)];
+	struct source_origin from = {.pid = t->pid, .tid = t->tid, .block = t->block};
+	struct block_head head, after;
+	struct sonde_batch *batch = (struct sonde_batch *)bytes;
+
+	if (!read_head(t->pid, t->block, &head) || !has_more(t, &head) ||
+	    !read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
+			 head.start.used) ||
+	    !read_head(t->pid, t->block, &after) || after.batch.sequence != head.batch.sequence ||
+	    after.start.used < head.start.used)
+		return false;
+	/* As it lies there, it has not left. */
+	batch->bytes = 0;
+	batch->end = (struct sonde_anchor){};
+	from.time_ns = now_monotonic_ns();
+	from.open = head.open;
+	from.n_open = MIN(head.start.depth, (uint32_t)SONDE_MAX_OPEN);
+	session_sources_take(s, &from, bytes, head.start.used);
+	return true;
+}
+
+void session_sources_drain(struct session *s, bool all)
+{
+	uint64_t now = now_monotonic_ns();
+
+	session_sources_forget(s);
+	for (size_t i = 0; i < s->sources->n_threads; i++) {
+		struct source_thread *t = &s->sources->threads[i];
+
+		if (!t->block || (!all && now < t->heard_ns + t->idle_ns))
+			continue;
+		if (drain(s, t))
+			continue;
+		/* Most threads that say nothing will not soon. */
+		t = &s->sources->threads[i];
+		t->heard_ns = now;
+		t->idle_ns = MIN(2 * t->idle_ns, LONGEST_MS * NSEC_PER_MSEC);
+	}
+}

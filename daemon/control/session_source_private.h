@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What session_source.c and session_source_drain.c share. */
+#ifndef SONDE_CONTROL_SESSION_SOURCE_PRIVATE_H
+#define SONDE_CONTROL_SESSION_SOURCE_PRIVATE_H
+
+#include "control/session_source.h"
+#include "control/source_async.h"
+#include "control/source_held.h"
+
+enum { SOURCE_MAX_THREADS = 1 << 16, SOURCE_CALLED = 8 };
+
+/* The time that spans inside an open one have taken. */
+struct source_level {
+	uint64_t path, child_ns;
+};
+
+/* A thread of a process, in one of its objects that have spans. */
+struct source_thread {
+	bool used;
+	uint32_t pid, tid;	    /* as the kernel knows them */
+	uint64_t control;	    /* address: which object it is */
+	uint64_t block;		    /* address; 0: not known */
+	uint32_t file;		    /* of the model: the object's */
+	uint64_t sequence;	    /* of the last batch that came as a whole; 0: none has */
+	uint64_t drained;	    /* sequence of the batch that was read before it came, … */
+	uint32_t drained_bytes;	    /* … so many of its bytes */
+	uint64_t gone_ns;	    /* 0: its process is there, as far as is known */
+	uint64_t heard_ns, idle_ns; /* when something came; how long is waited for the next look */
+	struct source_level levels[SONDE_MAX_OPEN]; /* by depth of what is around */
+	/* What probed functions in spans that are open have taken; the oldest is replaced. */
+	struct source_level called[SOURCE_CALLED];
+	uint32_t next_called;
+	uint32_t deepest; /* of these, that have something */
+};
+
+struct session_sources {
+	struct source_tree *tree;
+	struct source_thread *threads;
+	size_t n_threads, cap;
+	struct table index;  /* (pid, tid, control) → index */
+	struct table by_tid; /* (pid, tid) → index + 1 of the object that had spans last */
+	struct table below;  /* path of calls that are outermost in a span → index in around */
+	uint64_t *around;    /* the span's path */
+	size_t n_around, around_cap;
+	struct source_async async;
+	struct source_held held;
+	uint64_t first_gone_ns;	  /* of the threads; 0: none is */
+	uint64_t missed;	  /* batches, of which nothing else is known */
+	uint64_t full_ns;	  /* when the ring was found to have been full */
+	uint64_t async_forgotten; /* of those, counted as losses */
+	uint64_t started_ns;	  /* what ended before is none of the session's */
+	struct record_call call;  /* the span at hand, for conditions */
+	uint32_t last_file;	  /* for calls inside spans: the object that had spans last */
+};
+
+/* What a batch has been read by. */
+struct source_origin {
+	uint32_t pid, tid;
+	uint64_t time_ns;
+	uint64_t block;
+	bool ended; /* its thread has */
+	const struct sonde_open *open;
+	size_t n_open;
+};
+
+/* NULL: out of memory, or there are too many. */
+struct source_thread *session_sources_thread(struct session *s, uint32_t pid, uint32_t tid,
+					     uint64_t control);
+/* Of a thread's objects it is this one that has spans now. */
+void session_sources_heard(struct session *s, const struct source_thread *t);
+/* Forgets the threads of processes that have ended a while ago. */
+void session_sources_forget(struct session *s);
+/* A thread has said where its block is. */
+void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block);
+/* The bytes of a batch, from a record or from the program's memory. */
+void session_sources_take(struct session *s, const struct source_origin *from, const void *data,
+			  size_t size);
+
+#endif

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/source_control.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+#include "control/session_source.h"
+#include "sonde/base/format.h"
+#include "sonde/base/log.h"
+#include "sonde/base/table.h"
+
+enum { MAPS_MAX = 64 << 20 };
+
+/* What is asked of one object of one process. */
+struct wishes {
+	bool any, has_all, excludes;
+	size_t n_sessions;
+	uint64_t threshold_ns;
+	uint32_t n_bytes;
+	char rules[SONDE_RULES_SIZE];
+};
+
+/* A control that has been written. */
+struct written {
+	uint32_t pid;
+	uint64_t address;
+	struct wishes wishes;
+	bool seen; /* by the update at hand */
+};
+
+struct source_control {
+	struct written *items;
+	size_t n, cap;
+	uint32_t generation; /* of the last write: never one that any program has seen before */
+};
+
+int source_control_new(struct source_control **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	/* Daemons come and go while programs run: the next one goes on above. */
+	(*ret)->generation = (uint32_t)(now_epoch_us() / (NSEC_PER_SEC / 1000)) << 4;
+	return 0;
+}
+
+struct source_control *source_control_free(struct source_control *c)
+{
+	if (c)
+		free(c->items);
+	free(c);
+	return NULL;
+}
+
+struct sonde_anchor source_control_clock(void)
+{
+	struct sonde_anchor a = {};
+
+#if defined(__x86_64__)
+	a.ticks = __rdtsc();
+#elif defined(__aarch64__)
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(a.ticks));
+#endif
+	a.ns = now_monotonic_ns();
+	return a;
+}
+
+/* A line of /proc/PID/maps that shows a file. */
+struct mapping {
+	uint64_t start, end, offset;
+	dev_t dev;
+	ino_t ino;
+	bool writable;
+};
+
+static bool parse_mapping(const char *line, struct mapping *ret)
+{
+	unsigned long long start, end, offset, ino;
+	unsigned int major_, minor_;
+	char perms[5];
+
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu", &start, &end, perms, &offset, &major_,
+		   &minor_, &ino) != 7 ||
+	    !ino)
+		return false;
+	*ret = (struct mapping){.start = start,
+				.end = end,
+				.offset = offset,
+				.dev = makedev(major_, minor_),
+				.ino = ino,
+				.writable = perms[1] == 'w'};
+	return true;
+}
+
+static char *read_maps(uint32_t pid)
+{
+	char path[64], *maps = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	return read_file(path, MAPS_MAX, &maps, NULL) < 0 ? NULL : maps;
+}
+
+/* The address of the control of that point's file, where the mapping has it; else 0. File systems
+ * that lie over others say another device, so the inode alone must do then. */
+static uint64_t control_in(const struct probe_set *set, const struct probe_point *p,
+			   const struct mapping *m)
+{
+	if (p->role != ROLE_SOURCE || !p->control || !m->writable ||
+	    set->files[p->file].ino != m->ino || p->control < m->offset ||
+	    p->control - m->offset >= m->end - m->start)
+		return 0;
+	return m->start + (p->control - m->offset);
+}
+
+const char *source_control_file(struct source_control *c, const struct probe_set *set, uint32_t pid,
+				uint64_t control)
+{
+	_cleanup_(freep) char *maps = NULL;
+	const char *only = NULL;
+	bool several = false;
+	char *save = NULL;
+	struct mapping m;
+
+	(void)c;
+	for (size_t i = 0; i < set->n; i++) {
+		const char *path = set->files[set->points[i].file].path;
+
+		if (set->points[i].role != ROLE_SOURCE)
+			continue;
+		several |= only && only != path;
+		only = only ? only : path;
+	}
+	maps = several ? read_maps(pid) : NULL;
+	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (!parse_mapping(line, &m))
+			continue;
+		for (size_t i = 0; i < set->n; i++)
+			if (control_in(set, &set->points[i], &m) == control)
+				return set->files[set->points[i].file].path;
+	}
+	return only;
+}
+
+/* Globs of programs know * and ? only: what a class would match is let through. */
+static void put_glob(struct strbuf *b, const char *glob)
+{
+	bool odd = strpbrk(glob, "[\\");
+
+	strbuf_puts(b, odd ? "*" : glob);
+}
+
+static void add_rule(struct wishes *w, const struct spec *s)
+{
+	_cleanup_(strbuf_release) struct strbuf rule = {};
+
+	if (s->exclude && (strpbrk(s->provider, "[\\") || strpbrk(s->pattern, "[\\")))
+		return;
+	if (s->exclude)
+		strbuf_putc(&rule, '-');
+	put_glob(&rule, s->provider);
+	strbuf_putc(&rule, '/');
+	put_glob(&rule, s->pattern);
+	w->excludes |= s->exclude;
+	if (strbuf_error(&rule) < 0 || rule.len + 1 > sizeof(w->rules) - w->n_bytes) {
+		w->has_all = true; /* then all that there are */
+		return;
+	}
+	memcpy(w->rules + w->n_bytes, rule.data, rule.len);
+	w->rules[w->n_bytes + rule.len] = '\0';
+	w->n_bytes += (uint32_t)rule.len + 1;
+}
+
+/* Includes first, as the last rule that matches decides. */
+static void add_session(struct wishes *w, const struct session *s)
+{
+	const struct session_options *o = &s->options;
+
+	w->threshold_ns = w->any ? MIN(w->threshold_ns, o->min_duration_ns) : o->min_duration_ns;
+	w->any = true;
+	w->n_sessions++;
+	for (int exclude = 0; exclude < 2; exclude++)
+		for (size_t i = 0; i < o->n_specs; i++) {
+			struct spec *spec = NULL;
+
+			if (spec_parse(o->specs[i], &spec, NULL) < 0)
+				continue;
+			if (spec->is_source && spec->exclude == exclude)
+				add_rule(w, spec);
+			spec_free(spec);
+		}
+}
+
+/* What one session leaves out another one may want. */
+static void finish_wishes(struct wishes *w)
+{
+	if (!w->has_all && !(w->excludes && w->n_sessions > 1))
+		return;
+	memset(w->rules, 0, sizeof(w->rules));
+	w->n_bytes = 0;
+}
+
+static bool write_at(int fd, uint64_t address, const void *data, size_t len)
+{
+	return pwrite(fd, data, len, (off_t)address) == (ssize_t)len;
+}
+
+/* generation 0: nobody asks any more. False: it is no control, or the process is gone. */
+static bool write_control(uint32_t pid, uint64_t address, const struct wishes *w,
+			  uint32_t generation)
+{
+	struct sonde_control control;
+	_cleanup_(closep) int fd = -EBADF;
+	const size_t from = offsetof(struct sonde_control, flush_ms);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/mem", pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 ||
+	    pread(fd, &control, sizeof(control), (off_t)address) != (ssize_t)sizeof(control) ||
+	    control.version != SONDE_CONTROL_VERSION || control.size != sizeof(control))
+		return false;
+	control.threshold_ns = w->threshold_ns;
+	control.flush_ms = 0;
+	control.n_bytes = w->n_bytes;
+	memcpy(control.rules, w->rules, sizeof(control.rules));
+	return write_at(fd, address + offsetof(struct sonde_control, threshold_ns),
+			&control.threshold_ns, sizeof(control.threshold_ns)) &&
+	       write_at(fd, address + from, (const char *)&control + from,
+			sizeof(control) - from) &&
+	       write_at(fd, address + offsetof(struct sonde_control, generation), &generation,
+			sizeof(generation));
+}
+
+static struct written *find_written(struct source_control *c, uint32_t pid, uint64_t address)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i].pid == pid && c->items[i].address == address)
+			return &c->items[i];
+	if (array_reserve(&c->items, &c->cap, c->n + 1, sizeof(*c->items)) < 0)
+		return NULL;
+	c->items[c->n] = (struct written){.pid = pid, .address = address};
+	return &c->items[c->n++];
+}
+
+static void tell(struct source_control *c, uint32_t pid, uint64_t address, const struct wishes *w,
+		 bool anew)
+{
+	struct written *have = find_written(c, pid, address);
+
+	if (!have)
+		return;
+	have->seen = true;
+	if (!anew && have->wishes.any && have->wishes.threshold_ns == w->threshold_ns &&
+	    have->wishes.n_bytes == w->n_bytes &&
+	    memcmp(have->wishes.rules, w->rules, w->n_bytes) == 0)
+		return;
+	c->generation += c->generation == UINT32_MAX ? 2 : 1;
+	if (write_control(pid, address, w, c->generation))
+		have->wishes = *w;
+	else
+		log_debug("the control of process %u at 0x%llx cannot be written", pid,
+			  (unsigned long long)address);
+}
+
+static bool is_about(const struct session *s, uint32_t pid)
+{
+	if (!s->sources || !s->active)
+		return false;
+	return (s->options.n_pids == 0 && !session_selects(&s->options)) || session_has_pid(s, pid);
+}
+
+/* What the sessions ask of the objects that a mapping has. */
+static void tell_mapping(struct source_control *c, const struct session *sessions, uint32_t pid,
+			 const struct mapping *m, const struct session *asking)
+{
+	uint64_t address = 0;
+	struct wishes w = {};
+	bool anew = false;
+
+	for (const struct session *s = sessions; s; s = s->next) {
+		uint64_t own = 0;
+
+		if (!is_about(s, pid))
+			continue;
+		for (size_t i = 0; i < s->probes->n && !own; i++)
+			own = control_in(s->probes, &s->probes->points[i], m);
+		if (!own)
+			continue;
+		address = own;
+		anew |= s == asking;
+		add_session(&w, s);
+	}
+	if (!address)
+		return;
+	finish_wishes(&w);
+	tell(c, pid, address, &w, anew);
+}
+
+static void update(struct source_control *c, const struct session *sessions, uint32_t pid,
+		   const struct session *asking)
+{
+	_cleanup_(freep) char *maps = read_maps(pid);
+	char *save = NULL;
+	struct mapping m;
+
+	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (parse_mapping(line, &m) && m.writable)
+			tell_mapping(c, sessions, pid, &m, asking);
+}
+
+void source_control_update_process(struct source_control *c, const struct session *sessions,
+				   uint32_t pid)
+{
+	update(c, sessions, pid, NULL);
+}
+
+static void update_everybody(struct source_control *c, const struct session *sessions,
+			     const struct session *asking)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	uint64_t pid;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir)))
+		if (parse_u64(e->d_name, &pid) == 0 && pid <= INT32_MAX)
+			update(c, sessions, (uint32_t)pid, asking);
+	closedir(dir);
+}
+
+/* What nobody asks any more is put back. */
+static void put_back(struct source_control *c)
+{
+	const struct wishes none = {};
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->items[i].seen)
+			c->items[kept++] = c->items[i];
+		else
+			(void)write_control(c->items[i].pid, c->items[i].address, &none, 0);
+	}
+	c->n = kept;
+}
+
+void source_control_update(struct source_control *c, const struct session *sessions,
+			   const struct session *asking)
+{
+	bool everybody = false;
+
+	for (size_t i = 0; i < c->n; i++)
+		c->items[i].seen = false;
+	for (const struct session *s = sessions; s; s = s->next)
+		everybody |= s->sources && s->active && s->options.n_pids == 0 &&
+			     !session_selects(&s->options);
+	if (everybody) {
+		update_everybody(c, sessions, asking);
+	} else {
+		for (const struct session *s = sessions; s; s = s->next)
+			for (size_t i = 0; s->sources && s->active && i < s->options.n_pids; i++)
+				update(c, sessions, s->options.pids[i], asking);
+	}
+	put_back(c);
+}
+
+void source_control_exited(struct source_control *c, uint32_t pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (c->items[i].pid != pid)
+			c->items[kept++] = c->items[i];
+	c->n = kept;
+}

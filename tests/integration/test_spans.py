@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Spans written in source code (sonde/span.h): wl_spans.cpp and wl_span_rate.c say what they do."""
+import collections
+import re
+import signal
+import subprocess
+
+import harness as h
+
+CALLS = {"app/main": 1, "io/request": 100, "db/query": 200, "net/send": 100, "/risky": 20,
+         "io/slow": 5, "trace/serve": 1, "trace/call": 1, "app/tick": 10, "queue/length": 50,
+         "job/run": 30, "job/collect": 1, "compute/worker": 4, "compute/step": 200}
+RATE = f"{h.WORKLOADS}/wl_span_rate"
+
+
+def by_name(spans):
+    found = collections.defaultdict(list)
+    for span in spans:
+        found[f"{span['cat']}/{span['name']}"].append(span)
+    return found
+
+
+def counts(found):
+    return {name: len(spans) for name, spans in found.items()}
+
+
+def traced(daemon, *args, workload=("spans",), losses=" 0 lost"):
+    spans, err = daemon.trace(h.Workload(*workload), *args)
+    h.contains(err, losses, "losses")
+    return by_name(spans)
+
+
+def check_everything(found):
+    h.equal(counts(found), CALLS, "spans")
+    for i, span in enumerate(sorted(found["io/request"], key=lambda s: int(s["args"]["rows"]))):
+        h.equal(span["args"], {"rows": str(i), "ratio": f"{i / 4:g}",
+                               "even": str(i % 2 == 0).lower(), "item": f"item-{i}"}, "fields")
+        h.equal((span["flags"], span["depth"]), (["error"] if i % 10 == 0 else [], 1), f"of {i}")
+        h.equal(span["result"].split(" ")[0], "" if i % 10 or i == 0 else str(-i), "code")
+    h.equal(collections.Counter(tuple(s["flags"]) for s in found["/risky"]),
+            {(): 15, ("unwound", "error"): 5}, "exceptions")
+    h.equal({s["depth"] for s in found["db/query"] + found["net/send"]}, {2}, "depth")
+    h.check(all(s["duration_ns"] >= 10_000_000 for s in found["io/slow"]), "slow ones")
+    serve, call = found["trace/serve"][0]["args"], found["trace/call"][0]["args"]
+    h.equal((serve["trace_id"], serve["parent_span_id"]),
+            ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"), "trace context")
+    h.equal((call["trace_id"], call["parent_span_id"]),
+            (serve["trace_id"], serve["span_id"]), "trace context inside")
+    h.equal(sorted(float(s["args"]["value"]) for s in found["queue/length"]),
+            [float(i) for i in range(50)], "counter")
+    h.check(all(s["flags"] == ["instant"] for s in found["app/tick"] + found["queue/length"]),
+            "instants")
+    h.equal(sorted(int(s["args"]["key"]) for s in found["job/run"]), list(range(1000, 1030)),
+            "asynchronous ones")
+    h.equal(len({s["tid"] for s in found["compute/step"]}), 4, "threads")
+
+
+@h.test(smoke=True)
+def all_there_is_arrives_in_batches(daemon):
+    check_everything(traced(daemon, "span:*"))
+
+
+@h.test
+def all_there_is_arrives_one_by_one(daemon):
+    check_everything(traced(daemon, "span:*", "--span-mode", "simple"))
+
+
+@h.test(smoke=True)
+def categories_conditions_and_self_time(daemon):
+    h.equal(counts(traced(daemon, "span:io/*", "span:*/send", "!span:io/slow")),
+            {"io/request": 100, "net/send": 100}, "specifications")
+    h.equal(counts(traced(daemon, "span:*", "--where", 'attr.rows > 90 && cat == "io"')),
+            {"io/request": 9}, "attributes")
+    h.equal(counts(traced(daemon, "span:*", "--where", 'error && ret < -20 && caller == "main"')),
+            {"io/request": 7}, "errors")
+    h.equal(counts(traced(daemon, "span:*", "--min-duration", "9ms")),
+            {"io/slow": 5, "app/main": 1}, "durations")
+    h.equal(counts(traced(daemon, "span:*", "--exceptions")), {"/risky": 5}, "exceptions")
+    e = daemon.error(2, "BadCondition", "trace", "span:*", "--where", "args.rows > 1", "--", RATE)
+    h.contains(e["fix"], "attr.KEY", "fix")
+    daemon.error(2, "BadArgument", "trace", "span:*", "--begin", "pid == 1", "--", RATE)
+
+
+@h.test
+def recordings_answer_as_any(daemon):
+    path = str(h.TMP / "spans.sonde")
+    daemon.sonde("record", "-o", path, "span:*", "--", f"{h.WORKLOADS}/wl_spans")
+    rows = daemon.json("graph", "-i", path)["rows"]
+    tree = {(r["func"], r["depth"]): r for r in rows}
+    main, request = tree["main", 0], tree["request", 1]
+    h.equal((request["calls"], request["errors"], tree["query", 2]["calls"]), (100, 10, 200), "tree")
+    h.equal(request["self_ns"], request["total_ns"] - tree["query", 2]["total_ns"] -
+            tree["send", 2]["total_ns"], "time of its own")
+    h.equal(request["parent"], main["id"], "parent")
+    spans = daemon.sonde("spans", "-i", path, "--json", "--where",
+                         'attr.item =~ "item-9?" && attr.even').lines
+    h.equal([s["args"]["rows"] for s in spans], ["90", "92", "94", "96", "98"], "spans")
+    got = daemon.sonde("sql", "-i", path, "--json", "select count(*) n from raw_span "
+                       "where args like '%item-9%'").json
+    h.equal(got["rows"][0] if isinstance(got["rows"][0], list) else list(got["rows"][0].values()),
+            [11], "sql")
+
+
+@h.test(smoke=True)
+def the_last_spans_before_a_signal_are_kept(daemon):
+    p = daemon.start("trace", "span:*", "--json", "--", f"{h.WORKLOADS}/wl_spans", "--only",
+                     "crash")
+    found = by_name(h.finish(p).lines)
+    h.equal(counts(found).get("db/done"), 7, "what had ended")
+    h.equal([found[n][0]["flags"] for n in ("db/inner", "io/dying", "app/main")],
+            [["unwound"]] * 3, "what was open")
+    h.equal(found["db/inner"][0]["args"], {"unfinished": "true"}, "attributes")
+
+
+@h.test
+def idle_threads_are_looked_at(daemon):
+    w = h.Workload("span_rate", "--only", "idle", "--seconds", "30")
+    daemon.sonde("attach", "--name", "idle", "-p", w.pid, "span:*")
+    w.go()
+    h.wait_until(lambda: daemon.calls("--session", "idle").get("short") == 5, "idle spans")
+    w.process.kill()
+    daemon.sonde("detach", "idle")
+    h.equal(daemon.calls("--session", "idle"), {"short": 5}, "not twice")
+
+
+@h.test
+def a_threshold_changes_while_the_program_runs(daemon):
+    w = h.Workload("spans", "--only", "live", "--seconds", "20")
+    daemon.sonde("attach", "--name", "slow", "-p", w.pid, "span:io/*", "--min-duration", "2ms")
+    w.go()
+    h.wait_until(lambda: daemon.calls("--session", "slow").get("live", 0) >= 3, "slow ones")
+    seen = daemon.json("report", "--session", "slow")
+    rows = {r["func"]: r for r in seen["rows"]}
+    h.equal(list(rows), ["live"], "one category")
+    # What is shorter never left the program.
+    h.equal(seen["coverage"]["spans_seen"], rows["live"]["calls"], "spans seen")
+    daemon.sonde("attach", "--name", "all", "-p", w.pid, "span:*")
+    h.wait_until(lambda: daemon.calls("--session", "all").get("live", 0) >= 100, "all of them")
+    slow = daemon.json("report", "--session", "slow")["rows"][0]
+    h.check(slow["avg_ns"] >= 2_000_000, f"the first session has what it asked for: {slow}")
+    daemon.sonde("detach", "all")
+    daemon.sonde("detach", "slow")
+    w.process.kill()
+
+
+@h.test
+def children_of_fork_begin_anew(daemon):
+    found = traced(daemon, "span:*", workload=("span_rate", "--only", "fork"))
+    h.equal(counts(found), {"fork/parent": 10, "fork/child": 40}, "spans")
+    h.equal(len({s["pid"] for s in found["fork/child"]}), 2, "children")
+
+
+@h.test
+def probed_functions_are_below_the_spans_they_are_called_in(daemon):
+    w = h.Workload("span_rate", "--only", "inside")
+    daemon.sonde("attach", "--name", "in", "-p", w.pid, "span:*", "work")
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "in")
+    rows = daemon.json("graph", "--session", "in")["rows"]
+    by_id = {r["id"]: r for r in rows}
+    h.equal({(r["func"], by_id[r["parent"]]["func"] if r["depth"] else ""): r["calls"]
+             for r in rows},
+            {("outer", ""): 5, ("work", "outer"): 15, ("inner", "outer"): 15, ("work", ""): 1,
+             ("inner", ""): 1}, "tree")
+
+
+@h.test
+def what_is_lost_at_full_rate_is_counted(daemon):
+    p = daemon.start("record", "-o", str(h.TMP / "rate.sonde"), "span:*", "--json", "--", RATE,
+                     "--threads", "8", "--rounds", "300")
+    h.finish(p)
+    seen = daemon.json("report", "-i", str(h.TMP / "rate.sonde"))
+    calls = sum(r["calls"] for r in seen["rows"])
+    # Lost records are counted whatever they are: each thread sends the name of the span, too.
+    h.between(calls + seen["coverage"]["spans_lost"], 2_400_000, 2_400_020, "spans and losses")
+
+
+@h.test
+def what_a_file_has_is_said_before(daemon):
+    probes = daemon.json("probes", f"span:{RATE}:io/*", "-a")["probes"]
+    h.equal([(p["symbol"], p["returns"], p["hit"]) for p in probes],
+            [("sonde:batch", "batch", "emulated")], "probes")
+    e = daemon.error(4, "NothingMatches", "probes", "span:/bin/true:*", "-a")
+    h.contains(e["fix"], "sonde/span.h", "fix")
+    daemon.error(2, "BadSpec", "probes", "span:*", "-a")
+
+
+@h.test
+def bpftrace_counts_the_same_spans(daemon):
+    h.need("bpftrace")
+    path = f"{h.WORKLOADS}/wl_spans"
+    script = f"usdt:{path}:sonde:span {{ @[str(arg0), str(arg1)] = count(); }}"
+    daemon.sonde("attach", "--name", "both", f"span:{path}:*", "-a")
+    done = subprocess.run(["bpftrace", "-q", "-c", path, "-e", script], capture_output=True,
+                          text=True, timeout=2 * h.PATIENCE)
+    h.equal(done.returncode, 0, f"bpftrace: {done.stderr}")
+    daemon.sonde("detach", "both")
+    spans = daemon.sonde("spans", "--session", "both", "--json", "-n", "100000").lines
+    found = counts(by_name(spans))
+    h.equal(found, CALLS, "spans")
+    out = done.stdout
+    theirs = {f"{a}/{b}": int(n) for a, b, n in re.findall(r"@\[(.*), (.*)\]: (\d+)", out)}
+    h.equal(theirs, {n: c for n, c in found.items()
+                     if n not in ("app/tick", "queue/length", "job/run")}, "counts")
+
+
+h.main()
