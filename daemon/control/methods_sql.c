@@ -84,6 +84,11 @@ static void write_result(void *signature, const struct raw_span *span, const str
 	span_write_result(signature, out, span, more);
 }
 
+static const char *category_of(void *signature)
+{
+	return signature_category(signature);
+}
+
 static void write_cell(struct json_writer *w, const struct sql_value *v)
 {
 	char number[24];
@@ -330,7 +335,7 @@ static int prepare(struct daemon *d, struct call *call, struct sql_job *job)
 		.bytes = call_more(call) ? SQL_MAX_BYTES : ONE_REPLY,
 		.cancelled = is_cancelled,
 		.arg = job,
-		.texts = {open_signature, close_signature, write_args, write_result},
+		.texts = {open_signature, close_signature, write_args, write_result, category_of},
 		.selectors = asked_selectors(&job->asked),
 	};
 	return job->path && job->text ? 0 : -ENOMEM;

@@ -36,6 +36,8 @@ struct sql_texts {
 		     struct strbuf *out);
 	void (*result)(void *signature, const struct raw_span *span, const struct span_more *more,
 		       struct strbuf *out);
+	/* Of a span written in source code; NULL: of others. Good as long as the signature is. */
+	const char *(*category)(void *signature);
 };
 
 /* 0: the default, or the most that there is. */

@@ -16,6 +16,25 @@ static void put_string(sqlite3_context *context, struct sql *q, uint32_t id)
 		sqlite3_result_text(context, text, -1, free);
 }
 
+static void *signature_of(const struct sql_texts *texts, struct sql_path *path)
+{
+	if (!path->opened) {
+		path->opened = true;
+		path->signature =
+			path->signature_text[0] ? texts->open(path->signature_text) : NULL;
+	}
+	return path->signature;
+}
+
+static void put_category(sqlite3_context *context, const struct sql_spans_cursor *c)
+{
+	struct sql_path *path = sql_path(c->q, c->set.spans[c->i].path);
+	const struct sql_texts *texts = &c->q->options.texts;
+	void *signature = path && texts->open ? signature_of(texts, path) : NULL;
+
+	put_text(context, signature ? texts->category(signature) : NULL);
+}
+
 /* NULL where nothing was kept, or there is nothing to say: no result is known. */
 static void put_values(sqlite3_context *context, const struct sql_spans_cursor *c,
 		       struct sql_path *path, const struct span_more *more, bool args)
@@ -26,11 +45,7 @@ static void put_values(sqlite3_context *context, const struct sql_spans_cursor *
 
 	if (!path || !texts->open || (args && !more->args && !more->values_len))
 		return;
-	if (!path->opened) {
-		path->opened = true;
-		path->signature =
-			path->signature_text[0] ? texts->open(path->signature_text) : NULL;
-	}
+	(void)signature_of(texts, path);
 	if (args)
 		texts->args(path->signature, span, more, &out);
 	else if (path->signature)
@@ -54,6 +69,9 @@ static void put_more(sqlite3_context *context, const struct sql_spans_cursor *c,
 	case RESULT:
 	case ARGS:
 		put_values(context, c, sql_path(q, c->set.spans[c->i].path), &more, column == ARGS);
+		break;
+	case CAT:
+		put_category(context, c);
 		break;
 	case EXCEPTION:
 		put_string(context, q, more.exception_type);

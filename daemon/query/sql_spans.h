@@ -30,6 +30,7 @@ enum column {
 	EXCEPTION,
 	MESSAGE,
 	STACK,
+	CAT,
 	ARG0,
 };
 

@@ -96,10 +96,10 @@ def recordings_answer_as_any(daemon):
     spans = daemon.sonde("spans", "-i", path, "--json", "--where",
                          'attr.item =~ "item-9?" && attr.even').lines
     h.equal([s["args"]["rows"] for s in spans], ["90", "92", "94", "96", "98"], "spans")
-    got = daemon.sonde("sql", "-i", path, "--json", "select count(*) n from raw_span "
-                       "where args like '%item-9%'").json
-    h.equal(got["rows"][0] if isinstance(got["rows"][0], list) else list(got["rows"][0].values()),
-            [11], "sql")
+    rows = daemon.sonde("sql", "-i", path, "--json",
+                        "select cat, count(*), sum(args ->> 'rows') from raw_span "
+                        "where args ->> 'item' glob 'item-9*' group by cat").json["rows"]
+    h.equal([list(r.values()) for r in rows], [["io", 11, 9 + sum(range(90, 100))]], "sql")
 
 
 @h.test(smoke=True)
