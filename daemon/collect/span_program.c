@@ -110,6 +110,8 @@ static bool is_wanted(const struct span_options *o, size_t part)
 	bool wanted = parts[part].wanted == SIZE_MAX ||
 		      *(const bool *)((const char *)o + parts[part].wanted);
 
+	if (o->only_sources && parts[part].wanted != offsetof(struct span_options, sources))
+		return false;
 	return wanted && (parts[part].by != BY_KPROBE || o->kernel);
 }
 
@@ -207,11 +209,13 @@ static int attach_one(const struct bpf_program *program, struct bpf_link **ret)
 
 static int attach_tracing(struct span_program *p, const struct span_options *o)
 {
-	int r = attach_one(p->span->progs.span_exit, &p->exit);
+	int r = 0;
 
-	if (r >= 0)
+	if (!o->only_sources)
+		r = attach_one(p->span->progs.span_exit, &p->exit);
+	if (r >= 0 && !o->only_sources)
 		r = attach_one(p->span->progs.span_exec, &p->exec);
-	if (r >= 0 && o->offcpu)
+	if (r >= 0 && o->offcpu && !o->only_sources)
 		r = attach_one(p->span->progs.span_switch, &p->offcpu);
 	if (r >= 0 && o->sources)
 		r = attach_one(p->span->progs.source_exit, &p->source_exit);

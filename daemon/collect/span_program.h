@@ -20,17 +20,18 @@ struct span_options {
 	bool session_link;   /* stats_only by one session link: the kernel has it */
 	bool filter_targets; /* some links cover processes that are no targets */
 	bool errors_only, unwound_only, null_is_error, stats_only;
-	bool rich;	 /* conditions, arguments or captures: span_program_set_*() */
-	bool use_info;	 /* some probe has a probe_info that says something */
-	bool has_gates;	 /* --inside */
-	bool goroutines; /* a Go program's functions */
-	bool sites;	 /* some probe has return sites */
-	bool throws;	 /* exceptions are followed */
-	bool sources;	 /* spans written in source code */
-	bool statics;	 /* static probes: takes span_program_set_fetches(), rich or not */
-	bool stacks;	 /* a condition may ask for the user stack */
-	bool offcpu;	 /* time off the CPU is taken */
-	bool kernel;	 /* kernel functions; kernel_multi: by kprobe.multi links */
+	bool rich;	   /* conditions, arguments or captures: span_program_set_*() */
+	bool use_info;	   /* some probe has a probe_info that says something */
+	bool has_gates;	   /* --inside */
+	bool goroutines;   /* a Go program's functions */
+	bool sites;	   /* some probe has return sites */
+	bool throws;	   /* exceptions are followed */
+	bool sources;	   /* spans written in source code */
+	bool only_sources; /* and nothing else: no calls are followed */
+	bool statics;	   /* static probes: takes span_program_set_fetches(), rich or not */
+	bool stacks;	   /* a condition may ask for the user stack */
+	bool offcpu;	   /* time off the CPU is taken */
+	bool kernel;	   /* kernel functions; kernel_multi: by kprobe.multi links */
 	bool kernel_multi;
 	uint32_t max_depth; /* 0: no limit */
 	uint64_t min_duration_ns;

@@ -294,6 +294,15 @@ static int check_go(const struct probe_set *set, bool *ret_go, struct error *err
 	return r;
 }
 
+/* Whether there is anything but spans written in source code. */
+static bool follows_calls(const struct session *s)
+{
+	for (size_t i = 0; i < s->probes->n; i++)
+		if (s->probes->points[i].role != ROLE_SOURCE)
+			return true;
+	return false;
+}
+
 static int load_programs(struct session *s, bool by_filter, struct error *error)
 {
 	const struct session_options *o = &s->options;
@@ -332,10 +341,15 @@ static int load_programs(struct session *s, bool by_filter, struct error *error)
 	if (options.kernel)
 		find_kernel_ways(s->context);
 	options.kernel_multi = s->context->can_kernel_multi;
-	s->takes_conditions = options.rich;
+	/* Of spans written in source code the daemon decides: there are no calls. */
+	options.only_sources = options.sources && !follows_calls(s);
+	s->takes_conditions = options.rich || options.only_sources;
 	s->takes_offcpu = options.offcpu;
+	if (options.only_sources)
+		options.rich = options.use_info = options.stacks = false;
 	r = span_program_load(s->context->kernel, &options, error, &s->program);
-	if (r >= 0 && (options.rich || options.use_info || options.sites || options.has_gates))
+	if (r >= 0 && !options.only_sources &&
+	    (options.rich || options.use_info || options.sites || options.has_gates))
 		r = session_calls_apply(s, error);
 	return r;
 }
@@ -427,7 +441,7 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 		r = call_plan_bind(plan, s->probes, error);
 	if (r >= 0)
 		r = check_replacement(s, plan, error);
-	if (r >= 0)
+	if (r >= 0 && follows_calls(s))
 		r = session_calls_replace(s, TAKE_PTR(plan), error);
 	if (r >= 0 && s->sources)
 		r = session_sources_set_where(s, o->where, error);

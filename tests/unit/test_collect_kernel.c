@@ -359,6 +359,27 @@ Test(collect_kernel, span_programs_with_all_that_there_is)
 }
 
 /* Loading falls back where there are no session links, so they are not found out by loading. */
+/* Nothing but spans written in source code: no program that follows calls is loaded. */
+Test(collect_kernel, source_programs)
+{
+	struct kernel_side *k = open_kernel(1 << 16);
+
+	for (int multi = 0; multi < 2; multi++) {
+		struct span_options o = {
+			.n_probes = 2, .multi = multi, .sources = true, .only_sources = true};
+		struct span_program *p = NULL;
+		struct error e = {};
+
+		cr_assert_eq(span_program_load(k, &o, &e, &p), 0, "%s", e.message);
+		cr_expect_gt(span_program_fd(p, SPAN_PART_SOURCE_BATCH), 0);
+		cr_expect_gt(span_program_fd(p, SPAN_PART_SOURCE_THREAD), 0);
+		cr_expect_gt(span_program_fd(p, SPAN_PART_SOURCE_SINGLE), 0);
+		cr_expect_eq(span_program_fd(p, SPAN_PART_ENTRY), -1);
+		span_program_free(p);
+	}
+	kernel_side_free(k);
+}
+
 static bool kernel_has_attach_type(const char *name)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
