@@ -1,6 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source_batch.h"
 
+/* The time that comes of a sum; what is no time becomes the nearest one. */
+static uint64_t saturated(double ns_from, double ns_since)
+{
+	double sum = ns_from + ns_since;
+
+	return sum <= 0 ? 0 : sum >= 0x1p63 ? INT64_MAX : UINT64_MAX;
+}
+
+static struct source_line_of_time line_of(const struct sonde_anchor *a,
+					  const struct sonde_anchor *b)
+{
+	struct source_line_of_time line = {.from = *a};
+
+	if (b->ticks > a->ticks && b->ns >= a->ns)
+		line.rate = (double)(b->ns - a->ns) / (double)(b->ticks - a->ticks);
+	return line;
+}
+
+/* Exact to the nanosecond for as far as a double is: half a month at 4 GHz. */
+static uint64_t on_line(const struct source_line_of_time *line, uint64_t ticks)
+{
+	double since = (double)(int64_t)(ticks - line->from.ticks) * line->rate;
+	uint64_t bound = saturated((double)line->from.ns, since);
+
+	return bound == UINT64_MAX ? line->from.ns + (uint64_t)(int64_t)since : bound;
+}
+
+uint64_t source_batch_ns(const struct source_batch *b, uint64_t ticks)
+{
+	if (b->head.flags & SONDE_BATCH_NS)
+		return MIN(ticks, (uint64_t)INT64_MAX);
+	return on_line(ticks >= b->head.begin.ticks && b->inside.rate > 0 ? &b->inside : &b->before,
+		       ticks);
+}
+
 int source_batch_open(const void *data, size_t size, const struct sonde_anchor *now,
 		      struct source_batch *ret)
 {
@@ -18,6 +53,10 @@ int source_batch_open(const void *data, size_t size, const struct sonde_anchor *
 	 */
 	if (!b.head.end.ticks || (b.head.flags & SONDE_BATCH_SIMPLE && now->ticks))
 		b.head.end = *now;
+	b.inside = line_of(&b.head.begin, &b.head.end);
+	b.before = line_of(&b.head.first, &b.head.end);
+	if (b.before.rate <= 0)
+		b.before = line_of(&b.head.first, &b.head.begin);
 	for (int i = 0; i < SONDE_DROPPED_COUNT; i++)
 		b.dropped += b.head.dropped[i];
 	*ret = b;
@@ -27,36 +66,6 @@ int source_batch_open(const void *data, size_t size, const struct sonde_anchor *
 void source_batch_seek(struct source_batch *b, size_t offset)
 {
 	b->pos = MAX(offset, sizeof(b->head));
-}
-
-static uint64_t saturated(__int128 ns)
-{
-	return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
-}
-
-/* The line through two anchors; the first alone where they say nothing of how fast it goes. */
-static uint64_t on_line(const struct sonde_anchor *a, const struct sonde_anchor *b, uint64_t ticks)
-{
-	int64_t since = (int64_t)(ticks - a->ticks);
-
-	if (b->ticks <= a->ticks || b->ns < a->ns)
-		return saturated(a->ns);
-	return saturated((__int128)a->ns +
-			 (__int128)since * (int64_t)MIN(b->ns - a->ns, (uint64_t)INT64_MAX) /
-				 (int64_t)MIN(b->ticks - a->ticks, (uint64_t)INT64_MAX));
-}
-
-uint64_t source_batch_ns(const struct source_batch *b, uint64_t ticks)
-{
-	const struct sonde_batch *h = &b->head;
-
-	if (h->flags & SONDE_BATCH_NS)
-		return saturated(ticks);
-	if (ticks >= h->begin.ticks && h->end.ticks > h->begin.ticks)
-		return on_line(&h->begin, &h->end, ticks);
-	if (h->end.ticks > h->first.ticks)
-		return on_line(&h->first, &h->end, ticks);
-	return on_line(&h->first, &h->begin, ticks);
 }
 
 uint64_t source_parent_path(uint64_t path, uint64_t site)
@@ -179,7 +188,11 @@ static int take_record(const struct source_batch *b, const struct sonde_record *
 {
 	bool good;
 
-	*ret = (struct source_item){.kind = h->kind, .flags = h->flags, .depth = h->depth};
+	/* The fields are most of it, and most spans have none. */
+	memset(ret, 0, offsetof(struct source_item, fields));
+	ret->kind = h->kind;
+	ret->flags = h->flags;
+	ret->depth = h->depth;
 	switch (h->kind) {
 	case SONDE_RECORD_INSTANT:
 	case SONDE_RECORD_COUNTER:

@@ -32,17 +32,24 @@ struct source_item {
 	bool has_trace;
 	struct sonde_trace trace;
 	uint64_t value; /* of struct sonde_record_event */
-	size_t n_fields;
-	struct source_field fields[SONDE_MAX_FIELDS];
 	/* Of SITE and KEY: id, and texts that may be anything. */
 	uint64_t id;
 	const char *category, *name;
 	size_t category_len, name_len;
+	size_t n_fields;
+	struct source_field fields[SONDE_MAX_FIELDS]; /* n_fields of them; the rest is not set */
+};
+
+/* A line through two readings of the clocks. */
+struct source_line_of_time {
+	struct sonde_anchor from;
+	double rate; /* nanoseconds a tick; 0: not known */
 };
 
 struct source_batch {
 	struct sonde_batch head;
-	uint64_t dropped; /* of all kinds */
+	uint64_t dropped;			   /* of all kinds */
+	struct source_line_of_time inside, before; /* the batch's beginning */
 	const uint8_t *data;
 	size_t size, pos;
 };
