@@ -10,7 +10,7 @@
 
 #include "sonde/base/format.h"
 
-enum { LONGEST_MS = 2000 };
+enum { LONGEST_MS = 2000, ON_ITS_WAY_MS = 1000 };
 
 /* The start of a block, up to the records. */
 struct block_head {
@@ -73,8 +73,25 @@ static bool has_more(const struct source_thread *t, const struct block_head *hea
 	return head->batch.sequence != t->drained || head->start.used > t->drained_bytes;
 }
 
-/* Whether something was found. */
-static bool drain(struct session *s, const struct source_thread *t)
+/*
+ * The batch before it is on its way still, and has the names that this one does without. What does
+ * not come in a while is lost.
+ */
+static bool must_wait(struct source_thread *t, const struct block_head *head)
+{
+	uint64_t now = now_monotonic_ns();
+
+	if (head->batch.sequence == t->sequence + 1) {
+		t->ahead_ns = 0;
+		return false;
+	}
+	if (!t->ahead_ns)
+		t->ahead_ns = now;
+	return now - t->ahead_ns < ON_ITS_WAY_MS * NSEC_PER_MSEC;
+}
+
+/* Whether something was found. all: what is on its way has come. */
+static bool drain(struct session *s, struct source_thread *t, bool all)
 {
 	uint64_t bytes[SONDE_BATCH_SIZE / sizeof(uint64_t)];
 	struct source_origin from = {.pid = t->pid, .tid = t->tid, .block = t->block};
@@ -82,6 +99,7 @@ static bool drain(struct session *s, const struct source_thread *t)
 	struct sonde_batch *batch = (struct sonde_batch *)bytes;
 
 	if (!read_head(t->pid, t->block, &head) || !has_more(t, &head) ||
+	    (!all && must_wait(t, &head)) ||
 	    !read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
 			 head.start.used) ||
 	    !read_head(t->pid, t->block, &after) || after.batch.sequence != head.batch.sequence ||
@@ -107,7 +125,7 @@ void session_sources_drain(struct session *s, bool all)
 
 		if (!t->block || (!all && now < t->heard_ns + t->idle_ns))
 			continue;
-		if (drain(s, t))
+		if (drain(s, t, all) || t->ahead_ns)
 			continue;
 		/* Most threads that say nothing will not soon. */
 		t = &s->sources->threads[i];

@@ -17,14 +17,15 @@ struct source_level {
 /* A thread of a process, in one of its objects that have spans. */
 struct source_thread {
 	bool used;
-	uint32_t pid, tid;	    /* as the kernel knows them */
-	uint64_t control;	    /* address: which object it is */
-	uint64_t block;		    /* address; 0: not known */
-	uint32_t file;		    /* of the model: the object's */
-	uint64_t sequence;	    /* of the last batch that came as a whole; 0: none has */
-	uint64_t drained;	    /* sequence of the batch that was read before it came, … */
-	uint32_t drained_bytes;	    /* … so many of its bytes */
-	uint64_t gone_ns;	    /* 0: its process is there, as far as is known */
+	uint32_t pid, tid;	/* as the kernel knows them */
+	uint64_t control;	/* address: which object it is */
+	uint64_t block;		/* address; 0: not known */
+	uint32_t file;		/* of the model: the object's */
+	uint64_t sequence;	/* of the last batch that came as a whole; 0: none has */
+	uint64_t drained;	/* sequence of the batch that was read before it came, … */
+	uint32_t drained_bytes; /* … so many of its bytes */
+	uint64_t ahead_ns; /* since when its memory has more than the batch after the last one */
+	uint64_t gone_ns;  /* 0: its process is there, as far as is known */
 	uint64_t heard_ns, idle_ns; /* when something came; how long is waited for the next look */
 	struct source_level levels[SONDE_MAX_OPEN]; /* by depth of what is around */
 	/* What probed functions in spans that are open have taken; the oldest is replaced. */
