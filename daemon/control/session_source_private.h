@@ -7,7 +7,7 @@
 #include "control/source_async.h"
 #include "control/source_held.h"
 
-enum { SOURCE_MAX_THREADS = 1 << 16, SOURCE_CALLED = 8 };
+enum { SOURCE_MAX_THREADS = 1 << 14, SOURCE_CALLED = 8 };
 
 /* The time that spans inside an open one have taken. */
 struct source_level {

@@ -10,7 +10,8 @@ enum {
 	/* Paths noted whose site is not asked for again; more come only of programs that mean ill.
 	 */
 	MAX_NOTED = 1 << 18,
-	MAX_SEARCHED = 4096, /* sites that are tried for a path that nobody has said anything of */
+	MAX_PATHS = 1 << 18,
+	MAX_SEARCHED = 256, /* sites that are tried for a path that nobody has said anything of */
 };
 
 struct source_tree {
@@ -232,6 +233,7 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 {
 	uint64_t chain[SONDE_MAX_OPEN + 1], sites[SONDE_MAX_OPEN + 1];
 	uint32_t *known, found = 0;
+	bool whole = true;
 	size_t n = 0;
 
 	for (; path && n <= SONDE_MAX_OPEN; n++) {
@@ -242,6 +244,7 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 		}
 		site = site ? site : site_of(t, path);
 		/* The way up ends here: it stands at the root, and no one remembers that. */
+		whole = site != 0;
 		if (!site)
 			break;
 		chain[n] = path;
@@ -260,7 +263,9 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 			found = model_path(t->session->context->model, found, s->probe);
 		if (!found && s->wanted)
 			return 0;
-		known = table_put(&t->paths, hash_mix(chain[n], file), NULL);
+		known = whole && t->paths.len < MAX_PATHS
+				? table_put(&t->paths, hash_mix(chain[n], file), NULL)
+				: NULL;
 		if (known)
 			*known = found;
 	}
