@@ -63,6 +63,8 @@ static int check_answer(const struct options *o, const struct export_format *for
 				   "%s has everything, in an order of its own: --answer, --by, "
 				   "--sort and -n are for json, csv and md",
 				   format->name);
+	if (o->framing && !streq(format->name, "dftracer"))
+		return usage_error(o, e, "--framing is for dftracer");
 	if (!is_report && (o->by || o->sort || o->count.set))
 		return usage_error(o, e, "--by, --sort and -n are for --answer report");
 	if (!streq(answer, "spans") && (o->name || o->min_duration.set || o->errors))

@@ -4,7 +4,7 @@
 const struct export_format *const export_formats[] = {
 	&export_chrome,	    &export_pprof, &export_folded,     &export_perf_script,
 	&export_speedscope, &export_json,  &export_csv,	       &export_markdown,
-	&export_prometheus, &export_otlp,  &export_otlp_proto,
+	&export_prometheus, &export_otlp,  &export_otlp_proto, &export_dftracer,
 };
 
 const size_t export_formats_count = ARRAY_SIZE(export_formats);

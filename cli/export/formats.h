@@ -7,6 +7,6 @@
 
 extern const struct export_format export_chrome, export_folded, export_perf_script, export_pprof,
 	export_speedscope, export_json, export_csv, export_markdown, export_prometheus, export_otlp,
-	export_otlp_proto;
+	export_otlp_proto, export_dftracer;
 
 #endif

@@ -207,6 +207,41 @@ def answers_are_tables(daemon):
             [(s["time_us"], s["name"], s["ret"], s.get("call", "")) for s in got], "spans as csv")
 
 
+def load_dftracer(text):
+    """Events and names by their numbers, as DFTracer's description has them: brackets mean nothing."""
+    events, names, ids = [], {}, {}
+    for line in text.splitlines():
+        if line[:1] in ("[", "]"):
+            continue
+        e = json.loads(line)
+        h.equal(e["id"], ids.get(e["pid"], 0), "the index of an event in its process")
+        ids[e["pid"]] = e["id"] + 1
+        if e["ph"] == "M":
+            h.equal(e["cat"], "dftracer", "metadata")
+            names[e["name"], e["args"]["value"]] = e["args"]["name"]
+        else:
+            events.append(e)
+    return events, names
+
+
+@h.test
+def a_dftracer_trace_has_every_span(daemon):
+    path = recording(daemon)
+    spans = daemon.sonde("spans", "--json", "-i", path).lines
+    plain = export(daemon, "t.pfw", "-i", path).decode()
+    events, names = load_dftracer(plain)
+    h.equal((plain.splitlines()[0], plain.splitlines()[-1]), ("[", "]"), "framing")
+    got = sorted((e["ts"], e["dur"], e["args"]["dur_ns"], e["pid"], e["tid"], e["name"], e["cat"],
+                  e["args"].get("ret"), e["args"]["level"]) for e in events)
+    wanted = sorted((s["time_us"], s["duration_ns"] // 1000, s["duration_ns"], s["pid"], s["tid"], s["name"],
+                     s["binary"], s["ret"], s["depth"]) for s in spans)
+    h.check(got == wanted, f"{got[:2]}, not {wanted[:2]}")
+    h.equal({names["HH", e["args"]["hhash"]] for e in events}, {"unknown"}, "the host of a recording")
+    h.equal(names["PR", spans[0]["pid"]], "wl_calls", "the process")
+    packed = export(daemon, "t.pfw.gz", "-i", path, "--framing", "new").decode()
+    h.check(packed == plain.removeprefix("[\n").removesuffix("]\n"), "new framing")
+
+
 @h.test
 def spans_are_chosen_as_by_spans(daemon):
     path = recording(daemon)
