@@ -20,23 +20,32 @@ static const char *camel_case(const char *name, char buf[static NAME_MAX_LEN])
 	return buf;
 }
 
+static void write_hex(struct json_writer *w, const char *key, const ProtobufCBinaryData *b)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *to;
+
+	json_raw(w, key, "\"", 1);
+	to = strbuf_extend(w->out, 2 * b->len + 1);
+	if (!to)
+		return;
+	for (size_t i = 0; i < b->len; i++) {
+		*to++ = digits[b->data[i] >> 4];
+		*to++ = digits[b->data[i] & 15];
+	}
+	*to = '"';
+}
+
 static void write_bytes(struct json_writer *w, const char *key, const char *field,
 			const ProtobufCBinaryData *b)
 {
-	static const char digits[] = "0123456789abcdef";
-	_cleanup_(strbuf_release) struct strbuf text = {};
-
-	if (!strstr(field, "trace_id") && !strstr(field, "span_id")) {
-		base64_encode(&text, b->data, b->len);
-	} else {
-		for (size_t i = 0; i < b->len; i++) {
-			strbuf_putc(&text, digits[b->data[i] >> 4]);
-			strbuf_putc(&text, digits[b->data[i] & 15]);
-		}
+	if (strstr(field, "trace_id") || strstr(field, "span_id")) {
+		write_hex(w, key, b);
+		return;
 	}
-	json_stringn(w, key, text.data ? text.data : "", text.len);
-	if (strbuf_error(&text) < 0)
-		w->out->failed = true;
+	json_raw(w, key, "\"", 1);
+	base64_encode(w->out, b->data, b->len);
+	strbuf_putc(w->out, '"');
 }
 
 static void write_int64(struct json_writer *w, const char *key, const void *member, bool is_signed)
