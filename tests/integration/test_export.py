@@ -271,6 +271,43 @@ def a_live_session_and_its_times(daemon):
 
 
 @h.test
+def times_of_a_recording(daemon):
+    path = recording(daemon)
+    spans = daemon.sonde("spans", "--json", "-i", path).lines
+    middle = spans[len(spans) // 2]["time_us"]
+    at = f"@{middle // 1000000}.{middle % 1000000:06}"
+    for option, wanted in (("--since", [s for s in spans if s["time_us"] >= middle]),
+                           ("--until", [s for s in spans if s["time_us"] < middle])):
+        got = daemon.sonde("export", "--format", "json", "--answer", "spans", "-i", path, option, at).lines
+        h.equal([(s["time_us"], s["name"]) for s in by_time(got)], [(s["time_us"], s["name"]) for s in by_time(wanted)],
+                option)
+        folded_stacks = daemon.sonde("export", "--format", "folded", "-i", path, option, at).out
+        h.equal(folded_stacks, daemon.sonde("flame", "-i", path, option, at).out, f"folded {option}")
+
+
+@h.test
+def the_stream_is_for_those_who_read_it(daemon):
+    w = h.Workload("calls")
+    daemon.sonde("attach", "-p", w.pid, "--name", "stream", *CALLS)
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "stream")
+    c = h.connect(daemon)
+    query = {"query": {"session": "stream"}}
+    reply = h.call(c, "io.sonde.ExportSpans", query)
+    h.equal(reply["error"], "io.sonde.BadArgument", "one answer")
+    message = json.dumps({"method": "io.sonde.ExportSpans", "more": True, "parameters": query}).encode() + b"\0"
+    for _ in range(20):  # each goes away at another moment
+        c = h.connect(daemon)
+        c.sendall(message)
+        c.recv(1000)
+        c.close()
+    wanted = len(daemon.sonde("spans", "--json", "--session", "stream").lines)
+    got = daemon.sonde("export", "--format", "json", "--answer", "spans", "--session", "stream").lines
+    h.equal(len(got), wanted, "spans")
+
+
+@h.test
 def what_cannot_be_done_is_said(daemon):
     path = recording(daemon)
     for status, args, text in (
