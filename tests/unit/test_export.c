@@ -192,8 +192,8 @@ static struct exported_span scattered(uint32_t i)
 	return (struct exported_span){
 		.start_ns = i * 7919 % 1000 * 10,
 		.thread = i % 3,
-		.depth = i % 4,
-		.duration_ns = i % 3,
+		.depth = 3 - i / 2000,
+		.duration_ns = i / 1000,
 		.self_ns = i,
 	};
 }
