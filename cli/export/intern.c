@@ -35,19 +35,10 @@ int intern_put(struct intern *t, const char *s, uint32_t *ret)
 int intern_put_utf8(struct intern *t, const char *s, uint32_t *ret)
 {
 	_cleanup_(strbuf_release) struct strbuf clean = {};
-	size_t len = strlen(s), at = 0, n;
 
-	while (at < len && (n = utf8_sequence(s + at, len - at)))
-		at += n;
-	if (at == len)
+	if (utf8_is_valid(s))
 		return intern_put(t, s, ret);
-	for (at = 0; at < len; at += n ? n : 1) {
-		n = utf8_sequence(s + at, len - at);
-		if (n)
-			strbuf_append(&clean, s + at, n);
-		else
-			strbuf_puts(&clean, "\xef\xbf\xbd");
-	}
+	utf8_append(&clean, s);
 	return strbuf_error(&clean) < 0 ? -ENOMEM : intern_put(t, clean.data, ret);
 }
 

@@ -31,21 +31,12 @@ static int proto_begin_file(struct export *x)
 
 char *otlp_text(struct otlp *o, const char *s)
 {
-	size_t len = strlen(s), at = 0, n;
 	_cleanup_(strbuf_release) struct strbuf clean = {};
 
-	while (at < len && (n = utf8_sequence(s + at, len - at)))
-		at += n;
-	if (at == len)
+	if (utf8_is_valid(s))
 		return arena_text(&o->arena, s);
-	for (at = 0; at < len; at += n ? n : 1) {
-		n = utf8_sequence(s + at, len - at);
-		if (n)
-			strbuf_append(&clean, s + at, n);
-		else
-			strbuf_puts(&clean, "\xef\xbf\xbd");
-	}
-	return arena_text(&o->arena, clean.data);
+	utf8_append(&clean, s);
+	return strbuf_error(&clean) < 0 ? NULL : arena_text(&o->arena, clean.data);
 }
 
 static AnyValue *put(struct otlp *o, struct otlp_attributes *a, const char *key)
@@ -119,15 +110,21 @@ Scope *otlp_scope(struct otlp *o)
 	return s;
 }
 
-Resource *otlp_resource(struct otlp *o, const struct otlp_attributes *a)
+Resource *otlp_resource(struct otlp *o, uint32_t pid, const char *comm, const char *container)
 {
 	Resource *r = ARENA_NEW(&o->arena, Resource);
+	struct otlp_attributes a = {};
 
 	if (!r)
 		return NULL;
+	otlp_put_text(o, &a, "service.name", comm);
+	otlp_put_int(o, &a, "process.pid", pid);
+	otlp_put_text(o, &a, "process.executable.name", comm);
+	if (*container)
+		otlp_put_text(o, &a, "container.id", container);
 	opentelemetry__proto__resource__v1__resource__init(r);
-	r->attributes = otlp_keep(o, a);
-	r->n_attributes = r->attributes ? a->n : 0;
+	r->attributes = otlp_keep(o, &a);
+	r->n_attributes = r->attributes ? a.n : 0;
 	return r;
 }
 

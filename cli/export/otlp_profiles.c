@@ -132,21 +132,10 @@ static P(Profile) * profile_of(struct profiles *p, uint32_t process)
 	return to;
 }
 
-static Resource *resource(struct otlp *o, const struct stacks_process *p)
-{
-	struct otlp_attributes a = {};
-
-	otlp_put_text(o, &a, "service.name", p->comm);
-	otlp_put_int(o, &a, "process.pid", p->pid);
-	otlp_put_text(o, &a, "process.executable.name", p->comm);
-	if (*p->container)
-		otlp_put_text(o, &a, "container.id", p->container);
-	return otlp_resource(o, &a);
-}
-
 /* All samples of one process. */
 static int put_process(struct profiles *p, struct stacks_sample **samples, size_t n)
 {
+	const struct stacks_process *process = &p->s->processes[samples[0]->process];
 	struct otlp *o = p->o;
 	P(ResourceProfiles) *rp = ARENA_NEW(&o->arena, P(ResourceProfiles));
 	P(ScopeProfiles) *scope = ARENA_NEW(&o->arena, P(ScopeProfiles));
@@ -158,7 +147,7 @@ static int put_process(struct profiles *p, struct stacks_sample **samples, size_
 		return -ENOMEM;
 	INIT(resource_profiles, rp);
 	INIT(scope_profiles, scope);
-	rp->resource = resource(o, &p->s->processes[samples[0]->process]);
+	rp->resource = otlp_resource(o, process->pid, process->comm, process->container);
 	rp->scope_profiles = ARENA_NEW(&o->arena, P(ScopeProfiles) *);
 	scope->profiles = ARENA_NEW(&o->arena, P(Profile) *);
 	if (!rp->scope_profiles || !scope->profiles)

@@ -38,19 +38,6 @@ struct otlp_traces *otlp_traces_free(struct otlp_traces *t)
 	return NULL;
 }
 
-static Resource *resource(struct export *x, const struct exported_process *p)
-{
-	struct otlp_attributes a = {};
-	struct otlp *o = x->state;
-
-	otlp_put_text(o, &a, "service.name", p->comm);
-	otlp_put_int(o, &a, "process.pid", p->pid);
-	otlp_put_text(o, &a, "process.executable.name", p->comm);
-	if (*p->container)
-		otlp_put_text(o, &a, "container.id", p->container);
-	return otlp_resource(o, &a);
-}
-
 /* What has been collected, as one ResourceSpans. */
 static int flush(struct export *x)
 {
@@ -59,14 +46,16 @@ static int flush(struct export *x)
 	ResourceSpans *rs = ARENA_NEW(&o->arena, ResourceSpans);
 	ScopeSpans **scopes = ARENA_ARRAY(&o->arena, ScopeSpans *, 1);
 	ScopeSpans *scope = ARENA_NEW(&o->arena, ScopeSpans);
+	const struct exported_process *p;
 
 	if (!t->n)
 		return 0;
+	p = &x->source->processes[x->source->threads[t->thread].process];
 	if (!rs || !scopes || !scope)
 		return -ENOMEM;
 	opentelemetry__proto__trace__v1__resource_spans__init(rs);
 	opentelemetry__proto__trace__v1__scope_spans__init(scope);
-	rs->resource = resource(x, &x->source->processes[x->source->threads[t->thread].process]);
+	rs->resource = otlp_resource(o, p->pid, p->comm, p->container);
 	rs->scope_spans = scopes;
 	rs->n_scope_spans = 1;
 	scopes[0] = scope;

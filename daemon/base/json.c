@@ -39,6 +39,28 @@ size_t utf8_sequence(const char *s, size_t len)
 	return n;
 }
 
+bool utf8_is_valid(const char *s)
+{
+	size_t len = strlen(s), at = 0, n;
+
+	while (at < len && (n = utf8_sequence(s + at, len - at)))
+		at += n;
+	return at == len;
+}
+
+void utf8_append(struct strbuf *out, const char *s)
+{
+	size_t len = strlen(s);
+
+	for (size_t at = 0, n; at < len; at += n ? n : 1) {
+		n = utf8_sequence(s + at, len - at);
+		if (n)
+			strbuf_append(out, s + at, n);
+		else
+			strbuf_puts(out, "\xef\xbf\xbd");
+	}
+}
+
 static void write_escape(struct strbuf *out, unsigned char c)
 {
 	switch (c) {

@@ -92,6 +92,8 @@ void methods_write_end(struct json_writer *w, const struct coverage *coverage,
  * the daemon. */
 char *methods_name_frame(void *arg, const struct model_file *file, const char *path,
 			 uint64_t offset);
+/* Names frames of spans' stacks, on the asker's thread. 0 or -errno. */
+int methods_name_unnamed(struct daemon *d, struct unnamed_frames *u);
 /* Has the frames of a span's stack be named. On the main thread: for the few of spans that are
  * sent as they end. */
 void methods_name_stack(struct daemon *d, struct span_texts *texts, const struct span_row *row);

@@ -139,10 +139,8 @@ static bool is_over(struct export_job *job, bool cancelled)
 static void frames_run(void *arg)
 {
 	struct export_job *job = arg;
-	int r;
+	int r = methods_name_unnamed(job->daemon, job->frames);
 
-	unnamed_frames_prepare(job->frames, job->daemon->symbolizer);
-	r = unnamed_frames_resolve(job->frames, methods_name_frame, job->daemon);
 	if (r < 0)
 		error_set(&job->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
 }

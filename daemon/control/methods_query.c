@@ -62,6 +62,12 @@ char *methods_name_frame(void *arg, const struct model_file *file, const char *p
 	return processes_name_frame(d->symbolizer, file, path, offset);
 }
 
+int methods_name_unnamed(struct daemon *d, struct unnamed_frames *u)
+{
+	unnamed_frames_prepare(u, d->symbolizer);
+	return unnamed_frames_resolve(u, methods_name_frame, d);
+}
+
 struct naming {
 	struct daemon *daemon;
 	enum demangle_style demangle;
