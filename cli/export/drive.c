@@ -179,7 +179,13 @@ static int ask_spans(struct drive *d)
 		r = spool_each(d->spool, emit, d);
 	if (r < 0)
 		return r == -EPIPE || d->cli->error.name[0] ? r : spool_failed(d, r);
-	if (!d->source.n_spans && d->begun)
+	if (d->source.n_spans || !d->begun)
+		return 0;
+	if (!(d->format->carries & EXPORT_STACKS) && !reply_has_text(d->x.session, "kinds", "span"))
+		output_note(d->cli->output,
+			    "sonde: this session has no spans: samples go to other formats, such "
+			    "as pprof and speedscope");
+	else
 		output_note(d->cli->output, "sonde: no such spans in this session");
 	return 0;
 }

@@ -178,6 +178,9 @@ def speedscope_has_spans_or_samples(daemon):
     daemon.sonde("record", "-q", "-F", "999", "-o", samples_only, "--", "sqlite3", ":memory:",
                  "with recursive c(x) as (select 1 union all select x + 1 from c where x < 300000) select sum(x) from c")
     h.equal(json.loads(export(daemon, "h.speedscope.json", "-i", samples_only))["profiles"][0]["type"], "sampled", "kind")
+    done = daemon.sonde("export", "-i", samples_only, "--format", "chrome")
+    h.contains(done.err, "this session has no spans", "a hint")
+    h.equal(done.json["traceEvents"], [], "a trace of nothing")
 
 
 @h.test
@@ -335,6 +338,16 @@ def what_cannot_be_done_is_said(daemon):
                           "exit ${PIPESTATUS[0]}", shell=True, executable="/bin/bash",
                           stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, check=False)
     h.equal((done.returncode, done.stderr), (0, ""), "a pipe that closes")
+
+
+@h.test(smoke=True)
+def the_page_has_every_format(daemon):
+    page = (h.ROOT / "cli/man/sonde-export.1.scd").read_text().replace("\\", "")
+    listed = daemon.sonde("export", "--format", "help").out.splitlines()
+    h.check(len(listed) > 10, f"{listed}")
+    for line in listed:
+        name, extension = line.split()[:2]
+        h.check(f"*{name}*" in page and re.search(f"_{re.escape(extension)}(?:.gz)?_", page), f"{name} {extension}")
 
 
 @h.test
