@@ -179,7 +179,7 @@ static int ask_spans(struct drive *d)
 		r = spool_each(d->spool, emit, d);
 	if (r < 0)
 		return r == -EPIPE || d->cli->error.name[0] ? r : spool_failed(d, r);
-	if (d->source.n_spans || !d->begun)
+	if (d->source.n_spans || !d->begun || d->format->everything)
 		return 0;
 	if (!(d->format->carries & EXPORT_STACKS) && !reply_has_text(d->x.session, "kinds", "span"))
 		output_note(d->cli->output,
@@ -255,6 +255,17 @@ static int ask_answer(struct drive *d)
 	return r;
 }
 
+/* Raw spans beside what they were added up to: a session that has none of them is whole without. */
+static int add_spans(struct drive *d)
+{
+	int r = ask_spans(d);
+
+	if (r >= 0 || !streq(d->cli->error.name, "BadArgument"))
+		return r;
+	d->cli->error = (struct error){};
+	return 0;
+}
+
 /* Of each kind that the session has, or of the one that is asked for; then raw spans. */
 static int ask_everything(struct drive *d, const char *kind)
 {
@@ -270,7 +281,7 @@ static int ask_everything(struct drive *d, const char *kind)
 	for (size_t i = 0; r >= 0 && !kind && !d->cli->options->where && i < ARRAY_SIZE(kinds); i++)
 		if (has[i] && !first[i])
 			r = ask_stacks(d, kinds[i]);
-	return r >= 0 && (first[0] || (has[0] && !kind)) ? ask_spans(d) : r;
+	return r >= 0 && (first[0] || (has[0] && !kind)) ? add_spans(d) : r;
 }
 
 /* What nobody has asked for by its kind is spans, if the session has any, as for all questions. */

@@ -61,6 +61,23 @@ def metrics_are_what_report_says(daemon):
 
 
 @h.test
+def sessions_without_raw_spans_are_whole(daemon):
+    w, other = h.Workload("calls"), h.Workload("calls")  # a recording ends with its last process
+    daemon.sonde("attach", "-p", w.pid, "--stats-only", "--name", "stats", "beta")
+    recorder = daemon.start("record", "-p", f"{w.pid},{other.pid}", "-o", h.TMP / "r.sonde", "--name", "file", "beta")
+    h.wait_until(lambda: daemon.active("file"), "the recording")
+    w.go()
+    w.finish()
+    for name in ("stats", "file"):
+        done = daemon.sonde("export", "--format", "prometheus", "--session", name)
+        h.equal((samples(done.out, "sonde_span_duration_seconds_count"), done.err), ({"beta": 5000}, ""), name)
+    other.go()
+    other.finish()
+    h.finish(recorder)
+    daemon.sonde("detach", "stats")
+
+
+@h.test
 def promtool_has_nothing_to_say(daemon):
     text = metrics(daemon)
     # What it reads is the older format, which has no exemplars, and where counters are called by their whole name.
