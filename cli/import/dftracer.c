@@ -48,6 +48,25 @@ static bool is_text(const struct import_value *v)
 	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
 }
 
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The name of a process. */
+static int take_process(struct reader *d, const struct import_value *v)
+{
+	uint32_t pid;
+	int r;
+
+	if (v[FIELD_ARGS_NAME].kind != IMPORT_JSON_STRING || !v[FIELD_ARGS_NAME].len)
+		return 0;
+	r = import_events_pid(d->events, &v[FIELD_PID], &pid);
+	return r < 0 ? r : d->sink->process(d->sink->arg, pid, base_name(v[FIELD_ARGS_NAME].text));
+}
+
 /* A string and its hash; of files and hosts, which have kinds of their own, nothing is kept. */
 static int take_string(struct reader *d, const struct import_value *v)
 {
@@ -92,7 +111,7 @@ static int on_event(void *arg, const struct import_value v[IMPORT_FIELDS])
 
 	if (is_meta && v[FIELD_NAME].kind == IMPORT_JSON_STRING &&
 	    !streq(v[FIELD_NAME].text, "process_name"))
-		return take_string(d, v);
+		return streq(v[FIELD_NAME].text, "PR") ? take_process(d, v) : take_string(d, v);
 	if (is_text(&v[FIELD_ARGS_EXEC])) {
 		int r = note_program(d, v);
 
@@ -109,11 +128,9 @@ static int tell_programs(struct reader *d)
 
 	for (size_t i = 0; i < d->n_programs && r >= 0; i++) {
 		const char *text = import_strings_get(&d->strings, d->texts[d->programs[i].hash]);
-		const char *slash = strrchr(text, '/');
 
 		if (text[0])
-			r = d->sink->process(d->sink->arg, d->programs[i].pid,
-					     slash && slash[1] ? slash + 1 : text);
+			r = d->sink->process(d->sink->arg, d->programs[i].pid, base_name(text));
 	}
 	return r;
 }

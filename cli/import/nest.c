@@ -8,7 +8,7 @@ enum { DEPTH_MAX = 4095 };
 struct open {
 	int64_t end_ns;
 	uint64_t duration_ns, inner_ns; /* inner: of the spans right in it */
-	uint32_t pid, tid, path, flags;
+	uint32_t pid, tid, path, flags, slack_ns;
 };
 
 /* What is open of one lane: each within the one before. A lane without any is used again. */
@@ -224,6 +224,7 @@ static int push(struct import_nest *n, uint32_t lane, const struct import_begun 
 		.tid = s->tid,
 		.path = path,
 		.flags = s->flags,
+		.slack_ns = s->slack_ns,
 	};
 	settle(n, lane);
 	return 0;
@@ -245,7 +246,7 @@ int import_nest_add(struct import_nest *n, const struct import_begun *s)
 	while (n->lanes[lane].n && r >= 0) {
 		const struct open *o = &n->lanes[lane].open[n->lanes[lane].n - 1];
 
-		if (!is_over(o, s) && o->end_ns >= end_ns)
+		if (!is_over(o, s) && o->end_ns + MIN(o->slack_ns, s->slack_ns) >= end_ns)
 			break;
 		overlaps |= !is_over(o, s);
 		/* The last one: the lane goes on with the span that comes. */

@@ -13,7 +13,8 @@ struct import_nest;
 struct import_begun {
 	int64_t start_ns;
 	uint64_t duration_ns, lane, order;
-	uint32_t pid, tid, name, category, flags, unused;
+	uint32_t pid, tid, name, category, flags;
+	uint32_t slack_ns; /* as much later it may end than what it is in, if that has slack, too */
 };
 
 struct import_ended {

@@ -2,6 +2,16 @@
 /* Spans: kept in order of their start until the parser is at its end, then nested and sent. */
 #include "recorder_private.h"
 
+/*
+ * Many programs write times in whole microseconds, start and duration each cut off: the end of a
+ * span is then up to two of them before the true one, and not by the same amount as that of
+ * another in it.
+ */
+static uint32_t slack(const struct import_span *span)
+{
+	return span->start_ns % 1000 || span->duration_ns % 1000 ? 0 : 1999;
+}
+
 static uint32_t keep_name(struct import_recorder *r, const char *name)
 {
 	bool is_new;
@@ -36,6 +46,7 @@ int recorder_keep_span(void *arg, const struct import_span *span)
 		.pid = span->pid,
 		.tid = span->tid,
 		.flags = span->flags,
+		.slack_ns = slack(span),
 		.name = keep_name(r, span->name),
 		.category = span->category ? keep_name(r, span->category) : 0,
 	};

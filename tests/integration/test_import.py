@@ -381,6 +381,11 @@ def what_sonde_exports_comes_back(daemon):
     tree = lambda file: [[r[m] for m in ("func", "depth", "calls", "total_ns", "self_ns")]  # noqa
                          for r in sonde("graph", "-i", file, "--json").json["rows"]]
     h.equal(tree(again), tree(recording), "the call tree")
+    # DFTracer has whole microseconds.
+    again = imported(exported(recording, "calls.pfw.gz"), spans=len(spans))
+    coarse = lambda rows: sorted((r["time_us"], r["duration_ns"] // 1000, r["pid"], r["tid"],  # noqa
+                                  r["comm"], r["name"]) for r in rows)
+    h.equal(coarse(spans_of(again)), coarse(spans), "spans of dftracer")
     hot = h.TMP / "hot.sonde"
     daemon.sonde("record", "-F", "999", "-o", hot, "--", f"{h.WORKLOADS}/wl_hot", "--seconds", "1")
     stacks = folded(hot)

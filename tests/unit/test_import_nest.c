@@ -94,6 +94,7 @@ static void add(struct import_nest *n, uint64_t lane, uint32_t name, int64_t sta
 	const struct import_begun s = {.start_ns = start,
 				       .duration_ns = (uint64_t)(end - start),
 				       .lane = lane,
+				       .slack_ns = start % 1000 || end % 1000 ? 0 : 1999,
 				       .name = name};
 
 	cr_assert_eq(import_nest_add(n, &s), 0);
@@ -140,6 +141,30 @@ Test(import_nest, nesting_overlaps_and_points)
 	cr_assert_eq(seen.paths[3], 9);
 	cr_assert_eq(seen.selves[2], 10);
 	cr_assert_eq(seen.selves[3], 40);
+	import_nest_free(n);
+}
+
+/* Whole microseconds are cut off: an end may be later than that of what it is in. */
+Test(import_nest, coarse_times)
+{
+	struct seen seen = {.last_end = INT64_MIN};
+	struct import_nest *n = nest_for(&seen);
+
+	add(n, 1, 1, 0, 10000);
+	add(n, 1, 2, 4000, 11000);
+	add(n, 1, 3, 9000, 12000);
+	add(n, 1, 4, 12000, 13000);
+	add(n, 1, 5, 20000, 30000);
+	add(n, 1, 6, 25000, 32000);
+	cr_assert_eq(import_nest_finish(n), 0);
+	cr_assert_eq(seen.n, 6);
+	cr_expect_eq(seen.paths[0], 10203);
+	cr_expect_eq(seen.paths[1], 102);
+	cr_expect_eq(seen.paths[2], 1);
+	cr_expect_eq(seen.paths[3], 4);
+	cr_expect_eq(seen.paths[4], 5);
+	cr_expect_eq(seen.paths[5], 6);
+	cr_expect_eq(seen.overlaps, 1);
 	import_nest_free(n);
 }
 
