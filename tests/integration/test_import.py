@@ -333,6 +333,23 @@ def without_privilege_and_with_little_memory():
 
 
 @h.test(own_daemon=True)
+def killed_in_the_middle():
+    fifo, place = h.TMP / "killed", h.TMP / "killed.d"
+    os.mkfifo(fifo)
+    place.mkdir()
+    p = h.spawn(h.SONDE, "import", fifo, "--format", "folded", "-o", place / "x.sonde")
+    with open(fifo, "w") as f:
+        # Enough for batches, and for windows that have been written.
+        for i in range(60_000):
+            f.write(f"app;main;f{i} 1\n")
+        f.flush()
+        h.wait_until(lambda: "x.sonde.new" in os.listdir(place), "the recording to be begun")
+        h.check("x.sonde" not in os.listdir(place), "nothing has the name before it is complete")
+        h.stop(p, h.signal.SIGKILL)
+    h.wait_until(lambda: not os.listdir(place), "sonded to take away what it wrote")
+
+
+@h.test(own_daemon=True)
 def root_reads_as_nobody():
     if os.geteuid() != 0:
         raise h.Skip("not root")
