@@ -179,6 +179,9 @@ bool import_is_perf_script(const char *head, size_t len)
 {
 	const char *end;
 
+	/* What --header puts first may be longer than a head. */
+	if (memmem(head, len, "\n# captured on", 14))
+		return true;
 	while ((end = memchr(head, '\n', len))) {
 		_cleanup_(freep) char *line = strndup(head, (size_t)(end - head));
 		struct perf_header header;

@@ -200,6 +200,7 @@ Test(import, formats_by_name_and_content)
 		{"x.json", "{\"name\":1}\n{\"name\":2}", "dftracer"},
 		{"x.txt", "#\na;b 3\n", "folded"},
 		{"x.txt", "a 1 2.000000: cycles: \n\t 1 f (x)\n", "perf-script"},
+		{"x", "# ========\n# captured on    : now\n# header", "perf-script"},
 		{"x", "hello world\n", NULL},
 		{"x", "\x7f\x45LF", NULL},
 		{"x", "", NULL},
