@@ -13,21 +13,29 @@ void pprof_tables_release(struct pprof_tables *t)
 	table_release(&t->location_index);
 }
 
-/* The first of an id counts. */
-static int put_id(struct table *index, uint64_t id, size_t at)
+/* Adds a thing to a table of *n, to be found by its id; the first of an id counts. */
+static int add_thing(void *items, size_t *cap, size_t *n, const void *thing, size_t size,
+		     struct table *index, uint64_t id)
 {
-	bool is_new;
 	uint32_t *slot;
+	bool is_new;
 
-	if (at >= UINT32_MAX)
+	if (*n >= UINT32_MAX)
 		return -EBADMSG;
+	if (array_reserve(items, cap, *n + 1, size) < 0)
+		return -ENOMEM;
 	slot = table_put(index, id, &is_new);
 	if (!slot)
 		return -ENOMEM;
 	if (is_new)
-		*slot = (uint32_t)at;
+		*slot = (uint32_t)*n;
+	memcpy(*(char **)items + (*n)++ * size, thing, size);
 	return 0;
 }
+
+#define ADD(t, what, thing, index, id)                                                             \
+	add_thing(&(t)->what, &(t)->what##_cap, &(t)->n_##what, &(thing), sizeof(thing),           \
+		  &(t)->index, (id))
 
 static int read_function(struct pprof_tables *t, struct protobuf p)
 {
@@ -44,13 +52,7 @@ static int read_function(struct pprof_tables *t, struct protobuf p)
 		else if (field.number == 4)
 			f.file = field.value;
 	}
-	if (r < 0)
-		return r;
-	if (array_reserve(&t->functions, &t->functions_cap, t->n_functions + 1,
-			  sizeof(*t->functions)) < 0)
-		return -ENOMEM;
-	t->functions[t->n_functions] = f;
-	return put_id(&t->function_index, id, t->n_functions++);
+	return r < 0 ? r : ADD(t, functions, f, function_index, id);
 }
 
 static int read_mapping(struct pprof_tables *t, struct protobuf p)
@@ -70,13 +72,7 @@ static int read_mapping(struct pprof_tables *t, struct protobuf p)
 		if (field.number < ARRAY_SIZE(to) && to[field.number])
 			*to[field.number] = field.value;
 	}
-	if (r < 0)
-		return r;
-	if (array_reserve(&t->mappings, &t->mappings_cap, t->n_mappings + 1, sizeof(*t->mappings)) <
-	    0)
-		return -ENOMEM;
-	t->mappings[t->n_mappings] = m;
-	return put_id(&t->mapping_index, id, t->n_mappings++);
+	return r < 0 ? r : ADD(t, mappings, m, mapping_index, id);
 }
 
 static int read_line(struct pprof_tables *t, struct protobuf p, struct pprof_location *l)
@@ -118,13 +114,7 @@ static int read_location(struct pprof_tables *t, struct protobuf p)
 		if (r < 0)
 			return r;
 	}
-	if (r < 0)
-		return r;
-	if (array_reserve(&t->locations, &t->locations_cap, t->n_locations + 1,
-			  sizeof(*t->locations)) < 0)
-		return -ENOMEM;
-	t->locations[t->n_locations] = l;
-	return put_id(&t->location_index, id, t->n_locations++);
+	return r < 0 ? r : ADD(t, locations, l, location_index, id);
 }
 
 static int read_type(struct protobuf p, struct pprof_type *ret)
