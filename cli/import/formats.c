@@ -5,7 +5,7 @@
 
 static bool is_json(const char *head, size_t len)
 {
-	size_t i = 0;
+	size_t i = len >= 3 && !memcmp(head, "\xef\xbb\xbf", 3) ? 3 : 0;
 
 	while (i < len && strchr(" \t\r\n", head[i]) && head[i])
 		i++;

@@ -296,6 +296,12 @@ int import_json_feed(struct import_json *j, const char *data, size_t len, struct
 
 	if (j->failed)
 		return is_only_the_end(j, data, len) ? 0 : say_why(j, j->fed, error);
+	/* A byte order mark, as some editors put it first. */
+	if (!j->fed && len >= 3 && !memcmp(data, "\xef\xbb\xbf", 3)) {
+		j->fed = 3;
+		data += 3;
+		len -= 3;
+	}
 	status = yajl_parse(j->yajl, (const unsigned char *)data, len);
 	if (j->r < 0)
 		return j->r;

@@ -67,6 +67,7 @@ static const struct {
 } bad[] = {
 	{"chrome", "[{\"ph\":\"X\",", "truncated: it ends in the middle of an event (byte 11)"},
 	{"chrome", "[{\"ph\":\"X\" 1}]", "no valid JSON at byte"},
+	{"chrome", "\xef\xbb\xbf[x", "no valid JSON at byte 4"},
 	{"chrome", "{\"a\":1}", "neither an array nor an object with \"traceEvents\""},
 	{"chrome", "{\"a\":", "truncated"},
 	{"chrome", "7", "there are no events in it"},
@@ -197,6 +198,7 @@ Test(import, formats_by_name_and_content)
 		{"x.PB.GZ", "?", "pprof"},
 		{"x.folded", "{", "folded"},
 		{"x", " \n[", "chrome"},
+		{"x", "\xef\xbb\xbf[", "chrome"},
 		{"x.json", "{\"name\":1}\n{\"name\":2}", "dftracer"},
 		{"x.txt", "#\na;b 3\n", "folded"},
 		{"x.txt", "a 1 2.000000: cycles: \n\t 1 f (x)\n", "perf-script"},
