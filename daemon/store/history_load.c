@@ -398,7 +398,7 @@ int history_load(const char *path, const struct history_range *range, struct mod
 		 struct error *error, struct history_part *ret)
 {
 	_cleanup_(load_release_part) struct load_part l = {
-		.s = {.path = path, .m = m, .error = error}, .range = range};
+		.s = {.path = path, .m = m, .error = error, .brief = true}, .range = range};
 	int r = load_open(&l);
 
 	if (r >= 0)

@@ -31,7 +31,10 @@ struct history_part {
 };
 void history_part_release(struct history_part *p);
 
-/* m is new. 0, or BadFile and other errors. */
+/*
+ * m is new; its processes lack what no question is about: the paths of their programs and their
+ * command lines. 0, or BadFile and other errors.
+ */
 int history_load(const char *path, const struct history_range *range, struct model *m,
 		 struct error *error, struct history_part *ret);
 

@@ -51,7 +51,9 @@ static void limit(sqlite3 *db)
 static int open_limited(const char *name, int flags, sqlite3 **ret)
 {
 	_cleanup_(schema_closep) sqlite3 *db = NULL;
-	int code = sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	/* A connection is of one thread at a time: no column needs a lock. */
+	int code = sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
+				   NULL);
 
 	if (code == SQLITE_OK) {
 		limit(db);

@@ -3,7 +3,11 @@
 
 #include "model/source_lines.h"
 
-enum { PAGE = 4096 };
+enum {
+	PAGE = 4096,
+	BLOCK = 64, /* rows that are read ahead */
+	NUMBERS = 4 /* of a row that is read ahead, at most */
+};
 
 void slice_release(struct slice *s)
 {
@@ -15,6 +19,10 @@ void slice_release(struct slice *s)
 		for (size_t k = 0; k < all[i]->n_pages; k++)
 			free(all[i]->pages[k]);
 		free(all[i]->pages);
+		sqlite3_finalize(all[i]->ahead.range);
+		for (size_t k = 0; k < all[i]->ahead.n_blocks; k++)
+			free(all[i]->ahead.blocks[k]);
+		free(all[i]->ahead.blocks);
 	}
 	sqlite3_close(s->db);
 	schema_remove_copy(s->copy);
@@ -42,31 +50,104 @@ static uint32_t *slot_of(struct translation *t, int64_t id)
 	return t->pages[page] ? &t->pages[page][id % PAGE] : NULL;
 }
 
-/* 1 and *ret when that id is known, or is 0; 0 when t->find is at its row; -errno. */
-static int look_up(struct slice *s, struct translation *t, const char *table, int64_t id,
-		   uint32_t *ret)
+/* 1 and *ret when that id is known, or is 0; 0; -errno. */
+static int known(struct translation *t, int64_t id, uint32_t *ret)
 {
-	const uint32_t *known;
-	int code;
+	const uint32_t *slot;
 
 	*ret = 0;
 	if (id == 0)
 		return 1;
 	if (id < 0 || id > UINT32_MAX - 1)
 		return -EBADMSG;
-	known = slot_of(t, id);
-	if (!known)
+	slot = slot_of(t, id);
+	if (!slot)
 		return -ENOMEM;
-	if (*known) {
-		*ret = *known - 1;
-		return 1;
-	}
+	if (*slot)
+		*ret = *slot - 1;
+	return *slot != 0;
+}
+
+/* 0 when t->find is at the row of that id; -errno. */
+static int find_row(struct slice *s, struct translation *t, const char *table, int64_t id)
+{
+	int code;
+
 	sqlite3_reset(t->find);
 	sqlite3_bind_int64(t->find, 1, id);
 	code = sqlite3_step(t->find);
 	return code == SQLITE_ROW    ? 0
 	       : code == SQLITE_DONE ? slice_damaged(s, table, id)
 				     : schema_read_error(s->db, s->path, s->error);
+}
+
+/* 1 and *ret when that id is known, or is 0; 0 when t->find is at its row; -errno. */
+static int look_up(struct slice *s, struct translation *t, const char *table, int64_t id,
+		   uint32_t *ret)
+{
+	int r = known(t, id, ret);
+
+	return r ? r : find_row(s, t, table, id);
+}
+
+/* The numbers of a row from that column on; false when one has more than 32 bits. */
+static bool get_numbers(sqlite3_stmt *row, int column, uint32_t ret[static NUMBERS])
+{
+	int n = sqlite3_column_count(row) - column;
+
+	for (int i = 0; i < n && i < NUMBERS; i++) {
+		int64_t v = sqlite3_column_int64(row, column + i);
+
+		if (v < 0 || v > UINT32_MAX)
+			return false;
+		ret[i] = (uint32_t)v;
+	}
+	return true;
+}
+
+static int read_block(struct slice *s, struct ahead *a, size_t block)
+{
+	uint32_t *to;
+	int code;
+
+	if (block >= a->n_blocks &&
+	    array_reserve(&a->blocks, &a->n_blocks, block + 1, sizeof(*a->blocks)) < 0)
+		return -ENOMEM;
+	if (a->blocks[block])
+		return 0;
+	to = a->blocks[block] = calloc(2 + BLOCK * NUMBERS, sizeof(*to));
+	if (!to)
+		return -ENOMEM;
+	sqlite3_reset(a->range);
+	sqlite3_bind_int64(a->range, 1, (int64_t)block * BLOCK);
+	sqlite3_bind_int64(a->range, 2, (int64_t)block * BLOCK + BLOCK - 1);
+	while ((code = sqlite3_step(a->range)) == SQLITE_ROW) {
+		int64_t i = sqlite3_column_int64(a->range, 0) - (int64_t)block * BLOCK;
+
+		if (i >= 0 && i < BLOCK && get_numbers(a->range, 1, to + 2 + i * NUMBERS))
+			to[i / 32] |= 1U << i % 32;
+	}
+	return code == SQLITE_DONE ? 0 : schema_read_error(s->db, s->path, s->error);
+}
+
+/* What a row has beside its id, of tables that have nothing but numbers. */
+static int row_numbers(struct slice *s, struct translation *t, const char *table, int64_t id,
+		       uint32_t ret[static NUMBERS])
+{
+	struct ahead *a = &t->ahead;
+	size_t block = (size_t)id / BLOCK, i = (size_t)id % BLOCK;
+	bool near = a->range && a->last / BLOCK == id / BLOCK;
+	int r = near ? read_block(s, a, block) : 0;
+
+	if (r < 0)
+		return r;
+	a->last = id;
+	if (block < a->n_blocks && a->blocks[block] && a->blocks[block][i / 32] & 1U << i % 32) {
+		memcpy(ret, a->blocks[block] + 2 + i * NUMBERS, NUMBERS * sizeof(*ret));
+		return 0;
+	}
+	r = find_row(s, t, table, id);
+	return r < 0 ? r : get_numbers(t->find, 0, ret) ? 0 : slice_damaged(s, table, id);
 }
 
 static int remember(struct translation *t, int64_t id, uint32_t model_id, uint32_t *ret)
@@ -156,17 +237,18 @@ int slice_process(struct slice *s, int64_t id, uint32_t *ret)
 static int get_frame(struct slice *s, int64_t id, uint32_t *ret)
 {
 	struct translation *t = &s->frames;
-	uint32_t file, function;
+	uint32_t row[NUMBERS] = {}, file, function;
 	uint64_t offset;
-	int r = look_up(s, t, "frame", id, ret);
+	int r = known(t, id, ret);
 
 	if (r)
 		return MIN(r, 0);
-	offset = (uint64_t)sqlite3_column_int64(t->find, 1);
-	r = get_file(s, sqlite3_column_int64(t->find, 0), &file);
+	r = row_numbers(s, t, "frame", id, row);
+	offset = (uint64_t)row[3] << 32 | row[2];
 	if (r >= 0)
-		r = column_text(s, &s->symbols, "symbol", sqlite3_column_int64(t->find, 2),
-				&function);
+		r = get_file(s, row[0], &file);
+	if (r >= 0)
+		r = column_text(s, &s->symbols, "symbol", row[1], &function);
 	if (r < 0)
 		return r;
 	return remember(t, id,
@@ -182,16 +264,19 @@ typedef uint32_t (*add_node_t)(struct model *m, uint32_t parent, uint32_t item);
 static int get_node(struct slice *s, struct translation *t, const char *table, int64_t id,
 		    get_item_t get_item, add_node_t add, uint32_t *ret)
 {
-	int64_t chain[MODEL_MAX_DEPTH], items[MODEL_MAX_DEPTH];
+	uint32_t chain[MODEL_MAX_DEPTH], items[MODEL_MAX_DEPTH], row[NUMBERS] = {};
 	size_t n = 0;
 	int r;
 
-	while ((r = look_up(s, t, table, id, ret)) == 0) {
+	while ((r = known(t, id, ret)) == 0) {
 		if (n == MODEL_MAX_DEPTH)
 			return slice_damaged(s, table, id);
-		chain[n] = id;
-		items[n++] = sqlite3_column_int64(t->find, 1);
-		id = sqlite3_column_int64(t->find, 0);
+		r = row_numbers(s, t, table, id, row);
+		if (r < 0)
+			return r;
+		chain[n] = (uint32_t)id;
+		items[n++] = row[1];
+		id = row[0];
 	}
 	while (n > 0 && r >= 0) {
 		uint32_t item, parent = *ret;
@@ -292,31 +377,46 @@ int slice_lines(struct slice *s)
 	return r;
 }
 
+static bool prepare(struct slice *s, sqlite3_stmt **ret, const char *sql)
+{
+	return sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) ==
+	       SQLITE_OK;
+}
+
 static bool prepare_find(struct slice *s, struct translation *t, const char *sql)
 {
-	return sqlite3_prepare_v3(s->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &t->find, NULL) ==
-	       SQLITE_OK;
+	return prepare(s, &t->find, sql);
+}
+
+static bool prepare_processes(struct slice *s)
+{
+	bool old = s->version < 3;
+	char sql[512];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT p.pid, p.ppid, p.uid, p.flags, p.exit_status, %s, p.start_ns, p.exec_ns,"
+		 " p.exit_ns, p.comm, %s, p.cgroup, %s, s.monotonic_to_epoch_ns FROM process p"
+		 " LEFT JOIN session s ON s.id = %s WHERE p.id = ?",
+		 old ? "0" : "p.ns_pid", s->brief ? "0, 0" : "p.exe, p.cmdline",
+		 old ? "0" : "p.container", old ? "1" : "p.session");
+	return prepare_find(s, &s->processes, sql);
 }
 
 int slice_prepare(struct slice *s)
 {
-	bool old = s->version < 3;
 	bool good =
 		prepare_find(s, &s->strings, "SELECT value FROM string WHERE id = ?") &&
 		prepare_find(s, &s->files, "SELECT path, flags, build_id FROM file WHERE id = ?") &&
-		prepare_find(
-			s, &s->processes,
-			old ? "SELECT p.pid, p.ppid, p.uid, p.flags, p.exit_status, 0, p.start_ns,"
-			      " p.exec_ns, p.exit_ns, p.comm, p.exe, p.cmdline, p.cgroup, 0,"
-			      " s.monotonic_to_epoch_ns FROM process p JOIN session s ON s.id = 1"
-			      " WHERE p.id = ?"
-			    : "SELECT p.pid, p.ppid, p.uid, p.flags, p.exit_status, p.ns_pid,"
-			      " p.start_ns, p.exec_ns, p.exit_ns, p.comm, p.exe, p.cmdline,"
-			      " p.cgroup, p.container, s.monotonic_to_epoch_ns FROM process p"
-			      " LEFT JOIN session s ON s.id = p.session WHERE p.id = ?") &&
+		prepare_processes(s) &&
 		prepare_find(s, &s->symbols, "SELECT name FROM symbol WHERE id = ?") &&
 		prepare_find(s, &s->frames,
-			     "SELECT file, offset, function FROM frame WHERE id = ?") &&
+			     "SELECT file, function, offset & 0xffffffff,"
+			     " offset >> 32 & 0xffffffff FROM frame WHERE id = ?") &&
+		prepare(s, &s->frames.ahead.range,
+			"SELECT id, file, function, offset & 0xffffffff,"
+			" offset >> 32 & 0xffffffff FROM frame WHERE id BETWEEN ? AND ?") &&
+		prepare(s, &s->stacks.ahead.range,
+			"SELECT id, parent, frame FROM stack WHERE id BETWEEN ? AND ?") &&
 		prepare_find(s, &s->stacks, "SELECT parent, frame FROM stack WHERE id = ?") &&
 		prepare_find(
 			s, &s->probes,

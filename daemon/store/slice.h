@@ -7,6 +7,17 @@
 #include "schema.h"
 
 /*
+ * Rows that stand beside one another are read at once when two of them have been asked for: things
+ * that came with one window have ids that follow one another. Numbers of 32 bits only.
+ */
+struct ahead {
+	sqlite3_stmt *range; /* NULL: nothing is read ahead */
+	uint32_t **blocks;   /* which rows are there, as two words of bits, and their numbers */
+	size_t n_blocks;
+	int64_t last; /* asked for alone */
+};
+
+/*
  * Rows of one table by id, as ids of the model; what was asked for is remembered. In pages, as a
  * store that has lived for long has few rows of many ids.
  */
@@ -14,6 +25,7 @@ struct translation {
 	sqlite3_stmt *find;
 	uint32_t **pages; /* ids plus 1; 0: not looked for yet */
 	size_t n_pages;
+	struct ahead ahead;
 };
 
 struct slice { /* path, m and error are set by the caller */
@@ -23,6 +35,7 @@ struct slice { /* path, m and error are set by the caller */
 	struct model *m;
 	struct error *error;
 	struct translation strings, files, processes, symbols, frames, stacks, probes, paths;
+	bool brief; /* set by the caller: no paths of programs and no command lines of processes */
 	int version;
 	uint64_t steps_left;
 	int64_t base_ns; /* what is added to times of the model for the epoch's */

@@ -34,7 +34,7 @@ static uint32_t a_process(struct live *l, uint32_t pid)
 	char text[32];
 
 	snprintf(text, sizeof(text), "program%u", pid % 4);
-	p->comm = p->exe = model_string(m, text);
+	p->comm = p->exe = model_string(m, text); /* exe is not loaded, but tells programs apart */
 	snprintf(text, sizeof(text), "program%u %u", pid % 4, pid);
 	p->cmdline = model_string(m, text);
 	p->uid = pid % 2;
@@ -53,9 +53,9 @@ static char *text_of(struct model *m, const struct sample_row *row, bool own)
 	const struct model_stack *s = model_stack_get(m, row->stack);
 	char *text;
 
-	cr_assert(asprintf(&text, "%u %s %s %u %s %u %llu", own && !stays(p->pid) ? 0 : p->pid,
-			   model_string_get(m, p->comm), model_string_get(m, p->exe), p->uid,
-			   model_string_get(m, row->thread), row->kind,
+	cr_assert(asprintf(&text, "%u %s %u %s %u %llu", own && !stays(p->pid) ? 0 : p->pid,
+			   model_string_get(m, p->comm), p->uid, model_string_get(m, row->thread),
+			   row->kind,
 			   s ? (unsigned long long)model_frame_peek(m, s->frame)->offset : 0) > 0);
 	return text;
 }
