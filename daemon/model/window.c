@@ -21,10 +21,15 @@ static bool same_sample(const struct sample_row *a, const struct sample_row *b)
 	       a->kind == b->kind;
 }
 
+static uint64_t key_of(const struct sample_row *row)
+{
+	return hash_mix(hash_mix(row->kind, (uint64_t)row->process << 32 | row->thread),
+			row->stack);
+}
+
 int window_add_row(struct window *w, const struct sample_row *row)
 {
-	uint64_t key = hash_mix(hash_mix(row->kind, (uint64_t)row->process << 32 | row->thread),
-				row->stack);
+	uint64_t key = key_of(row);
 	uint32_t *slot;
 
 	while ((slot = table_get(&w->sample_index, key))) {
@@ -85,6 +90,25 @@ int window_grow_spans(struct window *w)
 	w->spans = spans;
 	w->spans_cap = cap;
 	return 0;
+}
+
+int window_add_rows(struct window *w, const struct sample_row *rows, size_t n)
+{
+	enum { NEAR = 8, FAR = 2 * NEAR };
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		if (i + FAR < n)
+			table_prefetch(&w->sample_index, key_of(&rows[i + FAR]));
+		if (i + NEAR < n) {
+			const uint32_t *slot = table_get(&w->sample_index, key_of(&rows[i + NEAR]));
+
+			if (slot)
+				__builtin_prefetch(&w->samples[*slot]);
+		}
+		r = window_add_row(w, &rows[i]);
+	}
+	return r;
 }
 
 void window_move_spans(struct window *dst, struct window *src)

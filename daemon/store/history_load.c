@@ -42,8 +42,8 @@ static bool is_number(int64_t v)
 }
 
 /* Ids of the store become the model's. row: where it is from, to name it. */
-static int add_sample(struct load_part *l, const char *table, int64_t row, struct sample_row *s,
-		      uint32_t frequency)
+static int translate_sample(struct load_part *l, const char *table, int64_t row,
+			    struct sample_row *s, uint32_t frequency)
 {
 	int r = slice_process(&l->s, s->process, &s->process);
 
@@ -58,27 +58,29 @@ static int add_sample(struct load_part *l, const char *table, int64_t row, struc
 	if (s->kind == SAMPLE_CPU && frequency)
 		s->total_ns = s->count * (NSEC_PER_SEC / frequency);
 	l->part.samples += s->count;
-	return window_add_row(&l->part.total, s);
+	return 0;
 }
 
 /* Of formats before the fourth. */
 static int add_plain_sample(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
 {
+	struct sample_row s;
 	int64_t v[5];
+	int r;
 
 	for (int i = 0; i < 5; i++) {
 		v[i] = sqlite3_column_int64(row, 1 + i);
 		if (!is_number(v[i]) || (i < 3 && v[i] > UINT32_MAX))
 			return slice_damaged(&l->s, "sample", sqlite3_column_int64(row, 0));
 	}
-	return add_sample(l, "sample", sqlite3_column_int64(row, 0),
-			  &(struct sample_row){.process = (uint32_t)v[0],
-					       .thread = (uint32_t)v[1],
-					       .stack = (uint32_t)v[2],
-					       .kind = l->range->kind,
-					       .count = (uint64_t)v[3],
-					       .total_ns = (uint64_t)v[4]},
-			  frequency);
+	s = (struct sample_row){.process = (uint32_t)v[0],
+				.thread = (uint32_t)v[1],
+				.stack = (uint32_t)v[2],
+				.kind = l->range->kind,
+				.count = (uint64_t)v[3],
+				.total_ns = (uint64_t)v[4]};
+	r = translate_sample(l, "sample", sqlite3_column_int64(row, 0), &s, frequency);
+	return r < 0 ? r : window_add_row(&l->part.total, &s);
 }
 
 static int add_samples(struct load_part *l, sqlite3_stmt *row, uint32_t frequency)
@@ -91,8 +93,8 @@ static int add_samples(struct load_part *l, sqlite3_stmt *row, uint32_t frequenc
 	if (r == -EBADMSG)
 		return slice_damaged(&l->s, "sample_chunk", id);
 	for (size_t i = 0; i < set.n && r >= 0; i++)
-		r = add_sample(l, "sample_chunk", id, &set.rows[i], frequency);
-	return r;
+		r = translate_sample(l, "sample_chunk", id, &set.rows[i], frequency);
+	return r < 0 ? r : window_add_rows(&l->part.total, set.rows, set.n);
 }
 
 static int add_stat(struct load_part *l, sqlite3_stmt *row)

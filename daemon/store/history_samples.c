@@ -35,8 +35,8 @@ static int add_chunk(struct window *sum, sqlite3_stmt *s)
 	/* What is damaged can be asked by nobody: it goes. */
 	if (r == -EBADMSG)
 		return 0;
-	for (size_t i = 0; i < set.n && r >= 0; i++)
-		r = window_add_row(sum, &set.rows[i]);
+	if (r >= 0)
+		r = window_add_rows(sum, set.rows, set.n);
 	return r < 0 ? HISTORY_NO_MEMORY : 0;
 }
 

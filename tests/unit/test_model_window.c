@@ -151,6 +151,35 @@ static int add_with_arg(struct window *w, const struct raw_span *s, uint64_t arg
 	return window_add_span(w, s, &(struct span_more){.args = args}, true);
 }
 
+/* Many at once are the same as one after the other, in the same order. */
+Test(window, rows_at_once)
+{
+	enum { MANY = 5000 };
+	struct sample_row *rows = calloc(MANY, sizeof(*rows));
+	struct window one = {}, many = {};
+
+	seed_rng();
+	for (int round = 0; round < 20; round++) {
+		size_t n = below(round ? MANY : 3);
+
+		for (size_t i = 0; i < n; i++)
+			rows[i] = (struct sample_row){.process = (uint32_t)below(NP),
+						      .thread = (uint32_t)below(3),
+						      .stack = (uint32_t)below(500),
+						      .kind = (uint32_t)below(2),
+						      .count = 1 + below(9),
+						      .total_ns = below(1000)};
+		cr_assert_eq(window_add_rows(&many, rows, n), 0);
+		for (size_t i = 0; i < n; i++)
+			cr_assert_eq(window_add_row(&one, &rows[i]), 0);
+	}
+	cr_assert_eq(one.n_samples, many.n_samples);
+	cr_assert_eq(memcmp(one.samples, many.samples, one.n_samples * sizeof(*rows)), 0);
+	window_release(&one);
+	window_release(&many);
+	free(rows);
+}
+
 Test(window, moved_spans)
 {
 	struct window w = {}, to = {};

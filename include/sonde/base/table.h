@@ -33,6 +33,13 @@ static inline uint64_t hash_mix(uint64_t h, uint64_t v)
 	h *= 0x9E3779B97F4A7C15ULL;
 	return h ^ (h >> 32);
 }
+/* Has the memory fetched that table_get() will look at: large tables are in no cache. */
+static inline void table_prefetch(const struct table *t, uint64_t key)
+{
+	if (t->slots)
+		__builtin_prefetch(&t->slots[hash_mix(0, key) & t->mask]);
+}
+
 uint64_t hash_bytes(const void *data, size_t len, uint64_t seed);
 
 #endif
