@@ -93,6 +93,14 @@ const char *sql_view_name(size_t i);
 int sql_choose_processes(struct sql *q);
 bool sql_process_is_wanted(const struct sql *q, int64_t id);
 
+/* A table whose rows are made of what q's file holds; q is borrowed. SQLite codes. */
+struct sql_table {
+	sqlite3_vtab base;
+	struct sql *q;
+};
+int sql_table_connect(sqlite3 *db, struct sql *q, const char *declaration, sqlite3_vtab **ret);
+int sql_table_disconnect(sqlite3_vtab *table);
+
 /* sql_functions.c, sql_spans.c, sql_samples.c. SQLite codes. */
 int sql_make_functions(struct sql *q);
 int sql_make_spans(struct sql *q);

@@ -14,11 +14,6 @@ enum column { WINDOW, PROCESS, THREAD, KIND, STACK, COUNT, TOTAL_NS };
 
 enum { BY_WINDOW = 1, BY_KIND = 2 }; /* plans; arguments come in this order */
 
-struct samples_table {
-	sqlite3_vtab base;
-	struct sql *q;
-};
-
 struct samples_cursor {
 	sqlite3_vtab_cursor base;
 	struct sql *q;
@@ -31,25 +26,8 @@ struct samples_cursor {
 static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
 		      char **error)
 {
-	struct samples_table *t;
-	int code = sqlite3_declare_vtab(db, declaration);
-
 	(void)n, (void)args, (void)error;
-	if (code != SQLITE_OK)
-		return code;
-	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	t = sqlite3_malloc(sizeof(*t));
-	if (!t)
-		return SQLITE_NOMEM;
-	*t = (struct samples_table){.q = arg};
-	*ret = &t->base;
-	return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
+	return sql_table_connect(db, arg, declaration, ret);
 }
 
 static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
@@ -82,7 +60,7 @@ static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
 
 	if (!c)
 		return SQLITE_NOMEM;
-	*c = (struct samples_cursor){.q = ((struct samples_table *)table)->q};
+	*c = (struct samples_cursor){.q = ((struct sql_table *)table)->q};
 	*ret = &c->base;
 	return SQLITE_OK;
 }
@@ -207,8 +185,8 @@ int sql_make_samples(struct sql *q)
 		.xCreate = on_connect,
 		.xConnect = on_connect,
 		.xBestIndex = on_best_index,
-		.xDisconnect = on_disconnect,
-		.xDestroy = on_disconnect,
+		.xDisconnect = sql_table_disconnect,
+		.xDestroy = sql_table_disconnect,
 		.xOpen = on_open,
 		.xClose = on_close,
 		.xFilter = on_filter,

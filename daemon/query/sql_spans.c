@@ -27,33 +27,11 @@ enum {
 	MAX_PLAN = 64,
 };
 
-struct spans_table {
-	sqlite3_vtab base;
-	struct sql *q;
-};
-
 static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
 		      char **error)
 {
-	struct spans_table *t;
-	int code = sqlite3_declare_vtab(db, declaration);
-
 	(void)n, (void)args, (void)error;
-	if (code != SQLITE_OK)
-		return code;
-	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	t = sqlite3_malloc(sizeof(*t));
-	if (!t)
-		return SQLITE_NOMEM;
-	*t = (struct spans_table){.q = arg};
-	*ret = &t->base;
-	return SQLITE_OK;
-}
-
-static int on_disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
+	return sql_table_connect(db, arg, declaration, ret);
 }
 
 /* The letter of a constraint; 0: it does not help. */
@@ -85,7 +63,7 @@ static char plan_of(sqlite3_index_info *info, int i)
 
 static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
-	struct sql *q = ((struct spans_table *)table)->q;
+	struct sql *q = ((struct sql_table *)table)->q;
 	double rows = 1e6;
 	char plan[MAX_PLAN + 1];
 	int n = 0;
@@ -116,7 +94,7 @@ static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
 
 	if (!c)
 		return SQLITE_NOMEM;
-	*c = (struct sql_spans_cursor){.q = ((struct spans_table *)table)->q};
+	*c = (struct sql_spans_cursor){.q = ((struct sql_table *)table)->q};
 	*ret = &c->base;
 	return SQLITE_OK;
 }
@@ -394,8 +372,8 @@ int sql_make_spans(struct sql *q)
 		.xCreate = on_connect,
 		.xConnect = on_connect,
 		.xBestIndex = on_best_index,
-		.xDisconnect = on_disconnect,
-		.xDestroy = on_disconnect,
+		.xDisconnect = sql_table_disconnect,
+		.xDestroy = sql_table_disconnect,
 		.xOpen = on_open,
 		.xClose = on_close,
 		.xFilter = on_filter,
