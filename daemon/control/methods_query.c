@@ -193,6 +193,8 @@ static void question_run(void *arg)
 	q->answer(q, &w);
 	methods_write_end(&w, &q->coverage, &q->session, q->raw.condition);
 	json_object_end(&w);
+	/* That of a day is large: here nobody waits while it is freed. */
+	q->snapshot = snapshot_free(q->snapshot);
 }
 
 static void question_done(void *arg, bool cancelled)
