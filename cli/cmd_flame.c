@@ -4,11 +4,12 @@
 #include "query.h"
 #include "render/picture.h"
 #include "render/session.h"
+#include "render/timeline_spans.h"
+#include "timeline_page.h"
 #include "varlink/message.h"
 
 struct picture {
-	enum picture_format format;
-	const char *title;
+	struct picture_options options;
 	reply_t *before; /* what it is compared with, or NULL */
 	struct error *error;
 };
@@ -16,13 +17,15 @@ struct picture {
 static void flame_text(struct output *o, reply_t *reply, const void *arg)
 {
 	const struct picture *p = arg;
-	int r = picture_write(output_data(o), reply, p->before, p->format, p->title);
+	int r = picture_write(output_data(o), reply, p->before, &p->options);
 
 	if (r < 0)
 		error_set(p->error, -r, "Internal", "cannot draw the flame graph: %s",
 			  strerror(-r));
 	if (!reply_first(reply, "stacks"))
 		output_note(o, "sonde: no stacks in this session yet");
+	else if (p->options.times && answer_kind(reply) != ANSWER_SPANS)
+		output_note(o, "sonde: samples are kept without their times: the order is by size");
 }
 
 static int ask_file(struct cli *cli, const char *operand, const char *params,
@@ -93,19 +96,50 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 	return EXIT_OK;
 }
 
+static int check_order(const struct options *o, enum picture_format format, struct error *e)
+{
+	bool by_time = o->order && streq(o->order, "time");
+
+	if (o->order && (o->json || format != PICTURE_HTML))
+		return usage_error(o, e, "--order is for pages: -o FILE.html");
+	if (by_time && o->diff)
+		return usage_error(o, e, "--order time is not for comparisons");
+	if (by_time && o->kind && !streq(o->kind, "span"))
+		return usage_error(
+			o, e, "--order time is for spans: samples are kept without their times");
+	return 0;
+}
+
+/* Stacks are merged and have no times: raw spans tell them. */
+static int collect_times(struct cli *cli, struct picture *p, struct timeline *times)
+{
+	_cleanup_(connection_freep) struct connection *c = NULL;
+	int r = connection_open(cli->options, &c, &cli->error);
+
+	if (r >= 0)
+		r = timeline_collect(cli, c, times);
+	p->options.times = times;
+	return r;
+}
+
 int cmd_flame(struct cli *cli)
 {
 	static const struct view view = {.text = flame_text};
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	const struct options *o = cli->options;
-	struct picture p = {.title = o->title, .error = &cli->error};
+	_cleanup_(timeline_release) struct timeline times = {};
+	struct picture p = {.options = {.title = o->title, .order = o->order},
+			    .error = &cli->error};
 	struct json_writer w;
 	int r;
 
-	if (!o->json && picture_format_of(o->output, &p.format) < 0)
+	if (!o->json && picture_format_of(o->output, &p.options.format) < 0)
 		return usage_error(o, &cli->error,
 				   "-o %s: its name must end in .html, .svg, .folded or .txt",
 				   o->output);
+	r = check_order(o, p.options.format, &cli->error);
+	if (r < 0)
+		return r;
 	if (o->diff) {
 		r = compare(cli, &p, &view);
 		return cli->error.name[0] && r >= 0 ? -EIO : r;
@@ -117,6 +151,8 @@ int cmd_flame(struct cli *cli)
 	request_begin(&w, &params);
 	request_stacks(&w, o);
 	r = request_end(&w, &cli->error);
+	if (r >= 0 && o->order && streq(o->order, "time"))
+		r = collect_times(cli, &p, &times);
 	if (r >= 0)
 		r = query_run_samples(cli, "Stacks", params.data, &view, &p);
 	return cli->error.name[0] ? -EIO : r;

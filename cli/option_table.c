@@ -195,6 +195,9 @@ const struct option_def option_defs[] = {
 	{0, "format", OPTION_CHOICE, "FORMAT",
 	 "what the file is (default: by its name and how it begins)",
 	 "chrome|pprof|perf-script|folded|dftracer", V(import), AT(format)},
+	{0, "order", OPTION_CHOICE, "ORDER",
+	 "of callees in a page, at first; time asks for the raw spans, too", "size|name|time",
+	 V(flame), AT(order)},
 	{0, "title", OPTION_TEXT, "TEXT", "title of the picture", NULL, V(flame) | V(timeline),
 	 AT(title)},
 

@@ -85,7 +85,7 @@ struct options {
 	bool exceptions, off_cpu, persist;
 	struct texts inside, capture, redact;
 	/* how to answer */
-	const char *by, *sort, *kind, *title, *demangle, *format, *answer, *framing;
+	const char *by, *sort, *kind, *title, *demangle, *order, *format, *answer, *framing;
 	bool no_inline, debuginfod, follow, csv, tree, flat;
 	/* what to fetch */
 	bool fetch;

@@ -22,6 +22,7 @@ struct page {
 	struct timeline timeline;
 	struct strbuf session, target;
 	uint64_t lost, more;
+	bool quiet; /* another answer has the notes */
 };
 
 static void page_release(struct page *p)
@@ -104,7 +105,7 @@ static int take_spans(struct page *p, reply_t *reply, bool last)
 	r = span_source_take(&p->source, reply, add_span, p, &p->cli->error);
 	if (r == -ENOMEM)
 		return no_memory(p->cli);
-	if (last && r >= 0) {
+	if (last && r >= 0 && !p->quiet) {
 		p->lost = reply_u64(reply_get(reply, "coverage"), "spans_lost");
 		notes_note(p->cli->output, reply);
 		coverage_note(p->cli->output, reply);
@@ -281,4 +282,16 @@ int timeline_page(struct cli *cli, struct connection *c)
 	if (r >= 0 && cli->options->count.set)
 		p.timeline.limit = cli->options->count.value;
 	return r < 0 ? r : write_page(&p);
+}
+
+int timeline_collect(struct cli *cli, struct connection *c, struct timeline *ret)
+{
+	_cleanup_(page_release) struct page p = {.cli = cli, .connection = c, .quiet = true};
+	int r = ask_spans(&p);
+
+	if (r < 0)
+		return r;
+	*ret = p.timeline;
+	p.timeline = (struct timeline){};
+	return 0;
 }

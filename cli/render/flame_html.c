@@ -15,6 +15,7 @@ static void write_info(struct json_writer *w, const struct flame_info *info)
 	json_u64(w, "count", info->count);
 	json_string(w, "counted", info->counted);
 	json_u64(w, "lost", info->lost);
+	json_string(w, "order", info->order ? info->order : "size");
 }
 
 /* The distinct frames as parallel arrays; binaries, which repeat, through a table of their own. */
@@ -70,6 +71,25 @@ static int write_frames(struct json_writer *w, const struct flame_tree *tree)
 	return 0;
 }
 
+/* Nanoseconds from the first one on, null where it is not known; nothing when no time is. */
+static void write_times(struct json_writer *w, const struct flame_node *nodes, size_t n)
+{
+	uint64_t zero = FLAME_NO_TIME;
+
+	for (size_t i = 0; i < n; i++)
+		zero = MIN(zero, nodes[i].first_ns);
+	if (zero == FLAME_NO_TIME)
+		return;
+	json_array_begin(w, "first");
+	for (size_t i = 0; i < n; i++) {
+		if (nodes[i].first_ns == FLAME_NO_TIME)
+			json_string(w, NULL, NULL);
+		else
+			json_u64(w, NULL, nodes[i].first_ns - zero);
+	}
+	json_array_end(w);
+}
+
 /* Pre-order, depth and self are the whole tree: the page derives parents, totals and positions. */
 static int write_nodes(struct json_writer *w, struct flame_tree *tree)
 {
@@ -92,6 +112,7 @@ static int write_nodes(struct json_writer *w, struct flame_tree *tree)
 	for (size_t i = 0; i < n; i++)
 		json_u64(w, NULL, nodes[i].self);
 	json_array_end(w);
+	write_times(w, nodes, n);
 	if (!flame_tree_before(tree))
 		return 0;
 	json_array_begin(w, "before");

@@ -17,7 +17,7 @@ struct frame_ids {
 
 struct tree_node {
 	uint32_t parent, frame;
-	uint64_t total, self, before, before_self;
+	uint64_t total, self, before, before_self, first_ns;
 };
 
 struct flame_tree {
@@ -220,7 +220,8 @@ static int child_of(struct flame_tree *t, uint32_t parent, uint32_t frame, uint3
 		return -ENOMEM;
 	if (is_new) {
 		*slot = (uint32_t)t->n_nodes;
-		t->nodes[t->n_nodes++] = (struct tree_node){.parent = parent, .frame = frame};
+		t->nodes[t->n_nodes++] = (struct tree_node){
+			.parent = parent, .frame = frame, .first_ns = FLAME_NO_TIME};
 	}
 	*ret_node = *slot;
 	return 0;
@@ -235,7 +236,7 @@ struct flame_tree *flame_tree_new(void)
 	if (!t || intern_frame(t, &all, &frame) < 0 ||
 	    array_reserve(&t->nodes, &t->cap_nodes, 1, sizeof(*t->nodes)) < 0)
 		return NULL;
-	t->nodes[t->n_nodes++] = (struct tree_node){.frame = frame};
+	t->nodes[t->n_nodes++] = (struct tree_node){.frame = frame, .first_ns = FLAME_NO_TIME};
 	return TAKE_PTR(t);
 }
 
@@ -257,10 +258,42 @@ struct flame_tree *flame_tree_free(struct flame_tree *t)
 	return NULL;
 }
 
+/* The node of a stack, made where there is none. What fails leaves only nodes of 0. */
+static int node_of(struct flame_tree *t, const struct flame_frame *frames, size_t n, uint32_t *ret)
+{
+	uint32_t node = 0;
+
+	if (n > FLAME_MAX_DEPTH)
+		return -E2BIG;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t frame = 0;
+		int r = intern_frame(t, &frames[i], &frame);
+
+		if (r >= 0)
+			r = child_of(t, node, frame, &node);
+		if (r < 0)
+			return r;
+	}
+	t->laid_out = false;
+	*ret = node;
+	return 0;
+}
+
+int flame_tree_began(struct flame_tree *t, const struct flame_frame *frames, size_t n,
+		     uint64_t time_ns)
+{
+	uint32_t node;
+	int r = node_of(t, frames, n, &node);
+
+	if (r >= 0)
+		t->nodes[node].first_ns = MIN(t->nodes[node].first_ns, time_ns);
+	return r;
+}
+
 static int add(struct flame_tree *t, const struct flame_frame *frames, size_t n, uint64_t value,
 	       bool before)
 {
-	uint32_t node = 0;
+	uint32_t node;
 	int r;
 
 	if (n > FLAME_MAX_DEPTH)
@@ -270,18 +303,9 @@ static int add(struct flame_tree *t, const struct flame_frame *frames, size_t n,
 	if ((before ? t->nodes[0].before : t->nodes[0].total) > UINT64_MAX - value)
 		return -EOVERFLOW;
 
-	/* First the path, which may fail, then the values: a failed call leaves only nodes of 0. */
-	for (size_t i = 0; i < n; i++) {
-		uint32_t frame = 0;
-
-		r = intern_frame(t, &frames[i], &frame);
-		if (r < 0)
-			return r;
-		r = child_of(t, node, frame, &node);
-		if (r < 0)
-			return r;
-	}
-	t->laid_out = false;
+	r = node_of(t, frames, n, &node);
+	if (r < 0)
+		return r;
 	*(before ? &t->nodes[node].before_self : &t->nodes[node].self) += value;
 	for (;; node = t->nodes[node].parent) {
 		*(before ? &t->nodes[node].before : &t->nodes[node].total) += value;
@@ -389,6 +413,7 @@ static size_t walk(const struct flame_tree *t, const uint32_t *order, const uint
 			.self = node->self,
 			.before = node->before,
 			.before_self = node->before_self,
+			.first_ns = node->first_ns,
 		};
 		if (at > 0) {
 			out[at].depth = out[now.parent].depth + 1;

@@ -10,6 +10,7 @@
 #include "sonde/base/strbuf.h"
 
 enum { FLAME_MAX_DEPTH = 65535 };
+#define FLAME_NO_TIME UINT64_MAX
 
 enum flame_kind {
 	FLAME_PROCESS, /* a command or thread name at the root, not code */
@@ -38,6 +39,7 @@ struct flame_info {
 	uint64_t count;	      /* how many of `counted` the tree was made from */
 	const char *counted;  /* "samples", "spans", "waits" */
 	uint64_t lost;	      /* how many were lost */
+	const char *order;    /* in which a page begins: "size", "name", "time"; NULL: by size */
 };
 
 /* A node of the layout. Node 0 is the root ("all"), its parent is itself. */
@@ -49,6 +51,7 @@ struct flame_node {
 	uint64_t total;		      /* self and everything below */
 	uint64_t self;		      /* of stacks that end here */
 	uint64_t before, before_self; /* of a comparison: the same of the other recording */
+	uint64_t first_ns;	      /* when it first began, FLAME_NO_TIME: not known */
 };
 
 struct flame_tree;
@@ -73,6 +76,11 @@ int flame_tree_add(struct flame_tree *t, const struct flame_frame *frames, size_
  */
 int flame_tree_add_before(struct flame_tree *t, const struct flame_frame *frames, size_t n,
 			  uint64_t value);
+
+/* Something with that stack began then; the earliest time counts. Values stay. As flame_tree_add().
+ */
+int flame_tree_began(struct flame_tree *t, const struct flame_frame *frames, size_t n,
+		     uint64_t time_ns);
 
 uint64_t flame_tree_total(const struct flame_tree *t);
 uint64_t flame_tree_before(const struct flame_tree *t); /* 0: it is no comparison */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "picture.h"
 
-#include <inttypes.h>
-
 #include "flame_folded.h"
 #include "flame_html.h"
 #include "flame_svg.h"
+#include "flame_times.h"
 #include "session.h"
 #include "sonde/base/format.h"
 
@@ -71,11 +70,11 @@ static int read_frames(struct frames *f, reply_t *reply)
 static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack, bool before)
 {
 	static const struct flame_frame unknown = {.kind = FLAME_USER};
-	char pid[FORMAT_MAX] = "";
+	char pid[16] = "";
 	size_t depth = 1;
 
 	if (f->by_process)
-		snprintf(pid, sizeof(pid), "pid %" PRIu64, reply_u64(stack, "pid"));
+		flame_process_text(pid, reply_u64(stack, "pid"));
 
 	if (array_reserve(&f->stack, &f->cap_stack, reply_count(stack, "frames") + 1,
 			  sizeof(*f->stack)) < 0)
@@ -93,7 +92,7 @@ static int add_stack(struct flame_tree *tree, struct frames *f, reply_t *stack, 
 }
 
 static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *reply,
-			 enum picture_format format, const char *title)
+			 const struct picture_options *options)
 {
 	static const char *const titles[][2] = {
 		[ANSWER_SPANS] = {"Spans by self time", "Spans by self time, compared"},
@@ -106,7 +105,8 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 	bool compared = flame_tree_before(tree) > 0;
 	char period[96], clock[FORMAT_MAX];
 	struct flame_info info = {
-		.title = title ? title : titles[kind][compared],
+		.title = options->title ? options->title : titles[kind][compared],
+		.order = options->order,
 		.target = reply_str(session, "targets"),
 		.period = period,
 		.unit = ns ? FLAME_NANOSECONDS : FLAME_SAMPLES,
@@ -123,9 +123,9 @@ static int write_picture(struct strbuf *out, struct flame_tree *tree, reply_t *r
 	else
 		snprintf(period, sizeof(period), "since %s at %llu Hz", clock,
 			 (unsigned long long)hz);
-	return format == PICTURE_HTML  ? flame_html_write(out, tree, &info)
-	       : format == PICTURE_SVG ? flame_svg_write(out, tree, &info)
-				       : flame_folded_write(out, tree);
+	return options->format == PICTURE_HTML	? flame_html_write(out, tree, &info)
+	       : options->format == PICTURE_SVG ? flame_svg_write(out, tree, &info)
+						: flame_folded_write(out, tree);
 }
 
 static int add_stacks(struct flame_tree *tree, reply_t *reply, bool before, bool by_process)
@@ -144,12 +144,12 @@ static int add_stacks(struct flame_tree *tree, reply_t *reply, bool before, bool
 	return 0;
 }
 
-int picture_write(struct strbuf *out, reply_t *reply, reply_t *before, enum picture_format format,
-		  const char *title)
+int picture_write(struct strbuf *out, reply_t *reply, reply_t *before,
+		  const struct picture_options *options)
 {
 	_cleanup_(flame_tree_freep) struct flame_tree *tree = flame_tree_new();
 	/* The page can show each on its own; those of two recordings have different numbers. */
-	bool by_process = format == PICTURE_HTML && !before;
+	bool by_process = options->format == PICTURE_HTML && !before;
 	int r;
 
 	if (!tree)
@@ -157,5 +157,7 @@ int picture_write(struct strbuf *out, reply_t *reply, reply_t *before, enum pict
 	r = add_stacks(tree, reply, false, by_process);
 	if (r >= 0 && before)
 		r = add_stacks(tree, before, true, false);
-	return r < 0 ? r : write_picture(out, tree, reply, format, title);
+	if (r >= 0 && by_process && options->times)
+		r = flame_times_add(tree, options->times);
+	return r < 0 ? r : write_picture(out, tree, reply, options);
 }

@@ -76,7 +76,8 @@ void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns);
 
 /*
  * Sorts what was added: by thread in the order of `order`, then by row, then by start. each() gets
- * the rows one after another. 0, -ENOMEM, or what each() returned below 0.
+ * the rows one after another; those of a thread stay until the next thread's first. 0, -ENOMEM, or
+ * what each() returned below 0.
  */
 int timeline_arrange(struct timeline *t,
 		     int (*each)(void *arg, uint32_t thread, const struct timeline_span *spans,

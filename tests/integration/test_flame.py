@@ -170,6 +170,34 @@ def names_of_a_live_session(daemon):
 
 
 @h.test
+def callees_by_the_time_they_began(daemon):
+    path, out = h.TMP / "times.sonde", h.TMP / "times.html"
+    names = "beta", "gamma_fail", "outer", "six"
+    daemon.sonde("record", *names, "-o", path, "--", f"{h.WORKLOADS}/wl_calls")
+    daemon.sonde("flame", "-i", path, "--order", "time", "-o", out)
+    starts = {}
+    for s in daemon.sonde("spans", "-i", path, "--json").lines:
+        starts.setdefault(s["name"], s["time_us"])
+    wanted = sorted((name for name in names), key=starts.get)
+    try:
+        page = devtools.Page(out)
+    except devtools.Missing as e:
+        raise h.Skip(str(e)) from None
+    with page:
+        by_place = sorted(names, key=lambda name: page.js(f"sonde.box({name!r}).x"))
+        h.equal(by_place, wanted, "by time")
+        page.choose("#order", "name")
+        h.equal(sorted(names, key=lambda name: page.js(f"sonde.box({name!r}).x")), sorted(names), "by name")
+        h.equal(page.fragment(), "order=name", "fragment")
+        h.equal((page.complaints, page.requests), ([], []), "complaints and requests")
+    h.contains(daemon.sonde("flame", "-i", recording(daemon), "--order", "time", "-o", out).err,
+               "samples are kept without their times", "note")
+    h.contains(daemon.sonde("flame", "-i", path, "--order", "time", status=2).err, "-o FILE.html", "no page")
+    h.contains(daemon.sonde("flame", "-i", path, "--order", "time", "--kind", "cpu", "-o", out, status=2).err,
+               "--order time is for spans", "of samples")
+
+
+@h.test
 def spans_make_a_graph_too(daemon):
     path, out = h.TMP / "calls.sonde", h.TMP / "calls.html"
     daemon.sonde("record", "outer", "middle", "inner", "-o", path, "--",

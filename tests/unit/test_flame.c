@@ -6,6 +6,7 @@
 #include "flame_folded.h"
 #include "flame_html.h"
 #include "flame_svg.h"
+#include "flame_times.h"
 
 #define USER(n)	   ((struct flame_frame){.name = (n), .binary = "/bin/app", .kind = FLAME_USER})
 #define KERNEL(n)  ((struct flame_frame){.name = (n), .kind = FLAME_KERNEL})
@@ -292,6 +293,45 @@ Test(flame, inlined_frames_are_said_to_be)
 	cr_assert_eq(flame_html_write(&html, t, &info), 0);
 	cr_expect_not_null(strstr(html.data, "\"names\":[\"all\",\"main\",\"f\",\"f\"]"));
 	cr_expect_not_null(strstr(html.data, "\"inlined\":[3]"));
+}
+
+Test(flame, when_call_paths_first_began)
+{
+	_cleanup_(flame_tree_freep) struct flame_tree *t = flame_tree_new();
+	_cleanup_(timeline_release) struct timeline times = {};
+	_cleanup_(strbuf_release) struct strbuf html = {0};
+	const struct flame_frame server = {.name = "server", .binary = "pid 7"};
+	struct flame_frame frames[] = {server,
+				       {.name = "handle", .kind = FLAME_SPAN},
+				       {.name = "parse", .kind = FLAME_SPAN}};
+	/* thread, function, start, duration: handle has parse in it twice, and once it stands
+	 * alone. */
+	static const uint64_t spans[][4] = {
+		{0, 1, 130, 10}, {0, 1, 110, 10}, {0, 0, 100, 50}, {1, 1, 105, 1}};
+
+	cr_assert_eq(timeline_add_process(&times, 7, "server"), 0);
+	cr_assert_eq(timeline_add_thread(&times, 0, 70), 0);
+	cr_assert_eq(timeline_add_thread(&times, 0, 71), 1);
+	cr_assert_eq(timeline_add_function(&times, "handle", ""), 0);
+	cr_assert_eq(timeline_add_function(&times, "parse", ""), 1);
+	for (size_t i = 0; i < ARRAY_SIZE(spans); i++)
+		cr_assert_eq(timeline_add_span(&times,
+					       &(struct timeline_span){
+						       .thread = (uint32_t)spans[i][0],
+						       .function = (uint32_t)spans[i][1],
+						       .start_ns = spans[i][2],
+						       .duration_ns = spans[i][3],
+					       }),
+			     0);
+	cr_assert_eq(flame_tree_add(t, frames, 3, 20), 0);
+	cr_assert_eq(flame_tree_add(t, frames, 2, 30), 0);
+	cr_assert_eq(flame_times_add(t, &times), 0);
+	frames[1] = frames[2];
+	cr_assert_eq(flame_tree_add(t, frames, 2, 1), 0);
+	cr_assert_eq(flame_html_write(&html, t, &info), 0);
+	/* all, server, handle, handle > parse, parse */
+	cr_expect(strstr(html.data, "\"first\":[null,null,0,10,5]"), "%s",
+		  strstr(html.data, "\"depth\""));
 }
 
 Test(flame, svg_counts_what_it_does_not_show)

@@ -107,17 +107,17 @@ function hover(i, x, y) {
 let restoring = true;
 function remember() {
 	if (restoring) return;
-	writeFragment({ layout: flame ? "flame" : "", order: $("order").value, process: $("process").value,
+	writeFragment({ layout: flame ? "flame" : "", order: $("order").value === data.order ? "" : $("order").value, process: $("process").value,
 		search: $("search").value, zoom: zoomed ? origin[zoomed] : "", at: selected >= 0 ? origin[selected] + 1 : "" });
 }
 function choose(list, text) {
 	list.value = text || "";
-	if (list.selectedIndex < 0) list.value = "";
+	if (list.selectedIndex < 0) list.selectedIndex = 0;
 }
 function restore() {
 	const q = readFragment(), place = (text) => (/^\d+$/.test(text || "") && Number(text) < data.frame.length ? placeOf[Number(text)] : -1);
 	restoring = true;
-	choose($("order"), q.get("order"));
+	choose($("order"), q.has("order") ? q.get("order") : data.order);
 	choose($("process"), q.get("process"));
 	$("search").value = q.get("search") || "";
 	selected = -1;
@@ -174,7 +174,7 @@ const KEYS = {
 	"/": () => $("search").select(),
 	"?": toggleHelp,
 	i: () => setFlame(!flame),
-	o: () => { $("order").value = $("order").value ? "" : "name"; rearrange(); },
+	o: () => { $("order").selectedIndex = ($("order").selectedIndex + 1) % $("order").options.length; rearrange(); },
 	c: () => copyLink($("link")),
 	Enter: () => selected >= 0 && zoom(selected, true),
 	n: () => nextMatch(1),
@@ -206,6 +206,8 @@ darkQuery.addEventListener("change", () => { theme(); schedule(); });
 /* ---- the header ---- */
 $("subtitle").append([data.target, data.period, `${count(data.count)} ${data.counted}`].filter(Boolean).map((s) => s + " · ").join(""));
 showTitle(`${count(data.lost)} lost`);
+/* Of samples nobody knows: they are kept without their times. */
+if (!data.first) $("order").querySelector("[value=time]").remove();
 const roots = processes();
 for (const p of roots) {
 	const option = element("option", "", [data.names[p.frame], data.binaries[data.binary[p.frame]]].filter(Boolean).join(" · "));
@@ -218,7 +220,7 @@ if (new Set(roots.map((p) => canonical[p.frame])).size === roots.length) $("proc
 helpSetUp([["click", "zoom to a frame; click it again for its caller"], ["← ↑ ↓ →", "walk from frame to frame"],
 	["Enter", "zoom to the frame walked to"], ["Esc", "show everything again; then forget the search"],
 	["/", "search: text or a regular expression"], ["n N", "next match, the one before"],
-	["i", "icicle (root at the top) or flame (root at the bottom)"], ["o", "order: largest first or by name"],
+	["i", "icicle (root at the top) or flame (root at the bottom)"], ["o", "order: largest first, by name, or by time where that is known"],
 	["c", "copy a link to what is shown now"], ["?", "these keys"]]);
 restore();
 if (!all) { $("empty").hidden = false; scroll.hidden = true; }

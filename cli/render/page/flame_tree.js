@@ -2,7 +2,7 @@
 /*
  * The data holds the tree in pre-order as parallel arrays (frame, depth, self, before). What is
  * shown is another tree that is made of it: processes of one name merged or each on its own or
- * one alone, siblings in one of two orders. Its nodes are in pre-order, too: parent, end (the
+ * one alone, siblings in one of several orders. Its nodes are in pre-order, too: parent, end (the
  * first node behind a subtree), total and start are derived. `origin` is the number of the first
  * node of the data that a node shows, which stays the same whatever is shown: links name it.
  */
@@ -42,7 +42,7 @@ function processes() {
 function gather(shown) {
 	const merge = shown === "", only = /^\d+$/.test(shown) ? Number(shown) : -1;
 	const known = new Map(), path = [], of = new Int32Array(data.frame.length).fill(-1);
-	const g = { frame: [], up: [], self: [], before: [], total: [], origin: [], of };
+	const g = { frame: [], up: [], self: [], before: [], total: [], origin: [], first: [], of };
 	for (let i = 0; i < data.frame.length; i++) {
 		const d = data.depth[i], f = merge ? canonical[data.frame[i]] : data.frame[i];
 		const up = d ? path[d - 1] : -1;
@@ -58,12 +58,16 @@ function gather(shown) {
 			g.before.push(0);
 			g.total.push(0);
 			g.origin.push(i);
+			g.first.push(Infinity);
 		}
 		path[d] = of[i] = node;
 		g.self[node] += data.self[i];
 		g.total[node] += data.self[i];
 		if (data.before) g.before[node] += data.before[i];
+		if (data.first && data.first[i] !== null) g.first[node] = Math.min(g.first[node], data.first[i]);
 	}
+	/* What merges several began with the first of them; so did who called it. */
+	for (let i = g.frame.length - 1; i > 0; i--) g.first[g.up[i]] = Math.min(g.first[g.up[i]], g.first[i]);
 	for (let i = g.frame.length - 1; i > 0; i--) g.total[g.up[i]] += g.total[i];
 	return g;
 }
@@ -74,6 +78,8 @@ function build(shown, order) {
 	const name = (i) => data.names[g.frame[i]];
 	const byName = (a, b) => (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : g.origin[a] - g.origin[b]);
 	const bySize = (a, b) => g.total[b] - g.total[a] || byName(a, b);
+	const byTime = (a, b) => (g.first[a] === g.first[b] ? bySize(a, b) : g.first[a] - g.first[b]);
+	const compareChildren = order === "name" ? byName : order === "time" ? byTime : bySize;
 	for (let i = 1; i < n; i++) (children[g.up[i]] ||= []).push(i);
 	N = n;
 	deepest = 0;
@@ -92,7 +98,7 @@ function build(shown, order) {
 		if (at) next[up] += total[at];
 		if (before) before[at] = g.before[i];
 		if (!below) continue;
-		below.sort(order === "name" ? byName : bySize);
+		below.sort(compareChildren);
 		for (let k = below.length - 1; k >= 0; k--) todo.push(below[k]);
 	}
 	for (let i = n - 1; i >= 0; i--) {
