@@ -245,6 +245,11 @@ def parts_of_it(daemon):
     page = opened(out)
     h.check(page.js("!document.getElementById('empty').hidden"), "it says that there is none")
     clean(page)
+    broken = h.TMP / "broken.html"
+    broken.write_text(re.sub(r'(id="numbers">.{40})', r"\1AAAA", make(daemon, "name.html")[0].read_text()))
+    page.go("", broken)
+    h.wait_until(lambda: "cannot be shown" in page.js("document.getElementById('empty').innerText"),
+                 "a damaged file is said to be")
     out, _ = make(daemon, "one.html", "--name", "outer", "-n", "1")
     page = opened(out)
     h.equal(table(page)[0]["calls"], "1", "one span")

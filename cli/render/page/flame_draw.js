@@ -7,7 +7,7 @@
 const ROW = 20, MIN_WIDTH = 0.4, TEXT_MIN = 28;
 function value(n) {
 	if (data.unit === "ns") return duration(n);
-	return count(n) + (n === 1 ? " sample" : " samples");
+	return words(n, "sample");
 }
 
 /* ---- colours: a hue a kind, its lightness varied by name so that neighbours differ ---- */

@@ -19,6 +19,7 @@ function hash(text) {
 
 /* ---- numbers and words ---- */
 const count = (n) => n.toLocaleString("en-US");
+const words = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
 function duration(ns) {
 	for (const [unit, factor] of [["s", 1e9], ["ms", 1e6], ["µs", 1e3]])
 		if (ns >= factor) return (ns / factor).toPrecision(ns >= 1000 * factor ? 6 : 3).replace(/e.*/, "") + " " + unit;

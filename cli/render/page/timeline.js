@@ -23,7 +23,7 @@ function search(text) {
 		const match = pattern(text);
 		matches = Uint8Array.from(data.names, (name) => match.test(name));
 		for (const row of rows) for (const f of row.levels[0].fn) spans += matches[f];
-		label.textContent = spans ? `${count(spans)} spans` : "no match";
+		label.textContent = spans ? words(spans, "span") : "no match";
 		label.className = "on";
 	}
 	later();
@@ -199,7 +199,7 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, `${count(data.spans)} spans`].filter(Boolean);
+const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span")].filter(Boolean);
 const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
 $("subtitle").append(facts.map((s) => s + " · ").join(""));
 showTitle(missing.join(", ") || "0 lost");
@@ -209,6 +209,7 @@ helpSetUp([["click", "select a span; on a process: fold it; in the durations: go
 	["n N", "next match, the one before"], ["t", "show or hide the table"], ["c", "copy a link to what is shown now"], ["Esc", "select nothing; forget the search; all the time"], ["?", "these keys"]]);
 if (!rows.length) for (const id of ["scroll", "panel", "heat-box", "axis-box"]) $(id).hidden = true;
 $("empty").hidden = rows.length > 0;
+$("empty").textContent = "There is no span to show.";
 theme();
 restore();
 

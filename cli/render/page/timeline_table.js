@@ -106,12 +106,12 @@ function rowCells(r, k) {
 	return row;
 }
 function tableScope(spans, n) {
-	const b = element("b", "", `${count(spans)} spans`), words = [];
-	if (brush) words.push(` that begin from +${seconds(brush.t0, 1e3)} to +${seconds(brush.t1, 1e3)} and take ${brush.d0 ? duration(brush.d0) : "0"} to ${brush.d1 === Infinity ? "any time" : duration(brush.d1)}`);
-	else words.push(from <= 0 && to >= LENGTH ? " in all" : " in sight");
-	if (matches) words.push(", of what is searched for");
-	if (n > MOST_ROWS) words.push(`; the first ${MOST_ROWS} of ${count(n)} are listed`);
-	$("scope").replaceChildren(b, words.join(""));
+	const b = element("b", "", words(spans, "span")), more = [];
+	if (brush) more.push(` that begin from +${seconds(brush.t0, 1e3)} to +${seconds(brush.t1, 1e3)} and take ${brush.d0 ? duration(brush.d0) : "0"} to ${brush.d1 === Infinity ? "any time" : duration(brush.d1)}`);
+	else more.push(from <= 0 && to >= LENGTH ? " in all" : " in sight");
+	if (matches) more.push(", of what is searched for");
+	if (n > MOST_ROWS) more.push(`; the first ${MOST_ROWS} of ${count(n)} are listed`);
+	$("scope").replaceChildren(b, more.join(""));
 	$("scope").title = $("scope").textContent;
 }
 function showTable() {

@@ -100,7 +100,7 @@ function select(pick) {
 function status() {
 	const pick = hovered || selected;
 	$("status").textContent = pick ? describe(pick)
-		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${count(data.spans)} spans of ${count(new Set(rows.map((r) => r.thread)).size)} threads`;
+		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${words(data.spans, "span")} of ${words(new Set(rows.map((r) => r.thread)).size, "thread")}`;
 }
 /* Brings a span into sight: its lane, and the time around it where it is too small or beside. */
 function reveal(pick) {
