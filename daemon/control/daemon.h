@@ -49,9 +49,16 @@ struct daemon {
 	struct error kernel_error;    /* why there is no kernel side */
 	struct error recording_error; /* why the recording could not be opened */
 	struct collector *collector;
-	atomic_bool ending;	       /* long questions are given up */
-	struct worker *writer, *asker; /* packing and writing; answering */
-	struct keeper *keeper;	       /* NULL: there is no rolling store */
+	atomic_bool ending;    /* long questions are given up */
+	struct worker *writer; /* packing and writing */
+	/*
+	 * Answering. Only the asker names frames, and what it does takes no longer than the reader
+	 * process is given. Whatever goes through raw spans or through files is the searcher's, and
+	 * SQL, whose length is its author's choice, has a worker of its own: short questions do not
+	 * wait for long ones.
+	 */
+	struct worker *asker, *searcher, *sql;
+	struct keeper *keeper; /* NULL: there is no rolling store */
 	struct session_context context;
 	struct hit_costs costs; /* of probes on this machine; zero until measured */
 	bool costs_measured;

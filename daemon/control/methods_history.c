@@ -239,7 +239,7 @@ static void submit(void *arg)
 {
 	struct history_job *j = arg;
 
-	if (worker_submit(j->daemon->asker, j->run, job_done, j) < 0)
+	if (worker_submit(j->daemon->searcher, j->run, job_done, j) < 0)
 		job_fail(j, -ENOMEM);
 }
 

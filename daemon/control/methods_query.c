@@ -383,7 +383,7 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
 	if (r < 0)
 		return r;
-	return asked->where ? worker_submit(d->asker, match_run, match_done, q)
+	return asked->where ? worker_submit(d->searcher, match_run, match_done, q)
 			    : worker_submit(d->asker, question_run, question_done, q);
 }
 

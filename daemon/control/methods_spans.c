@@ -283,7 +283,7 @@ static void submit(struct daemon *d, struct call *call, struct spans_job *job)
 	job->call = call;
 	r = prepare(d, call, job);
 	if (r >= 0)
-		r = worker_submit(d->asker, spans_run, spans_done, job);
+		r = worker_submit(d->searcher, spans_run, spans_done, job);
 	if (r < 0) {
 		error_set(&job->error, -r, "Internal", "%s", strerror(-r));
 		methods_fail(call, &job->error);

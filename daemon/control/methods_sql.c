@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sql: the query worker runs the query on a connection of its own and writes the rows into pages,
- * which are then sent as fast as the caller reads. Nothing of the daemon's model is needed.
+ * Sql: a worker of its own runs the query on a connection of its own and writes the rows into
+ * pages, which are then sent as fast as the caller reads. Nothing of the daemon's model is needed.
  */
 #include "control/always.h"
 #include "control/methods.h"
@@ -346,7 +346,7 @@ static void submit(void *arg)
 	struct sql_job *job = arg;
 	struct call *call = job->call;
 
-	if (worker_submit(job->daemon->asker, sql_run, sql_done, job) >= 0) {
+	if (worker_submit(job->daemon->sql, sql_run, sql_done, job) >= 0) {
 		call_on_gone(call, gone_while_running, job);
 		return;
 	}

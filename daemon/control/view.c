@@ -195,7 +195,7 @@ static void load(void *arg)
 {
 	struct view *v = arg;
 
-	if (worker_submit(v->daemon->asker, view_run, view_done, v) >= 0)
+	if (worker_submit(v->daemon->searcher, view_run, view_done, v) >= 0)
 		return;
 	error_set(&v->error, ENOMEM, "Internal", "out of memory");
 	view_done(v, false);

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import socket
@@ -278,6 +279,28 @@ def one_reply_or_more():
     reply = h.call(c, "io.sonde.Sql", {"query": "SELECT 1, x'00ff', 9223372036854775807, NULL, 'a'"})
     h.equal(reply["parameters"]["rows"], [[1, {"blob": "00ff"}, {"int": "9223372036854775807"}, None, "a"]], "cells")
     h.equal(h.call(c, "io.sonde.Sql", {"query": "SELECT"})["error"], "io.sonde.BadQuery", "an error")
+    h.equal(h.stop(process), 0, "exit status")
+
+
+@h.test(own_daemon=True)
+def short_questions_pass_a_long_one():
+    """While a query runs that has no end, everything else is answered at once."""
+    connect, process, c = replay()
+    endless = {"query": ENDLESS + "count(*) FROM t", "timeout_ms": 600000}
+    c.sendall(json.dumps({"method": "io.sonde.Sql", "parameters": endless}).encode() + b"\0")
+    time.sleep(0.2)
+    other, begun = connect(), time.monotonic()
+    for method, parameters in (
+            ("Status", {}), ("List", {}), ("Events", {}), ("Report", {"query": {}}),
+            ("Report", {"query": {"where": "duration > 0ns"}}),
+            ("Report", {"query": {"since_us": 1}}), ("Graph", {"query": {}}),
+            ("Stacks", {"query": {"kind": "cpu"}}), ("Spans", {"query": {}, "limit": 5})):
+        reply = h.call(other, f"io.sonde.{method}", parameters)
+        h.check("parameters" in reply and "error" not in reply, f"{method} {parameters}: {reply}")
+    h.between(time.monotonic() - begun, 0, 5, "seconds for nine questions")
+    h.check(not select.select([c], [], [], 0)[0], "the long query has been answered")
+    c.close()
+    h.equal(h.call(other, "io.sonde.Sql", {"query": "SELECT 7"})["parameters"]["rows"], [[7]], "the next query")
     h.equal(h.stop(process), 0, "exit status")
 
 
