@@ -20,6 +20,8 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_record] =
 		{"sonde record -F 99 -a -d 5 -o all.sonde",
 		 "sonde record 'handle_*' kprobe:vfs_write -o app.sonde -- ./app --port 8080"},
+	[VERB_replay] = {"sonde replay app.sonde --speed 10 --min-duration 1ms --args",
+			 "sonde replay app.sonde --where 'ret < 0' -o failed.sonde"},
 	[VERB_attach] = {"sonde attach --name api -F 49 'uprobe:/usr/sbin/nginx:ngx_http_*' -a",
 			 "sonde attach --name api --where 'duration > 10ms && ret < 0'"},
 	[VERB_detach] = {"sonde detach api", "sonde detach api --json"},

@@ -43,6 +43,11 @@ void method_import_end(struct daemon *d, struct call *call);
 void methods_reply(struct call *call, const struct strbuf *out);
 void methods_fail(struct call *call, const struct error *error);
 
+/* The last answer of a session that daemon_finish_session() has finished: to Detach, Stop, and
+ * Replay into a file. arg: the call. */
+void methods_reply_finished(void *arg, struct session *s, uint64_t bytes,
+			    const struct error *error);
+
 /* SessionOptions from a call's parameters. On failure the call has been answered and ended. */
 int methods_session_options(struct call *call, struct session_options *ret);
 /* The same from the JSON alone, checked; the caller releases *ret. */

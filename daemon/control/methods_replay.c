@@ -50,29 +50,6 @@ static bool writer_is_congested(void *arg)
 	return false;
 }
 
-/* The last reply, when the file is complete. */
-static void reply_written(void *arg, struct session *s, uint64_t bytes, const struct error *error)
-{
-	_cleanup_(strbuf_release) struct strbuf out = {0};
-	struct call *call = arg;
-	struct json_writer w;
-
-	if (error) {
-		methods_fail(call, error);
-		return;
-	}
-	json_begin(&w, &out);
-	json_object_begin(&w, NULL);
-	json_array_begin(&w, "spans");
-	json_array_end(&w);
-	json_u64(&w, "skipped", 0);
-	methods_write_session(&w, "session", s);
-	json_u64(&w, "bytes", bytes);
-	replay_write_notes(s->replay, &w);
-	json_object_end(&w);
-	methods_reply(call, &out);
-}
-
 static void written(void *arg, const struct error *error)
 {
 	struct session *s = arg;
@@ -80,7 +57,7 @@ static void written(void *arg, const struct error *error)
 	struct call *call = call_ref(s->owner);
 	struct error failed;
 
-	if (!error && daemon_finish_session(d, s, reply_written, call) >= 0)
+	if (!error && daemon_finish_session(d, s, methods_reply_finished, call) >= 0)
 		return;
 	/* Half of a recording is none. */
 	error_set(&failed, ENOMEM, "Internal", "out of memory");

@@ -205,8 +205,7 @@ static void log_write_error(void *arg, struct session *s, uint64_t bytes, const 
 		log_error("session %s: %s", s->name, error->message);
 }
 
-/* Answers Stop or Detach when everything is in its place. */
-static void reply_finished(void *arg, struct session *s, uint64_t bytes, const struct error *error)
+void methods_reply_finished(void *arg, struct session *s, uint64_t bytes, const struct error *error)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct call *call = arg;
@@ -218,8 +217,14 @@ static void reply_finished(void *arg, struct session *s, uint64_t bytes, const s
 	}
 	json_begin(&w, &out);
 	json_object_begin(&w, NULL);
+	if (s->replay) {
+		json_array_begin(&w, "spans");
+		json_array_end(&w);
+		json_u64(&w, "skipped", 0);
+		replay_write_notes(s->replay, &w);
+	}
 	methods_write_session(&w, "session", s);
-	if (streq(call_method(call), "Stop"))
+	if (s->replay || streq(call_method(call), "Stop"))
 		json_u64(&w, "bytes", bytes);
 	json_object_end(&w);
 	methods_reply(call, &out);
@@ -244,11 +249,11 @@ void method_detach(struct daemon *d, struct call *call)
 		(void)session_file_remove(d->config->sessions, s->name);
 	if (!s->active) {
 		/* Detaching what is closed already forgets its data, too. */
-		reply_finished(call, s, 0, NULL);
+		methods_reply_finished(call, s, 0, NULL);
 		daemon_remove_session(d, s);
 		return;
 	}
-	if (daemon_finish_session(d, s, reply_finished, call) < 0)
+	if (daemon_finish_session(d, s, methods_reply_finished, call) < 0)
 		fail(call, -ENOMEM, &error);
 }
 
@@ -325,7 +330,7 @@ void method_stop(struct daemon *d, struct call *call)
 		     error_set(&error, EINVAL, "BadArgument",
 			       "session \"%s\" is not a running trace or record", s->name),
 		     &error);
-	else if (daemon_finish_session(d, s, reply_finished, call) < 0)
+	else if (daemon_finish_session(d, s, methods_reply_finished, call) < 0)
 		fail(call, -ENOMEM, &error);
 }
 
@@ -351,5 +356,5 @@ void method_set_conditions(struct daemon *d, struct call *call)
 	}
 	log_info("uid %u set the conditions of session %s: %s", call_uid(call), s->name,
 		 s->options.where ? s->options.where : "none");
-	reply_finished(call, s, 0, NULL);
+	methods_reply_finished(call, s, 0, NULL);
 }

@@ -423,7 +423,7 @@ Test(cli, help_and_completion)
 	{                                                                                          \
 		RESULT r = sonde(#name " --help");                                                 \
                                                                                                    \
-		cr_expect_eq(r.status, 0);                                                         \
+		cr_expect(r.status == 0 && !strstr(r.out, "(null)"));                              \
 		cr_expect(strstr(r.out, "man sonde-" #name) && strstr(r.out, summary));            \
 		cr_expect(strstr(all.out, "  " #name " "));                                        \
 		cr_expect(strstr(bash.out, "\t" #name ") words="));                                \
