@@ -206,6 +206,9 @@ static int add_samples(struct replay_feed *f, const struct window *w)
 		if (r >= 0)
 			r = window_add_row(&s->window, &row);
 		s->n_samples += row.count;
+		/* Older recordings do not tell: then of none it is known. */
+		if (store_reader_version(f->reader) < 3)
+			s->window.losses[PARTIAL_STACK] += row.count;
 	}
 	return r;
 }

@@ -297,6 +297,23 @@ def an_interrupt_ends_it_cleanly(daemon):
 
 
 @h.test
+def old_recordings_are_replayed(daemon):
+    """Of formats that had less: what they did not tell is not made up."""
+    for version in (1, 2):
+        path, out = h.TMP / f"v{version}.sonde", h.TMP / f"v{version}-again.sonde"
+        with sqlite3.connect(path) as db:
+            db.executescript((h.ROOT / f"tests/unit/recording-{version}.sql").read_text())
+        db.close()
+        daemon.sonde("replay", path, "-o", out)
+        for question in ("report", "report --kind cpu"):
+            before, after = (json.loads(answer(daemon, question, p)) for p in (path, out))
+            h.check(before["rows"] and before["rows"] == after["rows"], f"{question} differs")
+        h.check("samples_partial" not in before["coverage"], "the old one does not tell")
+        h.equal(after["coverage"]["samples_partial"], after["coverage"]["samples_seen"],
+                "samples of which it is not known whether their stacks are whole")
+
+
+@h.test
 def statistics_are_said_not_to_be_spans(daemon):
     w = h.Workload("args")
     daemon.sonde("attach", "--name", "sums", "-p", w.pid, "open_table")
