@@ -274,6 +274,12 @@ static void make_path(struct replay_feed *f, uint32_t path, struct replay_record
 	ret->size = sizeof(f->path);
 }
 
+/* Raw spans may keep more than a record of a call has room for. */
+static bool fits_record(const struct span_more *more)
+{
+	return more->values_len <= RECORD_MAX_VALUES;
+}
+
 /* As it would have come before the call's own record. */
 static void lay_ready(struct replay_feed *f, const struct raw_span *span,
 		      const struct span_more *more, const struct model_process *p)
@@ -285,6 +291,8 @@ static void lay_ready(struct replay_feed *f, const struct raw_span *span,
 	ahead->stack = more->stack;
 	ahead->stack_tid = span->tid;
 	ahead->stack_ns = end_of(span);
+	ahead->values = fits_record(more) ? NULL : more->values;
+	ahead->values_len = more->values_len;
 	*thrown = (struct thrown){};
 	if (more->exception_type || more->exception_message)
 		*thrown = (struct thrown){span->tid, more->exception_type, more->exception_message,
@@ -297,6 +305,7 @@ static void make_call(struct replay_feed *f, const struct raw_span *span,
 	const struct model_process *p = model_process_peek(f->from, span->process);
 	const struct model_path *path = model_path_get(f->from, span->path);
 	const char *comm = model_string_get(f->from, p->comm);
+	uint32_t values_len = fits_record(more) ? more->values_len : 0;
 	struct record_call *call = &f->call;
 
 	*call = (struct record_call){
@@ -322,12 +331,12 @@ static void make_call(struct replay_feed *f, const struct raw_span *span,
 		call->span.h.flags |= SPAN_ARGS;
 		memcpy(call->args, more->args, sizeof(call->args));
 	}
-	if (more->values_len) {
+	if (values_len) {
 		call->span.h.flags |= SPAN_VALUES;
-		memcpy(call->values, more->values, more->values_len);
+		memcpy(call->values, more->values, values_len);
 	}
 	ret->data = call;
-	ret->size = offsetof(struct record_call, values) + more->values_len;
+	ret->size = offsetof(struct record_call, values) + values_len;
 }
 
 /* 1: a record, 0: the span is not wanted. */

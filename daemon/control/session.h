@@ -113,6 +113,10 @@ struct session_ahead {
 	struct thrown throws[AHEAD_THROWS]; /* by thread */
 	uint32_t stack, stack_tid;
 	uint64_t stack_ns;
+	/* Of a replay: the next call's, where they are more than a record has; borrowed, else NULL.
+	 */
+	const uint8_t *values;
+	uint32_t values_len;
 	struct python_ahead *python; /* NULL: there were none yet */
 };
 

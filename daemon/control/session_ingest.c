@@ -143,6 +143,12 @@ void session_add_call(struct session *s, const struct record_call *r, size_t siz
 		more.values_len = (uint32_t)(size - offsetof(struct record_call, values));
 		more.valid = r->valid;
 	}
+	if (s->ahead.values) {
+		more.values = s->ahead.values;
+		more.values_len = s->ahead.values_len;
+		more.valid = r->valid;
+		s->ahead.values = NULL;
+	}
 	add_exception(s, &r->span, &more);
 	session_keep_span(s, &r->span, has_more(&more) ? &more : NULL);
 }
