@@ -56,7 +56,7 @@ Test(base_attributes, all_types_come_back)
 Test(base_attributes, no_more_than_there_is_room_for)
 {
 	uint8_t buf[ATTRIBUTES_MAX_BYTES];
-	char wide[300];
+	char wide[300] = "";
 	struct attribute a = text_of("k", wide);
 	size_t len = 0, pos = 0, before;
 	bool left_out = false;
