@@ -86,7 +86,11 @@ void daemon_sources_changed(struct daemon *d, const struct session *asking)
 /* What is mapped first is the code; the rest of the file is there a little later. */
 void daemon_sources_mapped(struct daemon *d, uint32_t pid)
 {
-	if (!any_active(d))
+	bool asked = false;
+
+	for (const struct session *s = d->sessions; s && !asked; s = s->next)
+		asked = source_control_is_about(s, pid);
+	if (!asked)
 		return;
 	for (size_t i = 0; i < d->n_sources_pending; i++)
 		if (d->sources_pending[i] == pid)

@@ -268,7 +268,7 @@ static void tell(struct source_control *c, uint32_t pid, uint64_t address, const
 			  (unsigned long long)address);
 }
 
-static bool is_about(const struct session *s, uint32_t pid)
+bool source_control_is_about(const struct session *s, uint32_t pid)
 {
 	if (!s->sources || !s->active)
 		return false;
@@ -286,7 +286,7 @@ static void tell_mapping(struct source_control *c, const struct session *session
 	for (const struct session *s = sessions; s; s = s->next) {
 		uint64_t own = 0;
 
-		if (!is_about(s, pid))
+		if (!source_control_is_about(s, pid))
 			continue;
 		for (size_t i = 0; i < s->probes->n && !own; i++)
 			own = control_in(s->probes, &s->probes->points[i], m);

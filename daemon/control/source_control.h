@@ -28,6 +28,8 @@ void source_control_update(struct source_control *c, const struct session *sessi
 /* The same for one process, which is new or has mapped something. */
 void source_control_update_process(struct source_control *c, const struct session *sessions,
 				   uint32_t pid);
+/* Whether the session asks for spans of the process, if it has any. */
+bool source_control_is_about(const struct session *s, uint32_t pid);
 void source_control_exited(struct source_control *c, uint32_t pid);
 
 /* The path of the set's file whose control is at that address; if it cannot be told, that of the
