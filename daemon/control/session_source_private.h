@@ -73,6 +73,12 @@ void session_sources_heard(struct session *s, const struct source_thread *t);
 void session_sources_forget(struct session *s);
 /* A thread has said where its block is. */
 void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block);
+/* A record; names mean nothing here. */
+void session_sources_add(struct session *s, struct source_thread *t,
+			 const struct source_origin *from, const struct source_item *item);
+/* What was open when the thread ended. */
+void session_sources_add_open(struct session *s, struct source_thread *t,
+			      const struct source_origin *from, const struct source_batch *b);
 /* The bytes of a batch, from a record or from the program's memory. */
 void session_sources_take(struct session *s, const struct source_origin *from, const void *data,
 			  size_t size);
