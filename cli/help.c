@@ -40,6 +40,8 @@ static const char *const examples[VERB_COUNT][EXAMPLES] = {
 	[VERB_debuginfo] = {"sonde debuginfo --session api",
 			    "sonde debuginfo -i app.sonde --fetch --urls "
 			    "https://debuginfod.debian.net"},
+	[VERB_export] = {"sonde export -i app.sonde -o app.json.gz",
+			 "sonde export --since 1h --kind cpu -o hour.pb.gz"},
 	[VERB_import] = {"sonde import trace.json.gz -o trace.sonde",
 			 "perf script | sonde import - -o app.sonde"},
 	[VERB_sql] = {"sonde sql -i app.sonde 'SELECT function, sum(calls) FROM span GROUP BY 1'",
