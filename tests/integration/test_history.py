@@ -264,7 +264,8 @@ def a_disk_that_turns_read_only():
     device = Path(subprocess.run(["findmnt", "-no", "SOURCE", kept], stdout=subprocess.PIPE,
                                  text=True, check=True).stdout.strip())
     daemon = keeper(path)
-    first = samples(daemon, "-p", run("hot", "--seconds", "1"))
+    hot = run("hot", "--seconds", "1")
+    first = samples(daemon, "-p", hot)
     h.check(first, "it is written")
     begun = time.time()
     history = lambda: daemon.json("status")["history"]
@@ -289,7 +290,7 @@ def a_disk_that_turns_read_only():
     subprocess.run(["mount", "-o", "remount,rw", kept], check=True)
     h.wait_until(lambda: not history()["problem"] and not history()["waiting"], "written again", 30)
     h.check(samples(daemon, "-p", spin), "what happened meanwhile")
-    h.equal(samples(daemon, "-c", "wl_hot", "--until", f"@{begun:.3f}"), first, "what was before")
+    h.equal(samples(daemon, "-p", hot, "--until", f"@{begun:.3f}"), first, "what was before")
     h.equal((events(daemon, "set-aside"), history()["lost"]), ([], 0), "damage, lost windows")
     daemon.stop()
 
