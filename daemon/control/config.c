@@ -28,7 +28,7 @@ static const struct key keys[] = {
 	 GIB,
 	 .meaning = "The buffer between kernel and daemon, rounded up to a power of two.\n"
 		    "Larger: fewer losses when many spans come at once."},
-	{"daemon", "symbol_cache", KEY_SIZE, offsetof(struct config, symbol_cache), "64MiB", MIB,
+	{"daemon", "symbol_cache", KEY_SIZE, offsetof(struct config, symbol_cache), "24MiB", MIB,
 	 64 * GIB, .meaning = "Memory for symbol tables."},
 	{"daemon", "cache", KEY_PATH, offsetof(struct config, cache), "/var/cache/sonde",
 	 .meaning =

@@ -26,7 +26,7 @@ Test(config, defaults)
 	cr_assert_eq(load("", &c, &e), 0);
 	cr_assert_str_eq(c->socket, "/run/sonde/sonde.sock");
 	cr_assert_eq(c->ring_size, 16 << 20);
-	cr_assert_eq(c->symbol_cache, 64 << 20);
+	cr_assert_eq(c->symbol_cache, 24 << 20);
 	cr_assert_str_eq(c->cache, "/var/cache/sonde");
 	cr_assert_eq(c->cache_size, 256 << 20);
 	cr_assert_eq(c->raw_memory, 16 << 20);
