@@ -282,15 +282,19 @@ static void side_note(struct output *o, reply_t *reply, const char *side, const 
 		    100 - text_percent(lost, seen));
 }
 
-/* Whether the change of a mean that is shown goes another way than the two means beside it. */
-static bool contradicts(reply_t *reply)
+/* Whether the change of a mean that is shown is another one than that of the two means beside it.
+ */
+static bool departs(reply_t *reply)
 {
+	enum { SEEN_PERCENT = 1 };
+
 	reply_foreach(row, reply, "rows")
 	{
 		reply_t *mean = reply_get(reply_get(row, "values"), "mean");
-		double more = reply_double(mean, "after") - reply_double(mean, "before");
+		double of_all = reply_double(mean, "after") / reply_double(mean, "before") - 1;
 
-		if (reply_bool(mean, "trimmed") && more * reply_double(mean, "change") < 0)
+		if (reply_bool(mean, "trimmed") &&
+		    fabs(of_all - reply_double(mean, "change")) * 100 >= SEEN_PERCENT)
 			return true;
 	}
 	return false;
@@ -319,7 +323,7 @@ void diff_notes(struct output *o, reply_t *reply, const struct diff_view *view)
 	reply_foreach(note, reply, "notes") output_note(o, "sonde: %s", reply_text(note));
 	for (size_t i = 0; i < ARRAY_SIZE(sides); i++)
 		raw_note(o, sides[i], reply_get(reply, sides[i]));
-	if (contradicts(reply))
+	if (departs(reply))
 		output_note(o, "sonde: where the mean of all calls has not changed significantly, "
 			       "its CHANGE is that without the slowest 5 %% of the calls");
 	if (reply_get(reply, "refused"))
