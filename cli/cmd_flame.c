@@ -49,11 +49,19 @@ static void write_both(struct json_writer *w, struct output *output, reply_t *be
 }
 
 /* Pictures tell processes apart by name only: of a day the answer is a fraction as long. */
-static void request_stacks(struct json_writer *w, const struct options *o)
+static void request_stacks(struct json_writer *w, const struct options *o,
+			   enum picture_format format)
 {
+	/* A tenth of a pixel of a page that is a thousand wide. */
+	const double seen_percent = 0.01;
+
 	request_query(w, o);
 	if (!o->json)
 		json_string(w, "by", "comm");
+	if (o->min_percent.set)
+		json_double(w, "min_percent", o->min_percent.value);
+	else if (!o->json && !o->diff && format != PICTURE_FOLDED)
+		json_double(w, "min_percent", seen_percent);
 }
 
 /* Each recording is asked for itself; what is merged is the picture. */
@@ -71,7 +79,7 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 				   "--diff BEFORE AFTER");
 	o.session = NULL;
 	request_begin(&w, &params);
-	request_stacks(&w, &o);
+	request_stacks(&w, &o, p->options.format);
 	r = request_end(&w, &cli->error);
 	if (r >= 0)
 		r = ask_file(cli, o.operands[0], params.data, &before);
@@ -149,7 +157,7 @@ int cmd_flame(struct cli *cli)
 				   "flame takes recordings with --diff BEFORE "
 				   "AFTER, or one with -i FILE");
 	request_begin(&w, &params);
-	request_stacks(&w, o);
+	request_stacks(&w, o, p.options.format);
 	r = request_end(&w, &cli->error);
 	if (r >= 0 && o->order && streq(o->order, "time"))
 		r = collect_times(cli, &p, &times);

@@ -142,7 +142,7 @@ const struct option_def option_defs[] = {
 	{0, "flat", OPTION_FLAG, NULL, "by function, as sonde report shows it", NULL, V(graph),
 	 AT(flat)},
 	{0, "min-percent", OPTION_PERCENT, "PERCENT", "leave out what is below that share", NULL,
-	 V(graph), AT(min_percent)},
+	 V(graph) | V(flame), AT(min_percent)},
 	{0, "depth", OPTION_NUMBER, "N", "show at most N levels", NULL, V(graph), AT(depth)},
 	/* Of history: apart from the one that decides what is collected. */
 	{0, "where", OPTION_TEXT, "EXPR",

@@ -10,6 +10,7 @@
 #include "control/frame_names.h"
 #include "control/raw_spans.h"
 #include "control/session_waits.h"
+#include "query/prune.h"
 #include "query/inlined.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
@@ -30,7 +31,7 @@ struct question {
 	enum report_sort sort;
 	enum demangle_style demangle;
 	bool no_inlined;
-	bool by_comm; /* of stacks */
+	bool by_comm, prunes; /* of stacks */
 	bool default_sort;
 	size_t limit;
 	double min_percent;
@@ -181,9 +182,13 @@ static void question_run(void *arg)
 {
 	struct question *q = arg;
 	struct json_writer w;
-	int r;
+	int r = 0;
 
-	r = name_frames(q);
+	/* Rare stacks first, so that their frames need no names. */
+	if (q->prunes && query_is_about_samples(q->kind))
+		r = snapshot_prune(q->snapshot, q->kind == QUERY_OFFCPU, q->min_percent / 100);
+	if (r >= 0)
+		r = name_frames(q);
 	if (r < 0) {
 		error_set(&q->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
 		return;
@@ -489,12 +494,15 @@ void method_stacks(struct daemon *d, struct call *call)
 	if (!q)
 		return;
 	if (param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &q->error) < 0 ||
+	    param_float(call_params(call), "min_percent", PARAM_OPTIONAL, &q->min_percent,
+			&q->error) < 0 ||
 	    (!streq(by, "thread") && !streq(by, "comm"))) {
 		error_set(&q->error, EINVAL, "BadArgument", "unknown grouping \"%s\"", by);
 		refuse(call, q);
 		return;
 	}
 	q->by_comm = streq(by, "comm");
+	q->prunes = q->min_percent > 0;
 	ask(d, call, q);
 }
 
