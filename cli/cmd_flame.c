@@ -57,7 +57,7 @@ static void request_stacks(struct json_writer *w, const struct options *o,
 
 	request_query(w, o);
 	if (!o->json)
-		json_string(w, "by", "comm");
+		json_string(w, "by", format == PICTURE_HTML ? "auto" : "comm");
 	if (o->min_percent.set)
 		json_double(w, "min_percent", o->min_percent.value);
 	else if (!o->json && !o->diff && format != PICTURE_FOLDED)

@@ -15,6 +15,9 @@
 #include "sonde/base/format.h"
 #include "varlink/params.h"
 
+/* As many can be told apart in a picture, and in an answer of a size that can be sent. */
+enum { FEW_PROCESSES = 2000 };
+
 struct question {
 	struct daemon *daemon;
 	struct call *call;
@@ -31,7 +34,7 @@ struct question {
 	enum report_sort sort;
 	enum demangle_style demangle;
 	bool no_inlined;
-	bool by_comm, prunes; /* of stacks */
+	bool by_comm, few_by_thread, prunes; /* of stacks */
 	bool default_sort;
 	size_t limit;
 	double min_percent;
@@ -283,7 +286,8 @@ static void answer_graph_question(struct question *q, struct json_writer *w)
 static void answer_stacks_question(struct question *q, struct json_writer *w)
 {
 	_cleanup_(stacks_freep) struct stacks *stacks = NULL;
-	int r = (q->by_comm ? query_stacks_by_comm : query_stacks)(q->snapshot, q->kind, &stacks);
+	bool by_comm = q->few_by_thread ? q->snapshot->n_processes > FEW_PROCESSES : q->by_comm;
+	int r = (by_comm ? query_stacks_by_comm : query_stacks)(q->snapshot, q->kind, &stacks);
 
 	if (r < 0)
 		answer_failed(q, r);
@@ -496,12 +500,13 @@ void method_stacks(struct daemon *d, struct call *call)
 	if (param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &q->error) < 0 ||
 	    param_float(call_params(call), "min_percent", PARAM_OPTIONAL, &q->min_percent,
 			&q->error) < 0 ||
-	    (!streq(by, "thread") && !streq(by, "comm"))) {
+	    (!streq(by, "thread") && !streq(by, "comm") && !streq(by, "auto"))) {
 		error_set(&q->error, EINVAL, "BadArgument", "unknown grouping \"%s\"", by);
 		refuse(call, q);
 		return;
 	}
 	q->by_comm = streq(by, "comm");
+	q->few_by_thread = streq(by, "auto");
 	q->prunes = q->min_percent > 0;
 	ask(d, call, q);
 }
