@@ -78,6 +78,7 @@ bool source_async_pair(struct source_async *a, const struct async_half *half,
 {
 	const struct async_half *best = NULL;
 	const uint32_t *at;
+	uint32_t i, last = 0, n = 0;
 
 	if (!a->halves)
 		a->halves = calloc(ASYNC_MAX, sizeof(*a->halves));
@@ -86,14 +87,21 @@ bool source_async_pair(struct source_async *a, const struct async_half *half,
 		return false;
 	}
 	at = table_get(&a->index, hash_of(half));
-	for (uint32_t i = at ? *at : 0; i; i = a->halves[i - 1].next) {
+	for (i = at ? *at : 0; i; i = a->halves[i - 1].next) {
 		const struct async_half *h = &a->halves[i - 1];
 
+		last = i;
+		n++;
 		if (same(h, half) && (half->is_end ? goes_with(h, half) : goes_with(half, h)) &&
 		    is_better(h, best, h->is_end))
 			best = h;
 	}
 	if (!best) {
+		/* A key that is begun and never ended must not be dear to look for. */
+		if (n >= ASYNC_MAX_SAME) {
+			take_out(a, last - 1);
+			a->forgotten++;
+		}
 		wait_for_other(a, half);
 		return false;
 	}

@@ -9,7 +9,10 @@
 
 #include "sonde/base/table.h"
 
-enum { ASYNC_MAX = 8192 }; /* halves that wait for the other */
+enum {
+	ASYNC_MAX = 8192,      /* halves that wait for the other */
+	ASYNC_MAX_SAME = 1024, /* of these, with the same hash */
+};
 
 struct async_half {
 	uint32_t pid, tid;

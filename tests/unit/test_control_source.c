@@ -81,3 +81,18 @@ Test(control_source, the_oldest_halves_are_forgotten)
 		cr_assert(pair(&a, true, i, UINT64_MAX, &other) && other == i, "%lu", i);
 	source_async_release(&a);
 }
+
+/* A key that is begun again and again and never ended: looking for its other half stays cheap. */
+Test(control_source, halves_of_one_key_are_bounded)
+{
+	struct source_async a = {};
+	uint64_t other;
+
+	for (uint64_t i = 0; i < 10 * ASYNC_MAX; i++)
+		cr_assert_not(pair(&a, false, 7, i, &other));
+	cr_expect_eq(a.forgotten, 10 * ASYNC_MAX - ASYNC_MAX_SAME);
+	for (uint64_t i = 10 * ASYNC_MAX; i-- > 10 * ASYNC_MAX - ASYNC_MAX_SAME;)
+		cr_assert(pair(&a, true, 7, UINT64_MAX, &other) && other == i, "%lu", i);
+	cr_expect_not(pair(&a, true, 7, UINT64_MAX, &other));
+	source_async_release(&a);
+}
