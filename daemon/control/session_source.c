@@ -92,24 +92,25 @@ struct source_thread *session_sources_thread(struct session *s, uint32_t pid, ui
 					     uint64_t control)
 {
 	struct session_sources *sources = s->sources;
+	const uint64_t key = thread_key(pid, tid, control);
 	struct source_thread *t;
-	uint32_t *slot;
-	bool is_new;
+	uint32_t *slot = table_get(&sources->index, key);
 
-	slot = table_put(&sources->index, thread_key(pid, tid, control), &is_new);
-	if (!slot)
-		return NULL;
-	if (!is_new && *slot != UINT32_MAX)
-		return &sources->threads[*slot];
-	*slot = UINT32_MAX;
+	if (slot) {
+		t = &sources->threads[*slot];
+		/* Controls are what programs say: one may be made to have the key of another. */
+		return t->pid == pid && t->tid == tid && t->control == control ? t : NULL;
+	}
 	if (sources->n_threads >= SOURCE_MAX_THREADS ||
 	    array_reserve(&sources->threads, &sources->cap, sources->n_threads + 1,
 			  sizeof(*sources->threads)) < 0)
 		return NULL;
+	slot = table_put(&sources->index, key, NULL);
+	if (!slot)
+		return NULL;
 	*slot = (uint32_t)sources->n_threads;
 	t = &sources->threads[sources->n_threads++];
 	*t = (struct source_thread){
-		.used = true,
 		.pid = pid,
 		.tid = tid,
 		.control = control,
@@ -139,21 +140,24 @@ void session_sources_heard(struct session *s, const struct source_thread *t)
 		*slot = (uint32_t)(t - s->sources->threads) + 1;
 }
 
-/* What they have left is on its way still, so they are known for a while. */
+/* What it has left is on its way still, so it is known for a while. */
+void session_sources_gone(struct session_sources *sources, struct source_thread *t)
+{
+	t->block = 0;
+	if (t->gone_ns)
+		return;
+	t->gone_ns = now_monotonic_ns();
+	if (!sources->first_gone_ns)
+		sources->first_gone_ns = t->gone_ns;
+}
+
 void session_sources_exited(struct session *s, uint32_t pid)
 {
 	struct session_sources *sources = s->sources;
 
-	for (size_t i = 0; i < sources->n_threads; i++) {
-		struct source_thread *t = &sources->threads[i];
-
-		if (t->pid != pid || t->gone_ns)
-			continue;
-		t->gone_ns = now_monotonic_ns();
-		t->block = 0;
-		sources->first_gone_ns =
-			sources->first_gone_ns ? sources->first_gone_ns : t->gone_ns;
-	}
+	for (size_t i = 0; i < sources->n_threads; i++)
+		if (sources->threads[i].pid == pid)
+			session_sources_gone(sources, &sources->threads[i]);
 }
 
 void session_sources_forget(struct session *s)
@@ -254,8 +258,10 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	}
 	t->heard_ns = from->time_ns;
 	t->idle_ns = FLUSH_MS * NSEC_PER_MSEC;
-	if (from->block)
+	if (from->block) {
 		t->block = from->block;
+		t->block_tid = b.head.tid;
+	}
 	s->sources->last_file = t->file;
 	session_sources_heard(s, t);
 	learn(s, b, from);
@@ -266,8 +272,10 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 		s->window.losses[LOSS_BATCH] += r < 0;
 		s->window.losses[LOSS_PROGRAM] += b.dropped;
 	}
-	if (from->ended)
+	if (from->ended) {
 		session_sources_add_open(s, t, from, &b);
+		session_sources_gone(s->sources, t);
+	}
 }
 
 void session_add_source(struct session *s, const struct record_source *r)

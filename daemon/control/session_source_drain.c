@@ -57,18 +57,23 @@ void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64
 	if (t->gone_ns)
 		t->sequence = t->drained = t->gone_ns = 0;
 	t->block = block;
+	t->block_tid = head.start.tid;
 	s->sources->last_file = t->file;
 	session_sources_heard(s, t);
+}
+
+/* Threads leave their blocks when they end, to others. */
+static bool is_of(const struct block_head *head, const struct source_thread *t)
+{
+	return head->start.control == t->control && head->start.reserved[1] &&
+	       head->start.tid == t->block_tid &&
+	       (head->start.pid != t->pid || head->start.tid == t->tid);
 }
 
 /* Whether there is something in the thread's block that has not been seen. */
 static bool has_more(const struct source_thread *t, const struct block_head *head)
 {
-	if (head->start.control != t->control || head->start.used <= sizeof(head->batch) ||
-	    head->batch.sequence <= t->sequence)
-		return false;
-	/* A block may be another thread's by now. */
-	if (head->start.pid == t->pid && head->start.tid != t->tid)
+	if (head->start.used <= sizeof(head->batch) || head->batch.sequence <= t->sequence)
 		return false;
 	return head->batch.sequence != t->drained || head->start.used > t->drained_bytes;
 }
@@ -98,8 +103,11 @@ static bool drain(struct session *s, struct source_thread *t, bool all)
 	struct block_head head, after;
 	struct sonde_batch *batch = (struct sonde_batch *)bytes;
 
-	if (!read_head(t->pid, t->block, &head) || !has_more(t, &head) ||
-	    (!all && must_wait(t, &head)) ||
+	if (!read_head(t->pid, t->block, &head) || !is_of(&head, t)) {
+		session_sources_gone(s->sources, t);
+		return false;
+	}
+	if (!has_more(t, &head) || (!all && must_wait(t, &head)) ||
 	    !read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
 			 head.start.used) ||
 	    !read_head(t->pid, t->block, &after) || after.batch.sequence != head.batch.sequence ||

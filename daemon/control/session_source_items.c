@@ -185,12 +185,13 @@ static void add_event(struct session *s, struct source_thread *t, const struct s
 	uint8_t values[ATTRIBUTES_MAX_BYTES];
 	struct span_more more = {.values = values};
 	struct raw_span span = {.start_ns = item->start_ns, .tid = t->tid, .flags = SPAN_INSTANT};
-	uint32_t around = source_tree_path(tree, item->path, 0, t->file);
-	struct source_site *site = source_tree_site(tree, item->site, t->file);
+	const uint64_t path = sonde_path(item->path, item->site);
+	struct source_site *site;
 
+	span.path = source_tree_path(tree, path, item->site, t->file);
+	site = source_tree_site(tree, item->site, t->file);
 	if (!site || !site->wanted)
 		return;
-	span.path = model_path(s->context->model, around, site->probe);
 	span.depth = (uint16_t)MIN(depth_of(s, span.path), (uint32_t)UINT16_MAX);
 	if (item->kind == SONDE_RECORD_COUNTER)
 		put_number(values, &more, "value", ATTRIBUTE_REAL, item->value);

@@ -16,16 +16,16 @@ struct source_level {
 
 /* A thread of a process, in one of its objects that have spans. */
 struct source_thread {
-	bool used;
 	uint32_t pid, tid;	/* as the kernel knows them */
 	uint64_t control;	/* address: which object it is */
 	uint64_t block;		/* address; 0: not known */
+	uint32_t block_tid;	/* the thread's number in there: of its own namespace */
 	uint32_t file;		/* of the model: the object's */
 	uint64_t sequence;	/* of the last batch that came as a whole; 0: none has */
 	uint64_t drained;	/* sequence of the batch that was read before it came, … */
 	uint32_t drained_bytes; /* … so many of its bytes */
 	uint64_t ahead_ns; /* since when its memory has more than the batch after the last one */
-	uint64_t gone_ns;  /* 0: its process is there, as far as is known */
+	uint64_t gone_ns;  /* 0: it is there, as far as is known */
 	uint64_t heard_ns, idle_ns; /* when something came; how long is waited for the next look */
 	struct source_level levels[SONDE_MAX_OPEN]; /* by depth of what is around */
 	/* What probed functions in spans that are open have taken; the oldest is replaced. */
@@ -69,7 +69,9 @@ struct source_thread *session_sources_thread(struct session *s, uint32_t pid, ui
 					     uint64_t control);
 /* Of a thread's objects it is this one that has spans now. */
 void session_sources_heard(struct session *s, const struct source_thread *t);
-/* Forgets the threads of processes that have ended a while ago. */
+/* It has ended: nothing is looked for in its memory any more. */
+void session_sources_gone(struct session_sources *sources, struct source_thread *t);
+/* Forgets the threads that have ended a while ago. */
 void session_sources_forget(struct session *s);
 /* A thread has said where its block is. */
 void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block);

@@ -57,7 +57,9 @@ void source_held_release(struct session *s, bool all,
 		each(arg, record, size);
 		pos += sizeof(uint64_t) + ((size + 7) & ~(size_t)7);
 	}
+	/* Else the time of what still waits runs on. */
+	if (pos > 0)
+		held->since_ns = now_monotonic_ns();
 	held->len -= pos;
 	memmove(held->data, held->data + pos, held->len);
-	held->since_ns = now_monotonic_ns();
 }

@@ -26,6 +26,7 @@ struct source_tree {
 	uint64_t *noted_sites;
 	size_t n_noted, noted_cap;
 	struct table paths; /* of (path, file) → the model's */
+	size_t n_made;	    /* paths of the model */
 };
 
 struct source_tree *source_tree_free(struct source_tree *t)
@@ -166,31 +167,40 @@ static int name_site(struct source_tree *t, struct source_site *site)
 	return site->probe ? 0 : -ENOMEM;
 }
 
+static struct source_site *add_site(struct source_tree *t, uint64_t id, uint32_t file, uint64_t key)
+{
+	struct source_site site = {.id = id, .file = file};
+	uint32_t *slot;
+
+	if (t->n_sites >= MAX_SITES ||
+	    array_reserve(&t->sites, &t->sites_cap, t->n_sites + 1, sizeof(*t->sites)) < 0)
+		return NULL;
+	slot = name_site(t, &site) < 0 ? NULL : table_put(&t->site_index, key, NULL);
+	if (!slot) {
+		free(site.category);
+		free(site.name);
+		return NULL;
+	}
+	*slot = (uint32_t)t->n_sites;
+	t->sites[t->n_sites] = site;
+	return &t->sites[t->n_sites++];
+}
+
 struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_t file)
 {
-	uint32_t *slot;
-	bool is_new;
+	const uint64_t key = hash_mix(hash_mix(id, file), file);
+	uint32_t *slot = table_get(&t->site_index, key);
+	struct source_site *site;
 
-	slot = table_put(&t->site_index, hash_mix(hash_mix(id, file), file), &is_new);
 	if (!slot)
+		return add_site(t, id, file, key);
+	site = &t->sites[*slot];
+	/* Ids are what programs say: one may be made to have the key of another. */
+	if (site->id != id || site->file != file)
 		return NULL;
-	if (is_new) {
-		struct source_site site = {.id = id, .file = file};
-
-		*slot = UINT32_MAX;
-		if (t->n_sites >= MAX_SITES ||
-		    array_reserve(&t->sites, &t->sites_cap, t->n_sites + 1, sizeof(*t->sites)) < 0)
-			return NULL;
-		if (name_site(t, &site) < 0)
-			return NULL;
-		*slot = (uint32_t)t->n_sites;
-		t->sites[t->n_sites++] = site;
-	}
-	if (*slot == UINT32_MAX)
-		return NULL;
-	if (!t->sites[*slot].named)
-		(void)name_site(t, &t->sites[*slot]);
-	return &t->sites[*slot];
+	if (!site->named)
+		(void)name_site(t, site);
+	return site;
 }
 
 void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site)
@@ -229,6 +239,25 @@ static uint64_t site_of(const struct source_tree *t, uint64_t path)
 	return noted ? t->noted_sites[*noted] : search_site(t, path);
 }
 
+static size_t count_paths(const struct model *m)
+{
+	struct model_counts counts;
+
+	model_counts(m, &counts);
+	return counts.paths;
+}
+
+/* Beyond MAX_PATHS spans stand at the root, however they lie in each other. */
+static uint32_t path_below(struct source_tree *t, uint32_t parent, uint32_t probe)
+{
+	struct model *m = t->session->context->model;
+	const size_t before = count_paths(m);
+	uint32_t path = model_path(m, t->n_made < MAX_PATHS ? parent : 0, probe);
+
+	t->n_made += count_paths(m) - before;
+	return path;
+}
+
 uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file)
 {
 	uint64_t chain[SONDE_MAX_OPEN + 1], sites[SONDE_MAX_OPEN + 1];
@@ -260,7 +289,7 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 		/* What nobody asked for is not in the tree: what is in it goes to what is around.
 		 */
 		if (s->wanted || !s->named)
-			found = model_path(t->session->context->model, found, s->probe);
+			found = path_below(t, found, s->probe);
 		if (!found && s->wanted)
 			return 0;
 		known = whole && t->paths.len < MAX_PATHS

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Spans written in source code, as a session takes them from programs that say anything. */
+#include <criterion/criterion.h>
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include "control/session_source_private.h"
+#include "model/model.h"
+#include "sonde/base/format.h"
+
+struct fixture {
+	struct session_context context;
+	struct probe_set probes;
+	struct session session;
+};
+
+static void open_session(struct fixture *f)
+{
+	struct error error = {};
+
+	*f = (struct fixture){};
+	cr_assert_eq(source_names_new(&f->context.source_names), 0);
+	cr_assert_eq(model_new(&f->context.model), 0);
+	f->session.context = &f->context;
+	f->session.probes = &f->probes;
+	cr_assert_eq(session_sources_start(&f->session, &error), 0);
+}
+
+static void close_session(struct fixture *f)
+{
+	session_sources_free(f->session.sources);
+	source_names_free(f->context.source_names);
+	model_free(f->context.model);
+}
+
+static void count(void *arg, const void *record, size_t size)
+{
+	(void)record, (void)size;
+	++*(size_t *)arg;
+}
+
+/* The batch that says what the span is may never come: nothing waits for it for long. */
+Test(control_source_session, calls_are_held_for_a_while_only)
+{
+	struct record_path call = {
+		.h = {.kind = RECORD_PATH}, .in_source = 1, .path = 1, .parent = 0x1234};
+	struct fixture f;
+	size_t n = 0;
+
+	open_session(&f);
+	cr_assert(source_held_take(&f.session, &call.h, sizeof(call)));
+	for (int i = 0; i < 5 && n == 0; i++) {
+		usleep(SONDE_FLUSH_MS * 1000);
+		source_held_release(&f.session, false, count, &n);
+	}
+	cr_expect_eq(n, 1);
+	close_session(&f);
+}
+
+static struct source_origin origin(uint32_t pid)
+{
+	return (struct source_origin){.pid = pid, .tid = 1, .time_ns = now_monotonic_ns()};
+}
+
+/* Each batch is of another object: as many as are known are known, and no memory goes to others. */
+Test(control_source_session, objects_are_bounded)
+{
+	struct sonde_batch batch = {.magic = SONDE_BATCH_MAGIC,
+				    .version = SONDE_SPAN_VERSION,
+				    .bytes = sizeof(batch),
+				    .sequence = 1};
+	struct source_origin from = origin(1);
+	struct fixture f;
+
+	open_session(&f);
+	for (batch.control = 1; batch.control <= 3 * SOURCE_MAX_THREADS; batch.control++)
+		session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	cr_expect_eq(f.session.sources->n_threads, SOURCE_MAX_THREADS);
+	cr_expect_eq(f.session.sources->index.len, SOURCE_MAX_THREADS);
+	cr_expect_eq(f.session.window.losses[LOSS_NO_MEMORY], 2 * SOURCE_MAX_THREADS);
+	close_session(&f);
+}
+
+/* Controls are numbers that programs say, and may be made to look like another process's. */
+Test(control_source_session, no_thread_is_taken_for_that_of_another_process)
+{
+	const uint64_t control = 0x5000, same = control ^ (uint64_t)(1 ^ 2) << 32;
+	const struct source_thread *other;
+	struct fixture f;
+
+	open_session(&f);
+	cr_assert_not_null(session_sources_thread(&f.session, 1, 7, control));
+	other = session_sources_thread(&f.session, 2, 7, same);
+	cr_expect(!other || other->pid == 2);
+	close_session(&f);
+}
+
+/* Sites and paths beyond what is remembered cost no memory each time that they come. */
+Test(control_source_session, sites_and_paths_are_bounded)
+{
+	const uint64_t n = 1 << 17;
+	struct model_counts counts;
+	struct mallinfo2 before, after;
+	struct source_tree *tree;
+	struct fixture f;
+
+	open_session(&f);
+	tree = f.session.sources->tree;
+	for (uint64_t i = 1; i < n; i++)
+		(void)source_tree_site(tree, i, 0);
+	before = mallinfo2();
+	for (uint64_t i = n; i < 9 * n; i++)
+		cr_assert_null(source_tree_site(tree, i, 0));
+	after = mallinfo2();
+	cr_expect_leq(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + (1 << 20));
+	for (uint64_t i = 1; i <= 1000; i++)
+		source_tree_note(tree, sonde_path(0, i), i);
+	for (uint64_t i = 1; i <= 1000; i++)
+		for (uint64_t k = 1; k <= 500; k++)
+			(void)source_tree_path(tree, sonde_path(sonde_path(0, i), k), k, 0);
+	model_counts(f.context.model, &counts);
+	cr_expect_leq(counts.paths, (1 << 18) + (1 << 16));
+	close_session(&f);
+}
+
+static struct sonde_block block;
+
+/* Threads come and go in a program that lives for long: those that have gone are forgotten. */
+Test(control_source_session, threads_that_have_left_their_blocks_are_gone)
+{
+	const uint32_t pid = (uint32_t)getpid();
+	struct source_thread *t;
+	struct fixture f;
+
+	block = (struct sonde_block){.magic = SONDE_BLOCK_MAGIC,
+				     .version = SONDE_SPAN_VERSION,
+				     .pid = pid,
+				     .tid = 7,
+				     .control = 0x5000,
+				     .reserved = {0, 7}};
+	open_session(&f);
+	session_sources_found(&f.session, pid, 7, (uintptr_t)&block);
+	t = session_sources_thread(&f.session, pid, 7, block.control);
+	cr_assert_not_null(t);
+	session_sources_drain(&f.session, true);
+	cr_expect(t->block && !t->gone_ns, "it lives");
+	block.reserved[1] = 0;
+	session_sources_drain(&f.session, true);
+	cr_expect(!t->block && t->gone_ns, "the block is nobody's");
+	block.reserved[1] = block.tid = 8;
+	session_sources_found(&f.session, pid, 8, (uintptr_t)&block);
+	t = session_sources_thread(&f.session, pid, 8, block.control);
+	cr_assert_not_null(t);
+	block.magic = 0;
+	session_sources_drain(&f.session, true);
+	cr_expect(!t->block && t->gone_ns, "the program is another one");
+	close_session(&f);
+}
