@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source_batch.h"
 
-/* The time that comes of a sum; what is no time becomes the nearest one. */
+/* The time nearest to a sum that is none; UINT64_MAX: it is one. */
 static uint64_t saturated(double ns_from, double ns_since)
 {
 	double sum = ns_from + ns_since;
 
-	return sum <= 0 ? 0 : sum >= 0x1p63 ? INT64_MAX : UINT64_MAX;
+	if (sum <= 0)
+		return 0;
+	/* Where the line begins is as little to be trusted. */
+	return sum >= 0x1p63 || ns_from >= 0x1p63 ? INT64_MAX : UINT64_MAX;
 }
 
 static struct source_line_of_time line_of(const struct sonde_anchor *a,

@@ -54,6 +54,20 @@ static void put_span(struct made *m, uint64_t start, uint64_t duration)
 	    sizeof(struct sonde_record_span));
 }
 
+/* A line that begins where no time is, and goes back from there. */
+Test(model_source, times_before_an_anchor_that_is_none)
+{
+	struct source_batch b;
+	struct made m;
+
+	begin(&m);
+	head_of(&m)->first = (struct sonde_anchor){1000, 17000000000000000000ULL};
+	head_of(&m)->end = (struct sonde_anchor){1001, 18400000000000000000ULL};
+	head_of(&m)->bytes = (uint32_t)m.size;
+	cr_assert_eq(source_batch_open(m.words, m.size, &never, &b), 0);
+	cr_expect_eq(source_batch_ns(&b, 992), INT64_MAX);
+}
+
 Test(model_source, a_span_with_all_there_is)
 {
 	static const struct {
