@@ -171,6 +171,8 @@ void daemon_sources_changed(struct daemon *d, const struct session *asking);
 /* A process has mapped a file, or is new. */
 void daemon_sources_mapped(struct daemon *d, uint32_t pid);
 void daemon_sources_exited(struct daemon *d, uint32_t pid);
+/* It runs another program. */
+void daemon_sources_execed(struct daemon *d, uint32_t pid);
 void daemon_sources_free(struct daemon *d);
 
 /* The dispatcher to be given to server_new(), with the daemon as its argument. */

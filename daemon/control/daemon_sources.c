@@ -104,10 +104,19 @@ void daemon_sources_exited(struct daemon *d, uint32_t pid)
 {
 	if (!d->context.source_control)
 		return;
-	source_control_exited(d->context.source_control, pid);
+	source_control_forget(d->context.source_control, pid);
 	for (struct session *s = d->sessions; s; s = s->next)
 		if (s->sources)
 			session_sources_exited(s, pid);
+}
+
+/* The same program may be at the same addresses again, and has been told nothing. */
+void daemon_sources_execed(struct daemon *d, uint32_t pid)
+{
+	if (!d->context.source_control)
+		return;
+	source_control_forget(d->context.source_control, pid);
+	daemon_sources_mapped(d, pid);
 }
 
 void daemon_sources_free(struct daemon *d)

@@ -122,6 +122,7 @@ void daemon_take_record(void *arg, const void *record, size_t size)
 			  ((const struct record_exec *)record)->time_ns, "exec", 0);
 		for (s = d->sessions; s; s = s->next)
 			session_execed(s, ((const struct record_exec *)record)->pid);
+		daemon_sources_execed(d, ((const struct record_exec *)record)->pid);
 		break;
 	case RECORD_EXIT:
 		on_exit_record(d, record);

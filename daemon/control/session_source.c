@@ -78,7 +78,7 @@ int session_sources_set_where(struct session *s, const char *where, struct error
 /* The only object that has spans, or that of the control's address. */
 static uint32_t file_of(struct session *s, uint32_t pid, uint64_t control)
 {
-	const char *path = source_control_file(s->context->source_control, s->probes, pid, control);
+	const char *path = source_control_file(s->probes, pid, control);
 
 	return path ? model_file(s->context->model, NULL, path, 0) : 0;
 }

@@ -10,26 +10,19 @@
 #endif
 
 #include "control/session_source.h"
+#include "control/source_wishes.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "sonde/base/table.h"
 
 enum { MAPS_MAX = 64 << 20 };
 
-/* What is asked of one object of one process. */
-struct wishes {
-	bool any, has_all, excludes;
-	size_t n_sessions;
-	uint64_t threshold_ns;
-	uint32_t n_bytes;
-	char rules[SONDE_RULES_SIZE];
-};
-
 /* A control that has been written. */
 struct written {
 	uint32_t pid;
 	uint64_t address;
-	struct wishes wishes;
+	ino_t ino; /* of the file that is mapped there */
+	struct source_wishes wishes;
 	bool seen; /* by the update at hand */
 };
 
@@ -117,8 +110,7 @@ static uint64_t control_in(const struct probe_set *set, const struct probe_point
 	return m->start + (p->control - m->offset);
 }
 
-const char *source_control_file(struct source_control *c, const struct probe_set *set, uint32_t pid,
-				uint64_t control)
+const char *source_control_file(const struct probe_set *set, uint32_t pid, uint64_t control)
 {
 	_cleanup_(freep) char *maps = NULL;
 	const char *only = NULL;
@@ -126,7 +118,6 @@ const char *source_control_file(struct source_control *c, const struct probe_set
 	char *save = NULL;
 	struct mapping m;
 
-	(void)c;
 	for (size_t i = 0; i < set->n; i++) {
 		const char *path = set->files[set->points[i].file].path;
 
@@ -147,81 +138,43 @@ const char *source_control_file(struct source_control *c, const struct probe_set
 	return only;
 }
 
-/* Globs of programs know * and ? only: what a class would match is let through. */
-static void put_glob(struct strbuf *b, const char *glob)
-{
-	bool odd = strpbrk(glob, "[\\");
-
-	strbuf_puts(b, odd ? "*" : glob);
-}
-
-static void add_rule(struct wishes *w, const struct spec *s)
-{
-	_cleanup_(strbuf_release) struct strbuf rule = {};
-
-	if (s->exclude && (strpbrk(s->provider, "[\\") || strpbrk(s->pattern, "[\\")))
-		return;
-	if (s->exclude)
-		strbuf_putc(&rule, '-');
-	put_glob(&rule, s->provider);
-	strbuf_putc(&rule, '/');
-	put_glob(&rule, s->pattern);
-	w->excludes |= s->exclude;
-	if (strbuf_error(&rule) < 0 || rule.len + 1 > sizeof(w->rules) - w->n_bytes) {
-		w->has_all = true; /* then all that there are */
-		return;
-	}
-	memcpy(w->rules + w->n_bytes, rule.data, rule.len);
-	w->rules[w->n_bytes + rule.len] = '\0';
-	w->n_bytes += (uint32_t)rule.len + 1;
-}
-
-/* Includes first, as the last rule that matches decides. */
-static void add_session(struct wishes *w, const struct session *s)
-{
-	const struct session_options *o = &s->options;
-
-	w->threshold_ns = w->any ? MIN(w->threshold_ns, o->min_duration_ns) : o->min_duration_ns;
-	w->any = true;
-	w->n_sessions++;
-	for (int exclude = 0; exclude < 2; exclude++)
-		for (size_t i = 0; i < o->n_specs; i++) {
-			struct spec *spec = NULL;
-
-			if (spec_parse(o->specs[i], &spec, NULL) < 0)
-				continue;
-			if (spec->is_source && spec->exclude == exclude)
-				add_rule(w, spec);
-			spec_free(spec);
-		}
-}
-
-/* What one session leaves out another one may want. */
-static void finish_wishes(struct wishes *w)
-{
-	if (!w->has_all && !(w->excludes && w->n_sessions > 1))
-		return;
-	memset(w->rules, 0, sizeof(w->rules));
-	w->n_bytes = 0;
-}
-
 static bool write_at(int fd, uint64_t address, const void *data, size_t len)
 {
 	return pwrite(fd, data, len, (off_t)address) == (ssize_t)len;
 }
 
-/* generation 0: nobody asks any more. False: it is no control, or the process is gone. */
-static bool write_control(uint32_t pid, uint64_t address, const struct wishes *w,
+/* Whether the file is mapped there, for writing. */
+static bool is_mapped(const struct written *at)
+{
+	_cleanup_(freep) char *maps = read_maps(at->pid);
+	char *save = NULL;
+	struct mapping m;
+
+	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (parse_mapping(line, &m) && m.writable && m.ino == at->ino &&
+		    at->address >= m.start && at->address < m.end)
+			return true;
+	return false;
+}
+
+/*
+ * generation 0: nobody asks any more. False: it is no control, or the process is gone. A process
+ * may run another program by now, or be another one, that its number was given to: the memory is
+ * opened first, and stays that of one program, whatever is found mapped then.
+ */
+static bool write_control(const struct written *at, const struct source_wishes *w,
 			  uint32_t generation)
 {
+	const uint64_t address = at->address;
 	struct sonde_control control;
 	_cleanup_(closep) int fd = -EBADF;
 	const size_t from = offsetof(struct sonde_control, flush_ms);
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%u/mem", pid);
+	snprintf(path, sizeof(path), "/proc/%u/mem", at->pid);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 ||
+	if (fd < 0 || !is_mapped(at) ||
 	    pread(fd, &control, sizeof(control), (off_t)address) != (ssize_t)sizeof(control) ||
 	    control.version != SONDE_CONTROL_VERSION || control.size != sizeof(control))
 		return false;
@@ -248,20 +201,21 @@ static struct written *find_written(struct source_control *c, uint32_t pid, uint
 	return &c->items[c->n++];
 }
 
-static void tell(struct source_control *c, uint32_t pid, uint64_t address, const struct wishes *w,
-		 bool anew)
+static void tell(struct source_control *c, uint32_t pid, uint64_t address, ino_t ino,
+		 const struct source_wishes *w, bool anew)
 {
 	struct written *have = find_written(c, pid, address);
 
 	if (!have)
 		return;
 	have->seen = true;
+	have->ino = ino;
 	if (!anew && have->wishes.any && have->wishes.threshold_ns == w->threshold_ns &&
 	    have->wishes.n_bytes == w->n_bytes &&
 	    memcmp(have->wishes.rules, w->rules, w->n_bytes) == 0)
 		return;
 	c->generation += c->generation == UINT32_MAX ? 2 : 1;
-	if (write_control(pid, address, w, c->generation))
+	if (write_control(have, w, c->generation))
 		have->wishes = *w;
 	else
 		log_debug("the control of process %u at 0x%llx cannot be written", pid,
@@ -280,7 +234,7 @@ static void tell_mapping(struct source_control *c, const struct session *session
 			 const struct mapping *m, const struct session *asking)
 {
 	uint64_t address = 0;
-	struct wishes w = {};
+	struct source_wishes w = {};
 	bool anew = false;
 
 	for (const struct session *s = sessions; s; s = s->next) {
@@ -294,12 +248,12 @@ static void tell_mapping(struct source_control *c, const struct session *session
 			continue;
 		address = own;
 		anew |= s == asking;
-		add_session(&w, s);
+		source_wishes_add(&w, s);
 	}
 	if (!address)
 		return;
-	finish_wishes(&w);
-	tell(c, pid, address, &w, anew);
+	source_wishes_finish(&w);
+	tell(c, pid, address, m->ino, &w, anew);
 }
 
 static void update(struct source_control *c, const struct session *sessions, uint32_t pid,
@@ -339,14 +293,14 @@ static void update_everybody(struct source_control *c, const struct session *ses
 /* What nobody asks any more is put back. */
 static void put_back(struct source_control *c)
 {
-	const struct wishes none = {};
+	const struct source_wishes none = {};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->items[i].seen)
 			c->items[kept++] = c->items[i];
 		else
-			(void)write_control(c->items[i].pid, c->items[i].address, &none, 0);
+			(void)write_control(&c->items[i], &none, 0);
 	}
 	c->n = kept;
 }
@@ -371,7 +325,7 @@ void source_control_update(struct source_control *c, const struct session *sessi
 	put_back(c);
 }
 
-void source_control_exited(struct source_control *c, uint32_t pid)
+void source_control_forget(struct source_control *c, uint32_t pid)
 {
 	size_t kept = 0;
 

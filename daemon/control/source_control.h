@@ -30,12 +30,12 @@ void source_control_update_process(struct source_control *c, const struct sessio
 				   uint32_t pid);
 /* Whether the session asks for spans of the process, if it has any. */
 bool source_control_is_about(const struct session *s, uint32_t pid);
-void source_control_exited(struct source_control *c, uint32_t pid);
+/* The process has ended, or runs another program: nothing was written there. */
+void source_control_forget(struct source_control *c, uint32_t pid);
 
 /* The path of the set's file whose control is at that address; if it cannot be told, that of the
  * first with spans; NULL: there is none. */
-const char *source_control_file(struct source_control *c, const struct probe_set *set, uint32_t pid,
-				uint64_t control);
+const char *source_control_file(const struct probe_set *set, uint32_t pid, uint64_t control);
 
 /* Both clocks that times of spans are made of, as they are now; ticks are 0 where there are none.
  */
