@@ -239,7 +239,8 @@ static bool needs_raw(const struct call *call, const struct asked *asked)
 
 	if (query_is_about_samples(asked->kind))
 		return false;
-	if (asked->where || streq(call_method(call), "Spans"))
+	if (asked->where || streq(call_method(call), "Spans") ||
+	    streq(call_method(call), "ExportSpans"))
 		return true;
 	return param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &error) > 0 &&
 	       streq(by, "thread");
