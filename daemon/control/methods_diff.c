@@ -2,7 +2,7 @@
 /*
  * Diff: two sessions compared, with their windows as observations (query/compare.h), and gates on
  * what came of it. Of each side all windows are copied out on the main thread; the rest is done by
- * the query worker. With a condition the worker first makes windows of the raw spans that match.
+ * workers: with a condition windows of the raw spans that match are made first.
  */
 #include "control/answer_diff.h"
 #include "control/match_windows.h"
@@ -382,7 +382,7 @@ void method_diff(struct daemon *daemon, struct call *call)
 	d->call = call;
 	r = read_and_take(d);
 	if (r >= 0)
-		r = d->has_condition ? worker_submit(daemon->asker, match_run, match_done, d)
+		r = d->has_condition ? worker_submit(daemon->searcher, match_run, match_done, d)
 				     : worker_submit(daemon->asker, diff_run, diff_done, d);
 	if (r >= 0)
 		return;

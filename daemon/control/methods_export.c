@@ -191,7 +191,7 @@ static void next_step(struct export_job *job)
 	if (job->running || call_backlog(job->call) >= BACKLOG)
 		return;
 	job->running = true;
-	r = worker_submit(job->daemon->asker, step_run, step_done, job);
+	r = worker_submit(job->daemon->searcher, step_run, step_done, job);
 	if (r >= 0)
 		return;
 	job->running = false;
