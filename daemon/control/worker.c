@@ -198,6 +198,9 @@ int worker_submit(struct worker *w, void (*run)(void *arg), void (*done)(void *a
 	struct job *job;
 	bool stop;
 
+	/* What has waited for something else until the daemon ends comes too late. */
+	if (!w)
+		return -ESHUTDOWN;
 	/* Only this thread sets it: a done() that submits while the worker is being freed. */
 	pthread_mutex_lock(&w->lock);
 	stop = w->stop;

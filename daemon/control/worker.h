@@ -18,7 +18,8 @@ int worker_new(sd_event *event, const char *thread_name, struct worker **ret);
 struct worker *worker_free(struct worker *w);
 DEFINE_CLEANUP(struct worker *, worker_free)
 
-/* run() on the worker's thread, then done() on the main loop's. -ENOMEM: neither will run. */
+/* run() on the worker's thread, then done() on the main loop's. -ENOMEM, or
+ * -ESHUTDOWN, as the worker is being freed or NULL: neither will run. */
 int worker_submit(struct worker *w, void (*run)(void *arg), void (*done)(void *arg, bool cancelled),
 		  void *arg);
 size_t worker_pending(const struct worker *w);

@@ -88,6 +88,12 @@ Test(worker, runs_jobs_in_order)
 	sd_event_unref(c.event);
 }
 
+/* What was asked before the daemon began to end may be submitted when workers are gone. */
+Test(worker, that_is_gone_takes_nothing)
+{
+	cr_assert_eq(worker_submit(NULL, run_piece, piece_done, NULL), -ESHUTDOWN);
+}
+
 Test(worker, drains)
 {
 	_cleanup_(worker_freep) struct worker *w = NULL;
