@@ -175,7 +175,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
 	const struct samples_cursor *c = (struct samples_cursor *)cursor;
 
-	*ret = c->chunk * SAMPLE_CHUNK_MAX + (int64_t)c->i;
+	/* Unsigned, as a file may have any number as an id. */
+	*ret = (int64_t)((uint64_t)c->chunk * SAMPLE_CHUNK_MAX + c->i);
 	return SQLITE_OK;
 }
 

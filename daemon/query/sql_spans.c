@@ -362,7 +362,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
 	const struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
-	*ret = c->q->names.chunks[c->chunk - 1].id * CHUNK_MAX_SPANS + (int64_t)c->i;
+	/* Unsigned, as a file may have any number as an id. */
+	*ret = (int64_t)((uint64_t)c->q->names.chunks[c->chunk - 1].id * CHUNK_MAX_SPANS + c->i);
 	return SQLITE_OK;
 }
 
