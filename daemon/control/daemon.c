@@ -396,6 +396,8 @@ void daemon_remove_session(struct daemon *d, struct session *s)
 		at = &(*at)->next;
 	if (*at)
 		*at = s->next;
+	if (d->by_slot[s->slot] == s)
+		d->by_slot[s->slot] = NULL;
 	if (s->owner)
 		call_on_gone(s->owner, NULL, NULL);
 	s->owner = call_unref(s->owner);

@@ -66,7 +66,6 @@ static void written(void *arg, const struct error *error)
 	worker_drain(d->writer);
 	store_discard(TAKE_PTR(s->writer));
 	methods_fail(call, &failed);
-	d->by_slot[s->slot] = NULL;
 	daemon_remove_session(d, s);
 }
 
@@ -166,9 +165,23 @@ static int read_params(struct call *call, struct replay_wishes *w, const char **
 	return 0;
 }
 
+/* As the kernel side would give one: several may be replayed at the same time. */
+static int take_slot(const struct daemon *d, struct session *s, struct error *error)
+{
+	for (uint32_t slot = 0; slot < RECORD_MAX_SESSIONS; slot++) {
+		if (d->by_slot[slot])
+			continue;
+		s->slot = slot;
+		return 0;
+	}
+	return error_set(error, EBUSY, "TooMany", "there are %d replays already",
+			 RECORD_MAX_SESSIONS);
+}
+
 static int open_session(struct daemon *d, struct call *call, struct session **ret,
 			struct error *error)
 {
+	_cleanup_(session_freep) struct session *s = NULL;
 	_cleanup_(asked_release) struct asked asked = {};
 	struct replay_wishes wishes = {};
 	const char *path = NULL;
@@ -192,7 +205,13 @@ static int open_session(struct daemon *d, struct call *call, struct session **re
 	wishes.where = asked.where;
 	wishes.since_us = asked.since_us;
 	wishes.until_us = asked.until_us;
-	return replay_open(d, d->recordings[0], &wishes, path, error, ret);
+	r = replay_open(d, d->recordings[0], &wishes, path, error, &s);
+	if (r >= 0)
+		r = take_slot(d, s, error);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
 }
 
 void method_replay(struct daemon *d, struct call *call)

@@ -140,7 +140,6 @@ static int end_stream(sd_event_source *source, void *arg)
 	call_unref(t->call);
 	remove_stream(d, t);
 	free(t);
-	d->by_slot[s->slot] = NULL;
 	daemon_remove_session(d, s);
 	return 0;
 }
@@ -216,7 +215,6 @@ void method_trace(struct daemon *d, struct call *call)
 	if (!t) {
 		error_set(&error, ENOMEM, "Internal", "out of memory");
 		methods_fail(call, &error);
-		d->by_slot[s->slot] = NULL;
 		daemon_remove_session(d, s);
 		return;
 	}

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -279,6 +280,34 @@ def the_pace_is_what_was_asked_for(daemon):
         spans = daemon.sonde("replay", path, "--json", "--name", "nap", "--speed", str(speed)).lines
         h.equal(len(spans), 10, "spans")
         h.between(time.monotonic() - begun, length / speed, length / speed + 5, f"--speed {speed}")
+
+
+@h.test
+def two_at_the_same_time(daemon):
+    """Each is sent its own spans, though both are of one daemon."""
+    path = original(daemon)
+    wanted = len(lines(daemon.sonde("replay", path, "--json")))
+    place = h.TMP / "two.socket"
+    server = h.spawn(h.SONDED, "--foreground", "--replay", path, "--socket", place)
+    h.wait_until(place.exists, "the daemon")
+    request = json.dumps({"method": "io.sonde.Replay", "parameters": {"query": {}}, "more": True})
+    two = []
+    for _ in range(2):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(20)
+        s.connect(str(place))
+        s.sendall(request.encode() + b"\0")
+        two.append(s.makefile("rb"))
+    got = []
+    for f in two:
+        data = b""
+        while not data.endswith(b"\0") or '"continues":true' in data[data[:-1].rfind(b"\0") + 1:].decode():
+            data += f.read1(1 << 20)
+        got.append(sum(len(json.loads(r)["parameters"].get("spans", []))
+                       for r in data.split(b"\0")[:-1]))
+    h.equal(got, [wanted, wanted], "spans of each")
+    server.terminate()
+    server.wait()
 
 
 @h.test
