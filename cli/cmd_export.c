@@ -85,7 +85,7 @@ int cmd_export(struct cli *cli)
 		list_formats(output_data(cli->output));
 		return EXIT_OK;
 	}
-	if (o->input && o->socket_given)
+	if (o->inputs.n && o->socket_given)
 		return usage_error(o, &cli->error,
 				   "either a recording (-i) or a daemon (--socket)");
 	r = choose(o, &format, &cli->error);

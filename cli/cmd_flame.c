@@ -73,7 +73,7 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 	struct json_writer w, *document;
 	int r;
 
-	if (o.n_operands != 2 || o.input)
+	if (o.n_operands != 2 || o.inputs.n)
 		return usage_error(&o, &cli->error,
 				   "--diff takes two recordings: sonde flame "
 				   "--diff BEFORE AFTER");

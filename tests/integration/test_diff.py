@@ -271,6 +271,7 @@ def flame_graphs(daemon):
     h.check(after / sum(v[1] for v in values.values()) > before / sum(v[0] for v in values.values()),
             "share of parse")
     daemon.error(2, "BadArgument", "flame", "--diff", str(paths[0]))
+    daemon.error(2, "BadArgument", "flame", "--diff", *map(str, paths), "-i", str(paths[0]))
     daemon.error(2, "BadArgument", "flame", *map(str, paths))
 
 
