@@ -7,14 +7,19 @@
 #include "formats.h"
 #include "intern.h"
 
-enum { HOST = 1 }; /* the number of the host */
+enum { FIRST_NUMBER = 1 }; /* of a host, and of a file: 0 is none */
+
+struct dftracer_process {
+	uint64_t events; /* so far: the index of the next one */
+	uint64_t host;
+};
 
 struct dftracer {
 	struct strbuf *threads, *functions; /* of each the members that say which it is */
 	size_t n_threads, threads_cap, n_functions, functions_cap;
-	uint64_t *ids; /* of each process: the index of its next event */
-	size_t n_processes, ids_cap;
-	struct intern files; /* what calls have opened: FH, numbered from HOST + 1 on */
+	struct dftracer_process *processes;
+	size_t n_processes, processes_cap;
+	struct intern hosts, files; /* HH, and what calls have opened: FH */
 };
 
 static bool is_legacy(const struct options *o)
@@ -64,7 +69,7 @@ static void put_metadata(struct export *x, uint32_t process, uint32_t tid, const
 
 	json_begin(&w, x->out);
 	json_object_begin(&w, NULL);
-	json_u64(&w, "id", d->ids[process]++);
+	json_u64(&w, "id", d->processes[process].events++);
 	json_string(&w, "name", kind);
 	json_string(&w, "cat", "dftracer");
 	json_u64(&w, "pid", x->source->processes[process].pid);
@@ -78,16 +83,19 @@ static void put_metadata(struct export *x, uint32_t process, uint32_t tid, const
 	strbuf_putc(x->out, '\n');
 }
 
-static void put_process(struct export *x, uint32_t process)
+static int put_process(struct export *x, struct dftracer *d, uint32_t process)
 {
 	const struct exported_process *p = &x->source->processes[process];
-	char host[256] = "";
+	const char *host = export_host(x, p->host);
+	uint32_t i;
 
-	/* A recording does not say where it was made. */
-	if (x->options->input || gethostname(host, sizeof(host) - 1) < 0 || !*host)
-		snprintf(host, sizeof(host), "unknown");
-	put_metadata(x, process, p->pid, "HH", host, HOST);
+	host = *host ? host : "unknown";
+	if (intern_put(&d->hosts, host, &i) < 0)
+		return -ENOMEM;
+	d->processes[process].host = (uint64_t)FIRST_NUMBER + i;
+	put_metadata(x, process, p->pid, "HH", host, d->processes[process].host);
 	put_metadata(x, process, p->pid, "PR", p->comm, p->pid);
+	return 0;
 }
 
 /* What has been named since: each is introduced once. */
@@ -95,13 +103,15 @@ static int introduce(struct export *x, struct dftracer *d)
 {
 	const struct span_source *s = x->source;
 
-	if (array_reserve(&d->ids, &d->ids_cap, s->n_processes, sizeof(*d->ids)) < 0 ||
+	if (array_reserve(&d->processes, &d->processes_cap, s->n_processes, sizeof(*d->processes)) <
+		    0 ||
 	    array_reserve(&d->threads, &d->threads_cap, s->n_threads, sizeof(*d->threads)) < 0 ||
 	    array_reserve(&d->functions, &d->functions_cap, s->n_functions, sizeof(*d->functions)) <
 		    0)
 		return -ENOMEM;
 	for (; d->n_processes < s->n_processes; d->n_processes++)
-		put_process(x, (uint32_t)d->n_processes);
+		if (put_process(x, d, (uint32_t)d->n_processes) < 0)
+			return -ENOMEM;
 	for (; d->n_threads < s->n_threads; d->n_threads++) {
 		const struct exported_thread *t = &s->threads[d->n_threads];
 
@@ -151,7 +161,7 @@ static int put_file(struct export *x, struct dftracer *d, const struct exported_
 		return 0;
 	if (intern_put(&d->files, file, &i) < 0)
 		return -ENOMEM;
-	*ret = (uint64_t)HOST + 1 + i;
+	*ret = (uint64_t)FIRST_NUMBER + i;
 	if (d->files.n > n)
 		put_metadata(x, t->process, t->tid, "FH", file, *ret);
 	return 0;
@@ -171,10 +181,11 @@ static void put_argument(struct json_writer *w, reply_t *arg)
 	json_string(w, name, reply_text(arg));
 }
 
-static void put_args(struct json_writer *w, const struct exported_span *span, uint64_t file)
+static void put_args(struct json_writer *w, const struct exported_span *span, uint64_t host,
+		     uint64_t file)
 {
 	json_object_begin(w, "args");
-	json_u64(w, "hhash", HOST);
+	json_u64(w, "hhash", host);
 	if (file)
 		json_u64(w, "fhash", file);
 	json_u64(w, "level", span->depth);
@@ -206,7 +217,7 @@ static int dftracer_span(struct export *x, const struct exported_span *span)
 		return r;
 	json_begin(&w, x->out);
 	json_object_begin(&w, NULL);
-	json_u64(&w, "id", d->ids[process]++);
+	json_u64(&w, "id", d->processes[process].events++);
 	text = &d->functions[span->function];
 	json_raw(&w, NULL, text->data, text->len);
 	text = &d->threads[span->thread];
@@ -214,7 +225,7 @@ static int dftracer_span(struct export *x, const struct exported_span *span)
 	json_u64(&w, "ts", span->start_ns / NSEC_PER_USEC);
 	json_u64(&w, "dur", span->duration_ns / NSEC_PER_USEC);
 	json_string(&w, "ph", "X");
-	put_args(&w, span, file);
+	put_args(&w, span, d->processes[process].host, file);
 	json_object_end(&w);
 	strbuf_putc(x->out, '\n');
 	return 0;
@@ -237,10 +248,11 @@ static void dftracer_free(struct export *x)
 		strbuf_release(&d->threads[i]);
 	for (size_t i = 0; i < d->functions_cap; i++)
 		strbuf_release(&d->functions[i]);
+	intern_release(&d->hosts);
 	intern_release(&d->files);
 	free(d->threads);
 	free(d->functions);
-	free(d->ids);
+	free(d->processes);
 	free(d);
 }
 

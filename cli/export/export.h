@@ -8,6 +8,7 @@
 #define SONDE_EXPORT_EXPORT_H
 
 #include "../options.h"
+#include "sonde/base/host.h"
 #include "span_source.h"
 
 /* What a format carries, in the order in which it is asked for. */
@@ -31,7 +32,8 @@ struct export
 	const struct span_source *source;
 	reply_t *session; /* a Session; NULL until the first reply */
 	struct error *error;
-	void *state; /* the format's own */
+	void *state;			  /* the format's own */
+	char here[HOST_NAME_MAX_LEN + 1]; /* what export_host() has found */
 	/* Writes what is in out; NULL: it may grow. */
 	int (*write)(void *arg);
 	void *write_arg;
@@ -44,6 +46,12 @@ static inline int export_relieve(struct export *x)
 {
 	return x->write && x->out->len >= EXPORT_CHUNK ? x->write(x->write_arg) : 0;
 }
+
+/*
+ * The name of the machine that a process ran on, "" when it is not known: what is said of the
+ * process (NULL: nothing), else of the session; what no recording has ran here.
+ */
+const char *export_host(struct export *x, const char *of_process);
 
 struct export_format {
 	const char *name;

@@ -17,6 +17,19 @@ const struct export_format *export_format_find(const char *name)
 	return NULL;
 }
 
+const char *export_host(struct export *x, const char *of_process)
+{
+	const char *of_session = reply_str(x->session, "host");
+
+	if (of_process)
+		return of_process;
+	if (*of_session || x->options->inputs.n)
+		return of_session;
+	if (!*x->here)
+		host_name(x->here);
+	return x->here;
+}
+
 static bool ends_with(const char *path, size_t path_len, const char *end, size_t len)
 {
 	/* A name that is nothing but an extension has none. */

@@ -110,18 +110,20 @@ Scope *otlp_scope(struct otlp *o)
 	return s;
 }
 
-Resource *otlp_resource(struct otlp *o, uint32_t pid, const char *comm, const char *container)
+Resource *otlp_resource(struct otlp *o, const struct otlp_process *process)
 {
 	Resource *r = ARENA_NEW(&o->arena, Resource);
 	struct otlp_attributes a = {};
 
 	if (!r)
 		return NULL;
-	otlp_put_text(o, &a, "service.name", comm);
-	otlp_put_int(o, &a, "process.pid", pid);
-	otlp_put_text(o, &a, "process.executable.name", comm);
-	if (*container)
-		otlp_put_text(o, &a, "container.id", container);
+	otlp_put_text(o, &a, "service.name", process->comm);
+	otlp_put_int(o, &a, "process.pid", process->pid);
+	otlp_put_text(o, &a, "process.executable.name", process->comm);
+	if (*process->container)
+		otlp_put_text(o, &a, "container.id", process->container);
+	if (*process->host)
+		otlp_put_text(o, &a, "host.name", process->host);
 	opentelemetry__proto__resource__v1__resource__init(r);
 	r->attributes = otlp_keep(o, &a);
 	r->n_attributes = r->attributes ? a.n : 0;

@@ -43,8 +43,12 @@ void otlp_put_bool(struct otlp *o, struct otlp_attributes *a, const char *key, b
 KeyValue **otlp_keep(struct otlp *o, const struct otlp_attributes *a);
 
 Scope *otlp_scope(struct otlp *o);
-/* A process. */
-Resource *otlp_resource(struct otlp *o, uint32_t pid, const char *comm, const char *container);
+/* A process; container, host: "" for none, not known. */
+struct otlp_process {
+	uint32_t pid;
+	const char *comm, *container, *host;
+};
+Resource *otlp_resource(struct otlp *o, const struct otlp_process *process);
 /* Writes an element of the field of that number and name, and gives up the arena. */
 int otlp_emit(struct export *x, unsigned int number, const char *name, bool repeated,
 	      const ProtobufCMessage *message);

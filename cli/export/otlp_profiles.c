@@ -147,7 +147,9 @@ static int put_process(struct profiles *p, struct stacks_sample **samples, size_
 		return -ENOMEM;
 	INIT(resource_profiles, rp);
 	INIT(scope_profiles, scope);
-	rp->resource = otlp_resource(o, process->pid, process->comm, process->container);
+	rp->resource = otlp_resource(o, &(struct otlp_process){process->pid, process->comm,
+							       process->container,
+							       export_host(p->x, process->host)});
 	rp->scope_profiles = ARENA_NEW(&o->arena, P(ScopeProfiles) *);
 	scope->profiles = ARENA_NEW(&o->arena, P(Profile) *);
 	if (!rp->scope_profiles || !scope->profiles)

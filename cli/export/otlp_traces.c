@@ -55,7 +55,8 @@ static int flush(struct export *x)
 		return -ENOMEM;
 	opentelemetry__proto__trace__v1__resource_spans__init(rs);
 	opentelemetry__proto__trace__v1__scope_spans__init(scope);
-	rs->resource = otlp_resource(o, p->pid, p->comm, p->container);
+	rs->resource = otlp_resource(
+		o, &(struct otlp_process){p->pid, p->comm, p->container, export_host(x, p->host)});
 	rs->scope_spans = scopes;
 	rs->n_scope_spans = 1;
 	scopes[0] = scope;

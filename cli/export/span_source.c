@@ -30,7 +30,8 @@ static int take_processes(struct span_source *s, reply_t *reply)
 		to->pid = (uint32_t)reply_u64(p, "pid");
 		to->ns_pid = (uint32_t)reply_u64(p, "ns_pid");
 		if (strdup_to(&to->comm, reply_str(p, "comm")) < 0 ||
-		    strdup_to(&to->container, reply_str(p, "container")) < 0)
+		    strdup_to(&to->container, reply_str(p, "container")) < 0 ||
+		    (reply_get(p, "host") && strdup_to(&to->host, reply_str(p, "host")) < 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -158,6 +159,7 @@ void span_source_release(struct span_source *s)
 	for (size_t i = 0; i < s->n_processes; i++) {
 		free(s->processes[i].comm);
 		free(s->processes[i].container);
+		free(s->processes[i].host);
 	}
 	for (size_t i = 0; i < s->n_functions; i++) {
 		free(s->functions[i].name);

@@ -13,6 +13,7 @@
 struct exported_process {
 	uint32_t pid, ns_pid;	/* ns_pid 0: as pid, or not known */
 	char *comm, *container; /* container "": in none */
+	char *host;		/* NULL: that of the session */
 };
 
 struct exported_thread {

@@ -24,6 +24,7 @@ static int read_processes(struct stacks *s, reply_t *reply)
 			.ns_pid = (uint32_t)reply_u64(p, "ns_pid"),
 			.comm = reply_str(p, "comm"),
 			.container = reply_str(p, "container"),
+			.host = reply_get(p, "host") ? reply_str(p, "host") : NULL,
 		};
 	return 0;
 }

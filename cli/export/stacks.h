@@ -10,6 +10,7 @@
 struct stacks_process {
 	uint32_t pid, ns_pid;
 	const char *comm, *container;
+	const char *host; /* NULL: that of the session */
 };
 
 struct stacks_frame {

@@ -5,6 +5,8 @@
 
 static void write_processes(struct json_writer *w, const struct snapshot *s)
 {
+	bool several = snapshot_has_several_hosts(s);
+
 	json_array_begin(w, "processes");
 	for (size_t i = 0; i < s->n_processes; i++) {
 		const struct snapshot_process *p = &s->processes[i];
@@ -13,6 +15,8 @@ static void write_processes(struct json_writer *w, const struct snapshot *s)
 		answer_int(w, "pid", p->pid);
 		json_string(w, "comm", p->comm ? p->comm : "");
 		answer_place(w, p->ns_pid, p->container);
+		if (several)
+			json_string(w, "host", p->host ? p->host : "");
 		json_object_end(w);
 	}
 	json_array_end(w);

@@ -88,9 +88,7 @@ static int group_processes(struct builder *b)
 	b->report->texts = calloc(b->s->n_processes + 1, sizeof(*b->report->texts));
 	if (!b->of || !b->report->texts)
 		return -ENOMEM;
-	/* Texts of a snapshot are each there once. */
-	for (size_t i = 1; i < b->s->n_processes; i++)
-		b->several_hosts |= b->s->processes[i].host != b->s->processes[0].host;
+	b->several_hosts = snapshot_has_several_hosts(b->s);
 	for (size_t i = 0; i < b->s->n_processes; i++) {
 		struct group group = {.binary = ""};
 		int r = process_text(b, &b->s->processes[i], &group.name);

@@ -448,6 +448,15 @@ uint64_t snapshot_count(const struct snapshot *s, bool samples)
 	return n;
 }
 
+bool snapshot_has_several_hosts(const struct snapshot *s)
+{
+	/* Texts of a snapshot are each there once. */
+	for (size_t i = 1; i < s->n_processes; i++)
+		if (s->processes[i].host != s->processes[0].host)
+			return true;
+	return false;
+}
+
 struct snapshot *snapshot_free(struct snapshot *s)
 {
 	if (!s)

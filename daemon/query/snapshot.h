@@ -155,6 +155,8 @@ void snapshot_each_unnamed(const struct snapshot *s, bool named_too,
 
 /* How many samples, or calls, it holds. */
 uint64_t snapshot_count(const struct snapshot *s, bool samples);
+/* Then a process's number alone does not name it. */
+bool snapshot_has_several_hosts(const struct snapshot *s);
 
 struct snapshot *snapshot_free(struct snapshot *s);
 DEFINE_CLEANUP(struct snapshot *, snapshot_free)

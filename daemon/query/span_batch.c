@@ -106,6 +106,8 @@ static int number_process(struct span_batch *b, const struct span_row *row, uint
 		json_u64(w, "ns_pid", row->ns_pid);
 	if (row->container && *row->container)
 		json_string(w, "container", row->container);
+	if (row->host)
+		json_string(w, "host", row->host);
 	json_object_end(w);
 	return 0;
 }

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 
 import harness as h
@@ -210,14 +211,15 @@ def answers_are_tables(daemon):
             [(s["time_us"], s["name"], s["ret"], s.get("call", "")) for s in got], "spans as csv")
 
 
-def load_dftracer(text):
+def load_dftracer(text, one_host=True):
     """Events and names by their numbers, as DFTracer's description has them: brackets mean nothing."""
     events, names, ids = [], {}, {}
     for line in text.splitlines():
         if line[:1] in ("[", "]"):
             continue
         e = json.loads(line)
-        h.equal(e["id"], ids.get(e["pid"], 0), "the index of an event in its process")
+        if one_host:  # of several a number may be that of two processes
+            h.equal(e["id"], ids.get(e["pid"], 0), "the index of an event in its process")
         ids[e["pid"]] = e["id"] + 1
         if e["ph"] == "M":
             h.equal(e["cat"], "dftracer", "metadata")
@@ -239,10 +241,38 @@ def a_dftracer_trace_has_every_span(daemon):
     wanted = sorted((s["time_us"], s["duration_ns"] // 1000, s["duration_ns"], s["pid"], s["tid"], s["name"],
                      s["binary"], s["ret"], s["depth"]) for s in spans)
     h.check(got == wanted, f"{got[:2]}, not {wanted[:2]}")
-    h.equal({names["HH", e["args"]["hhash"]] for e in events}, {"unknown"}, "the host of a recording")
+    h.equal({names["HH", e["args"]["hhash"]] for e in events}, {os.uname().nodename}, "the host of a recording")
     h.equal(names["PR", spans[0]["pid"]], "wl_calls", "the process")
     packed = export(daemon, "t.pfw.gz", "-i", path, "--framing", "new").decode()
     h.check(packed == plain.removeprefix("[\n").removesuffix("]\n"), "new framing")
+
+
+@h.test
+def each_process_has_its_host(daemon):
+    """One recording, and the same as if another machine, or an old sonde, had made it."""
+    ours = h.TMP / "host.sonde"
+    daemon.sonde("record", "-F", "999", "-o", ours, "outer", "--", f"{h.WORKLOADS}/wl_calls")
+    wanted = {ours: {os.uname().nodename}}
+    for name, sql in (("db-2", "UPDATE meta SET value = 'db-2' WHERE key = 'host'"),
+                      ("", "DELETE FROM meta WHERE key IN ('host', 'boot')")):
+        path = h.TMP / f"host-{name}.sonde"
+        path.write_bytes(ours.read_bytes())
+        with sqlite3.connect(path) as db:
+            db.execute(sql)
+        db.close()
+        wanted[path] = {name}
+    _, theirs, old = wanted
+    for files in ([ours], [theirs], [old], [ours, theirs], [ours, theirs, old]):
+        inputs = [word for path in files for word in ("-i", path)]
+        hosts = set().union(*(wanted[path] for path in files))
+        events, names = load_dftracer(export(daemon, "h.pfw", *inputs).decode(), len(files) == 1)
+        h.equal({names["HH", e["args"]["hhash"]] for e in events}, {n or "unknown" for n in hosts}, f"{files}")
+        for kind in ("span", "cpu"):
+            otlp = json.loads(export(daemon, "h.otlp.json", *inputs, "--kind", kind))
+            got = {a["value"]["stringValue"] for r in otlp["resourceSpans" if kind == "span" else "resourceProfiles"]
+                   for a in r["resource"]["attributes"] + [{"key": "host.name", "value": {"stringValue": ""}}]
+                   if a["key"] == "host.name"}
+            h.equal(got - {""}, hosts - {""}, f"{kind}: {files}")
 
 
 @h.test

@@ -12,8 +12,8 @@
 #include "formats.h"
 
 static const struct exported_process odd_processes[] = {
-	{4711, 0, (char *)"app", (char *)""},
-	{4712, 7, (char *)"we\xffird \"x\"\n", (char *)"0123456789ab"},
+	{4711, 0, (char *)"app", (char *)"", NULL},
+	{4712, 7, (char *)"we\xffird \"x\"\n", (char *)"0123456789ab", (char *)"node8"},
 };
 static const struct exported_thread odd_threads[] = {{0, 4711}, {0, 4713}, {1, 4712}};
 static const struct exported_function odd_functions[] = {
@@ -82,7 +82,7 @@ static const char odd_details[] =
 	"\"message\":\"no; way\"},\"stack\":[\"main [app]\"]}";
 static const char odd_session[] =
 	"{\"name\":\"s\\\"1\",\"targets\":\"app (4711)\",\"started_us\":1796047387123456,"
-	"\"frequency\":99,\"kinds\":[\"span\",\"cpu\"]}";
+	"\"frequency\":99,\"kinds\":[\"span\",\"cpu\"],\"host\":\"node7\"}";
 
 /* Stacks of samples: a kernel frame, an inlined one, names that formats must not take as their own.
  */

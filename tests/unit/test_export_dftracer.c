@@ -3,7 +3,7 @@
 
 Test(export_dftracer, legacy_framing)
 {
-	const struct options options = {.input = "x.sonde"};
+	const struct options options = {.inputs = {.n = 1}};
 	_cleanup_(strbuf_release) struct strbuf out = {};
 
 	run_format(&export_dftracer, &options, ARRAY_SIZE(odd_spans), NULL, &out);
@@ -12,7 +12,7 @@ Test(export_dftracer, legacy_framing)
 
 Test(export_dftracer, new_framing)
 {
-	const struct options options = {.framing = "new", .input = "x.sonde"};
+	const struct options options = {.framing = "new", .inputs = {.n = 1}};
 	_cleanup_(strbuf_release) struct strbuf out = {};
 
 	run_format(&export_dftracer, &options, ARRAY_SIZE(odd_spans), NULL, &out);
@@ -36,7 +36,7 @@ Test(export_dftracer, files_have_numbers)
 	};
 	cJSON *details =
 		cJSON_Parse("{\"args\":{\"file\":\"\\\"/etc/a \\\\\\\"b\\\"\",\"level\":\"1\"}}");
-	const struct options options = {.framing = "new", .input = "x.sonde"};
+	const struct options options = {.framing = "new", .inputs = {.n = 1}};
 	_cleanup_(strbuf_release) struct strbuf out = {};
 	struct export x = {.options = &options, .out = &out, .source = &source};
 
