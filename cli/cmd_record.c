@@ -161,7 +161,7 @@ int cmd_record(struct cli *cli)
 				   "new recording's session");
 	if (o->output && streq(o->output, "-"))
 		return usage_error(o, &cli->error, "a recording is a file: name it with -o FILE");
-	path = recorded_path(o->output ? o->output : DEFAULT_FILE);
+	path = absolute_path(o->output ? o->output : DEFAULT_FILE);
 	if (!path)
 		return error_set(&cli->error, errno, "Internal", "cannot name the recording: %m");
 	if (past)

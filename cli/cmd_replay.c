@@ -56,7 +56,7 @@ int cmd_replay(struct cli *cli)
 
 	if (r < 0)
 		return r;
-	if (o->output && !(path = recorded_path(o->output)))
+	if (o->output && !(path = absolute_path(o->output)))
 		return error_set(&cli->error, errno, "Internal", "cannot name the recording: %m");
 	output_streaming(cli->output);
 	r = write_params(o, path, &params, &cli->error);

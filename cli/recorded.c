@@ -5,17 +5,6 @@
 #include "render/text.h"
 #include "sonde/base/format.h"
 
-char *recorded_path(const char *path)
-{
-	_cleanup_(freep) char *cwd = NULL;
-	char *joined;
-
-	if (*path == '/')
-		return strdup(path);
-	cwd = getcwd(NULL, 0);
-	return cwd && asprintf(&joined, "%s/%s", cwd, path) >= 0 ? joined : NULL;
-}
-
 static void write_document(struct output *o, reply_t *reply, const char *path)
 {
 	struct json_writer *w = output_document(o);

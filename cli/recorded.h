@@ -6,8 +6,6 @@
 #include "render/output.h"
 #include "verbs.h"
 
-/* As the daemon, which has a working directory of its own, must be told it; NULL with errno. */
-char *recorded_path(const char *path);
 /* A line on standard error of what there is in the recording now; where JSON is asked for, a
  * document. The reply has the session and "bytes"; shown: the path as it was given. */
 void recorded_show(struct cli *cli, reply_t *reply, const char *path, const char *shown);
