@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "spool.h"
 
-#include <fcntl.h>
-
 #include <cjson/cJSON.h>
 
+#include "../temp_file.h"
 #include "varlink/message.h"
 
 enum {
@@ -120,33 +119,6 @@ static int sort(struct spool *s, struct sort_key **ret_keys)
 	return 0;
 }
 
-static int open_file(void)
-{
-	const char *const places[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
-	int r = -ENOENT;
-
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		_cleanup_(freep) char *path = NULL;
-		int fd;
-
-		if (!places[i] || !*places[i])
-			continue;
-		fd = open(places[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			return fd;
-		/* Not every file system has files without a name. */
-		if (asprintf(&path, "%s/sonde-export-XXXXXX", places[i]) < 0)
-			return -ENOMEM;
-		fd = mkostemp(path, O_CLOEXEC);
-		if (fd >= 0) {
-			unlink(path);
-			return fd;
-		}
-		r = -errno;
-	}
-	return r;
-}
-
 static const char *details_of(const struct spool *s, size_t i)
 {
 	return i < s->at_cap && s->at[i] ? s->details.data + s->at[i] - 1 : NULL;
@@ -170,7 +142,7 @@ static int write_run(struct spool *s)
 	int r = sort(s, &keys);
 
 	if (r >= 0 && s->fd < 0)
-		r = s->fd = open_file();
+		r = s->fd = temp_file_open();
 	if (r >= 0)
 		r = array_reserve(&s->runs, &s->runs_cap, s->n_runs + 1, sizeof(*s->runs));
 	if (r < 0)

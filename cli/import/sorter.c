@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sorter.h"
 
-#include <fcntl.h>
+#include "../temp_file.h"
 
 /* A sorted part of the file, and what of it is in memory. */
 struct run {
@@ -52,43 +52,17 @@ struct import_sorter *import_sorter_free(struct import_sorter *s)
 	return NULL;
 }
 
-static int open_in(const char *dir)
-{
-	char path[4096];
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	/* Not every file system can do it. */
-	snprintf(path, sizeof(path), "%s/sonde-import-XXXXXX", dir);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
-/* /tmp is the last choice: it may be in memory. */
-static int open_file(struct import_sorter *s, struct error *error)
-{
-	const char *env = getenv("TMPDIR");
-	const char *const dirs[] = {env && env[0] == '/' ? env : "/var/tmp", "/var/tmp", "/tmp"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(dirs) && s->fd < 0; i++)
-		s->fd = open_in(dirs[i]);
-	return s->fd >= 0 ? 0
-			  : error_set(error, errno, "WriteFailed",
-				      "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp: "
-				      "%s",
-				      strerror(errno));
-}
-
 static int spill(struct import_sorter *s, struct error *error)
 {
 	struct run *run;
-	int r = s->fd < 0 ? open_file(s, error) : 0;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (s->fd < 0)
+		s->fd = temp_file_open();
+	if (s->fd < 0)
+		return error_set(error, -s->fd, "WriteFailed",
+				 "cannot make a temporary file in $TMPDIR, /var/tmp or /tmp: %s",
+				 strerror(-s->fd));
 	if (array_reserve(&s->runs, &s->runs_cap, s->n_runs + 1, sizeof(*s->runs)) < 0)
 		return -ENOMEM;
 	qsort(s->records, s->n, s->size, s->compare);
