@@ -140,5 +140,8 @@ int cmd_graph(struct cli *cli)
 	if (o->flat && (o->min_percent.set || o->depth.set))
 		return usage_error(o, &cli->error, "a flat profile (--flat) has no %s",
 				   o->depth.set ? "--depth" : "--min-percent");
+	if (o->by && !o->flat)
+		return usage_error(o, &cli->error,
+				   "a call tree has no --by-category: give --flat, too");
 	return o->flat ? report_show(cli) : graph_show(cli);
 }

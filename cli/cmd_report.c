@@ -8,10 +8,10 @@
 
 static const char *key_title(const char *by)
 {
-	static const char *const titles[][2] = {
-		{"probe", "PROBE"},   {"comm", "COMM"},		  {"pid", "PID"},
-		{"thread", "THREAD"}, {"container", "CONTAINER"}, {"cgroup", "CGROUP"},
-		{"host", "HOST"}};
+	static const char *const titles[][2] = {{"probe", "PROBE"},   {"category", "CATEGORY"},
+						{"comm", "COMM"},     {"pid", "PID"},
+						{"thread", "THREAD"}, {"container", "CONTAINER"},
+						{"cgroup", "CGROUP"}, {"host", "HOST"}};
 
 	for (size_t i = 0; by && i < ARRAY_SIZE(titles); i++)
 		if (streq(titles[i][0], by))

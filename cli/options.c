@@ -425,6 +425,17 @@ static int parse_all(struct parser *p)
 	return r;
 }
 
+static int take_short_forms(struct parser *p)
+{
+	struct options *o = p->o;
+
+	if (o->by && o->by_category)
+		return usage_error(o, p->e, "either --by %s or --by-category", o->by);
+	if (o->by_category)
+		o->by = "category";
+	return 0;
+}
+
 int options_parse(struct options *o, int argc, char **argv, struct error *e)
 {
 	struct parser p = {.o = o, .e = e, .argc = argc, .next = 1, .argv = argv};
@@ -436,6 +447,8 @@ int options_parse(struct options *o, int argc, char **argv, struct error *e)
 	for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
 		o->json |= streq(argv[i], "--json");
 	r = parse_all(&p);
+	if (r >= 0)
+		r = take_short_forms(&p);
 	o->socket_given = o->socket != NULL;
 	if (!o->socket)
 		o->socket = env && *env ? env : "/run/sonde/sonde.sock";

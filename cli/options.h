@@ -85,6 +85,7 @@ struct options {
 	bool exceptions, off_cpu, persist;
 	struct texts inside, capture, redact;
 	/* how to answer */
+	bool by_category; /* then by says so, too */
 	const char *by, *sort, *kind, *title, *demangle, *order, *format, *answer, *framing;
 	bool no_inline, debuginfod, follow, csv, tree, flat;
 	/* what to fetch */

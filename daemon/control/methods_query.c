@@ -223,9 +223,9 @@ static void answer_failed(struct question *q, int r)
 	if (r == -EOPNOTSUPP || r == -EINVAL) {
 		error_set(&q->error, EINVAL, "BadArgument",
 			  "by: this grouping does not go with this kind of data");
-		error_fix(&q->error, "spans group by func, probe, comm, pid, container, cgroup or "
-				     "host; samples by func, comm, pid, thread, container, cgroup "
-				     "or host");
+		error_fix(&q->error,
+			  "spans group by func, probe, category, comm, pid, container, cgroup or "
+			  "host; samples by func, comm, pid, thread, container, cgroup or host");
 	} else {
 		error_set(&q->error, -r, "Internal", "%s", strerror(-r));
 	}

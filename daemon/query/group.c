@@ -69,6 +69,29 @@ int groups_of_frames(struct groups *g, const struct snapshot *s, enum query_kind
 	return 0;
 }
 
+int groups_of_categories(struct groups *g, const struct snapshot *s, uint32_t **ret_of)
+{
+	_cleanup_(freep) uint32_t *of = calloc(s->n_frames + 1, sizeof(*of));
+
+	if (!of)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_frames; i++) {
+		const struct snapshot_frame *f = &s->frames[i];
+		const char *binary = frame_binary(f);
+		struct group group = {f->category ? f->category : *binary ? binary : "-", "", 0, 0};
+		int r;
+
+		of[i] = NO_GROUP;
+		if (f->kind != FRAME_SPAN)
+			continue;
+		r = groups_put(g, &group, &of[i]);
+		if (r < 0)
+			return r;
+	}
+	*ret_of = TAKE_PTR(of);
+	return 0;
+}
+
 const char *frame_function(const struct snapshot_frame *f)
 {
 	return f->function ? f->function : "[unknown]";

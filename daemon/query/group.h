@@ -35,6 +35,12 @@ void groups_release(struct groups *g);
 int groups_of_frames(struct groups *g, const struct snapshot *s, enum query_kind kind,
 		     bool tell_inlined, uint32_t **ret_of);
 
+/*
+ * The same for frames of spans by category. Those without one, and calls of functions, are of their
+ * binary, "-" when there is none.
+ */
+int groups_of_categories(struct groups *g, const struct snapshot *s, uint32_t **ret_of);
+
 const char *frame_function(const struct snapshot_frame *f);
 /* The file name of the path, "[kernel]", or "" when there is none. */
 const char *frame_binary(const struct snapshot_frame *f);

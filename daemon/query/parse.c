@@ -5,7 +5,7 @@
 static const char *const by_names[] = {
 	[BY_FUNC] = "func",	[BY_PROBE] = "probe",	[BY_COMM] = "comm",
 	[BY_PID] = "pid",	[BY_THREAD] = "thread", [BY_CONTAINER] = "container",
-	[BY_CGROUP] = "cgroup", [BY_HOST] = "host",
+	[BY_CGROUP] = "cgroup", [BY_HOST] = "host",	[BY_CATEGORY] = "category",
 };
 static const char *const sort_names[] = {
 	[SORT_TOTAL] = "total",	  [SORT_SELF] = "self", [SORT_CALLS] = "calls",

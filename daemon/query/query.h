@@ -26,7 +26,17 @@ static inline const char *query_kind_text(enum query_kind kind)
 {
 	return kind == QUERY_SPAN ? "span" : kind == QUERY_CPU ? "cpu" : "offcpu";
 }
-enum report_by { BY_FUNC, BY_PROBE, BY_COMM, BY_PID, BY_THREAD, BY_CONTAINER, BY_CGROUP, BY_HOST };
+enum report_by {
+	BY_FUNC,
+	BY_PROBE,
+	BY_COMM,
+	BY_PID,
+	BY_THREAD,
+	BY_CONTAINER,
+	BY_CGROUP,
+	BY_HOST,
+	BY_CATEGORY,
+};
 enum report_sort {
 	SORT_TOTAL,
 	SORT_SELF,
@@ -50,7 +60,8 @@ enum report_sort report_sort_default(enum query_kind kind);
  */
 struct report_row {
 	/* A name, "comm", "pid comm" or "pid (pid in its namespace) comm", "thread", a container's
-	 * id or "[host]", a control group; in the snapshot or the report. */
+	 * id or "[host]", a control group, a category (groups_of_categories()); in the snapshot
+	 * or the report. */
 	const char *key;
 	const char *binary; /* file name of the path, "" when it does not apply */
 	uint64_t calls, errors, total_ns, self_ns, avg_ns, p50_ns, p99_ns, max_ns;
@@ -72,8 +83,8 @@ struct report {
  * limit 0: all. Rows descend, ties by total, samples and name. A key counts a sample and
  * (inclusive) time once: calls made inside a call of the same key add to calls, avg_ns, the
  * quantiles and self_ns, but not to total_ns, unless that outer call has not ended. Samples by what
- * is no function have self equal to total. -EINVAL: samples by probe. -EOPNOTSUPP: spans by thread,
- * which takes raw spans.
+ * is no function have self equal to total. -EINVAL: samples by probe or category. -EOPNOTSUPP:
+ * spans by thread, which takes raw spans.
  */
 int query_report(const struct snapshot *s, enum query_kind kind, enum report_by by,
 		 enum report_sort sort, size_t limit, struct report **ret);

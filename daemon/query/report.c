@@ -138,6 +138,9 @@ static int make_groups(struct builder *b, enum query_kind kind)
 		return groups_of_frames(&b->groups, b->s, kind, false, &b->of);
 	case BY_PROBE:
 		return kind == QUERY_SPAN ? group_specs(b) : -EINVAL;
+	case BY_CATEGORY:
+		return kind == QUERY_SPAN ? groups_of_categories(&b->groups, b->s, &b->of)
+					  : -EINVAL;
 	case BY_COMM:
 	case BY_PID:
 	case BY_CONTAINER:
@@ -255,7 +258,7 @@ static int sum_samples(struct builder *b)
 
 static uint32_t span_group(const struct builder *b, uint32_t process, uint32_t path)
 {
-	if (b->by == BY_FUNC)
+	if (b->by == BY_FUNC || b->by == BY_CATEGORY)
 		return b->of[b->s->paths[path].frame];
 	return b->of[b->by == BY_PROBE ? path : process];
 }

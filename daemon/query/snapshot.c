@@ -50,26 +50,39 @@ static int take_init(struct take *t)
 	return 0;
 }
 
+static int copy_string(struct take *t, const char *text, size_t len, const char **ret)
+{
+	struct snapshot *s = t->s;
+	char *copy;
+
+	if (array_reserve(&s->strings, &t->strings_cap, s->n_strings + 1, sizeof(*s->strings)) < 0)
+		return -ENOMEM;
+	copy = strndup(text, len);
+	if (!copy)
+		return -ENOMEM;
+	*ret = s->strings[s->n_strings++] = copy;
+	return 0;
+}
+
 static int take_string(struct take *t, uint32_t id, const char **ret)
 {
 	struct snapshot *s = t->s;
 	uint32_t *slot = table_get(&t->strings, id);
-	char *copy;
+	const char *text;
+	int r;
 
 	if (slot) {
 		*ret = s->strings[*slot];
 		return 0;
 	}
-	if (array_reserve(&s->strings, &t->strings_cap, s->n_strings + 1, sizeof(*s->strings)) < 0)
-		return -ENOMEM;
+	text = model_string_get(t->m, id);
+	r = copy_string(t, text, strlen(text), ret);
+	if (r < 0)
+		return r;
 	slot = table_put(&t->strings, id, NULL);
-	copy = strdup(model_string_get(t->m, id));
-	if (!slot || !copy) {
-		free(copy);
+	if (!slot)
 		return -ENOMEM;
-	}
-	*slot = s->n_strings;
-	*ret = s->strings[s->n_strings++] = copy;
+	*slot = s->n_strings - 1;
 	return 0;
 }
 
@@ -236,6 +249,17 @@ static int take_frame(struct take *t, uint32_t id, uint32_t *ret_index)
 	return 0;
 }
 
+/* The symbol of a span written in source code is CATEGORY/NAME, in both of which may be a /. */
+static int take_category(struct take *t, const struct model_probe *p, const char **ret)
+{
+	const char *symbol = model_string_get(t->m, p->symbol);
+	size_t len = strlen(symbol), name_len = strlen(model_string_get(t->m, p->name));
+
+	if (!streq(model_string_get(t->m, p->strategy), "span") || len < name_len + 2)
+		return 0;
+	return copy_string(t, symbol, len - name_len - 1, ret);
+}
+
 static int take_probe(struct take *t, uint32_t id, struct snapshot_path *path)
 {
 	const struct model_probe *p = model_probe_get(t->m, id);
@@ -247,6 +271,8 @@ static int take_probe(struct take *t, uint32_t id, struct snapshot_path *path)
 		uint32_t name = p->name ? p->name : p->symbol ? p->symbol : p->spec;
 
 		r = add_frame(t, p->file, p->offset, name, FRAME_SPAN);
+		if (r >= 0)
+			r = take_category(t, p, &t->s->frames[t->s->n_frames - 1].category);
 		if (r < 0)
 			return r;
 		t->probe_of[id] = t->s->n_frames;

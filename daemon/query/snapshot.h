@@ -26,6 +26,7 @@ enum frame_kind { FRAME_USER, FRAME_KERNEL, FRAME_SPAN };
 struct snapshot_frame {
 	struct model_file file; /* path: replaced by file_path below; all zero when not mapped */
 	const char *file_path;	/* "" when there is none */
+	const char *category;	/* of a span written in source code; NULL: it has none */
 	uint64_t offset;
 	char *function; /* owned; NULL until snapshot_name_frames() */
 	enum frame_kind kind;

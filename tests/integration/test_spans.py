@@ -102,6 +102,42 @@ def recordings_answer_as_any(daemon):
     h.equal([list(r.values()) for r in rows], [["io", 11, 9 + sum(range(90, 100))]], "sql")
 
 
+@h.test
+def a_report_by_category(daemon):
+    path = str(h.TMP / "categories.sonde")
+    # Calls of functions are of their binary, and so are spans without a category below.
+    daemon.sonde("record", "-o", path, "span:*", "work", "--", RATE, "--only", "inside")
+    h.equal({k: r["calls"] for k, r in daemon.rows("-i", path, key="category").items()},
+            {"app": 5 + 16, "wl_span_rate": 16}, "with a function")
+    daemon.sonde("record", "-o", path, "span:*", "--", f"{h.WORKLOADS}/wl_spans")
+    rows = daemon.rows("-i", path, key="category")
+    want = collections.Counter()
+    for name, n in CALLS.items():
+        want[name.partition("/")[0] or "wl_spans"] += n
+    h.equal({k: r["calls"] for k, r in rows.items()}, dict(want), "calls")
+    h.equal(rows["io"]["errors"], 10, "errors")
+    main = daemon.rows("-i", path)["main"]
+    h.equal(rows["app"]["total_ns"], main["total_ns"], "the time of spans in a span counts once")
+    same = daemon.json("report", "-i", path, "--by-category")["rows"]
+    h.equal(same, list(rows.values()), "short form")
+    h.equal(daemon.json("graph", "-i", path, "--flat", "--by-category")["rows"], same, "graph")
+    h.equal(daemon.sonde("export", "-i", path, "--by-category", "--format", "json").json["rows"],
+            same, "export")
+    out = daemon.sonde("export", "-i", path, "--by", "category", "--format", "csv").out
+    h.contains(out.splitlines()[0], "category,", "title of a column")
+    h.contains(daemon.sonde("report", "-i", path, "--by-category").out, "CATEGORY", "title")
+    w = h.Workload("spans", "--only", "live", "--seconds", "20")
+    daemon.sonde("attach", "--name", "cats", "-p", w.pid, "span:*")
+    w.go()
+    h.wait_until(lambda: set(daemon.rows("--session", "cats", key="category")) >= {"io", "net"},
+                 "a session that goes on")
+    w.process.kill()
+    daemon.sonde("detach", "cats")
+    daemon.error(2, "BadArgument", "report", "-i", path, "--by", "comm", "--by-category")
+    daemon.error(2, "BadArgument", "graph", "-i", path, "--by-category")
+    daemon.error(2, "BadArgument", "report", "-i", path, "--kind", "cpu", "--by-category")
+
+
 @h.test(smoke=True)
 def the_last_spans_before_a_signal_are_kept(daemon):
     p = daemon.start("trace", "span:*", "--json", "--", f"{h.WORKLOADS}/wl_spans", "--only",

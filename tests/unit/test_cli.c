@@ -18,6 +18,7 @@ Test(cli, answers_as_text)
 	check("doctor", "doctor.txt", 0);
 	check("list", "list.txt", 0);
 	check("report", "report.txt", 0);
+	check("report --by-category", "report-by-category.txt", 0);
 	check("report --kind cpu", "report-cpu.txt", 0);
 	partial = sonde("report --kind cpu");
 	cr_expect(strstr(partial.err, "stacks of 99 of 990 samples (10.0 %) may lack callers; "
@@ -64,6 +65,12 @@ Test(cli, answers_as_json)
 	check("doctor --json", "doctor.json", 0);
 	check("report --json", "report.json", 0);
 	check("report --json --by comm", "report-by-comm.json", 0);
+	check("report --json --by-category", "report-by-category.json", 0);
+	check("report --json --by category", "report-by-category.json", 0);
+	check("graph --flat --json --by-category", "report-by-category.json", 0);
+	expect_error("report --by comm --by-category", 2, "either --by comm or --by-category");
+	expect_error("graph --by-category", 2, "give --flat");
+	expect_error("report --tree --by-category", 2, "a tree (--tree) has no --by");
 	check("graph --json", "graph.json", 0);
 	check("flame --json", "flame.json", 0);
 	check("debuginfo --json -n 2", "debuginfo.json", 0);

@@ -108,6 +108,62 @@ Test(query_places, by_control_group)
 	expect_rows(BY_CGROUP, rows, ARRAY_SIZE(rows));
 }
 
+/* Beside f, of no file: spans of two categories, one in the other, and one without in a file. */
+static void add_source_spans(struct world *x)
+{
+	static const struct {
+		const char *symbol, *name;
+		bool is_inside;
+		uint64_t total_ns, self_ns;
+	} spans[] = {
+		{"io/read/a", "read/a", false, 700, 200},
+		{"io/b", "b", true, 500, 500},
+		{"d/b/put", "put", true, 50, 50},
+		{"/risky", "risky", false, 3, 3},
+	};
+	uint32_t outer = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
+		struct model_probe probe = {
+			.spec = model_string(x->m, "span"),
+			.symbol = model_string(x->m, spans[i].symbol),
+			.name = model_string(x->m, spans[i].name),
+			.strategy = model_string(x->m, "span"),
+			.file = model_file(x->m, NULL, "/bin/app", 0),
+		};
+		struct raw_span span = {
+			.process = model_process(x->m, 101, 1000),
+			.path = model_path(x->m, spans[i].is_inside ? outer : 0,
+					   model_probe(x->m, &probe)),
+			.duration_ns = spans[i].total_ns,
+			.self_ns = spans[i].self_ns,
+		};
+
+		if (i == 0)
+			outer = span.path;
+		cr_assert_eq(window_add_span(&x->w, &span, NULL, true), 0);
+	}
+}
+
+Test(query_places, by_category)
+{
+	static const struct row rows[] = {{"io", 700}, {"d/b", 50}, {"-", 31}, {"app", 3}};
+	_cleanup_(world_release) struct world x = {};
+	_cleanup_(snapshot_freep) struct snapshot *s = NULL;
+	_cleanup_(report_freep) struct report *r = NULL;
+
+	world_init(&x);
+	add_source_spans(&x);
+	r = report(&x, BY_CATEGORY, &s);
+	cr_assert_eq(r->n_rows, ARRAY_SIZE(rows));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cr_expect_str_eq(r->rows[i].key, rows[i].key);
+		cr_expect_str_eq(r->rows[i].binary, "");
+		cr_expect_eq(r->rows[i].total_ns, rows[i].total_ns, "%s", rows[i].key);
+	}
+	cr_expect_eq(query_report(s, QUERY_CPU, BY_CATEGORY, SORT_TOTAL, 0, &r), -EINVAL);
+}
+
 Test(query_places, by_pid_with_that_of_the_namespace)
 {
 	static const struct row rows[] = {{"105 db", 16},
