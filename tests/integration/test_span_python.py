@@ -74,6 +74,27 @@ def with_statements_fields_and_errors():
 
 
 @h.test(own_daemon=True)
+def values_of_the_wrong_type_raise_nothing():
+    c, sonde = caught()
+
+    class Silent:
+        def __str__(self):
+            raise RuntimeError
+
+    with sonde.span("odd"):
+        sonde.error(None)
+        sonde.field("silent", Silent())
+        sonde.field(3, 4)
+        h.equal(sonde.trace_from(None), False, "a header that is not there")
+    h.equal(c.lines(), ["span /odd 0 error=0 silent='?' 3=4"], "a span")
+    sonde.counter("load", "much")
+    sonde.begin("request", "a-b-c")
+    sonde.end("request", "a-b-c")
+    begun, ended = [re.sub(r"begin|end", "", line, count=1) for line in c.lines()]
+    h.equal(begun, ended, "a key that is text")
+
+
+@h.test(own_daemon=True)
 def decorators():
     c, sonde = caught(on=False)
 

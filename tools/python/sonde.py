@@ -14,7 +14,8 @@
         s.error(-5)
 
 Fields may be said by sonde.field() as well: they are those of the innermost span of the thread. An
-exception that leaves a span marks it. sonde.ai has the spans of AI training. Without
+exception that leaves a span marks it. Values of the wrong type raise nothing, as that would happen
+only while somebody is attached. Names are kept for good: what differs each time is a field. sonde.ai has the spans of AI training. Without
 libsonde-span.so.1 all of it does nothing (SONDE_SPAN_LIBRARY says where that is).
 """
 import ctypes
@@ -93,7 +94,7 @@ def _site(category, name):
 
 
 def _bytes(text):
-    return text.encode("utf-8", "replace").replace(b"\0", b"?")
+    return str(text).encode("utf-8", "replace").replace(b"\0", b"?")
 
 
 def _put(key, value):
@@ -108,7 +109,10 @@ def _put(key, value):
     elif isinstance(value, float):
         _functions["field_f64"](handle, value)
     else:
-        text = str(value).encode("utf-8", "replace")
+        try:
+            text = str(value).encode("utf-8", "replace")
+        except Exception:
+            text = b"?"
         _functions["field_text"](handle, text, len(text))
 
 
@@ -119,9 +123,9 @@ def field(key, value):
 
 
 def error(code):
-    """The innermost open span of this thread has failed."""
+    """The innermost open span of this thread has failed; code is 0 unless it is an integer."""
     if _interest[0]:
-        _functions["error"](code)
+        _functions["error"](code if isinstance(code, int) else 0)
 
 
 def instant(name, category=""):
@@ -133,23 +137,31 @@ def instant(name, category=""):
 def counter(name, value, category=""):
     """What a number is now."""
     if _interest[0]:
-        _functions["counter"](_site(category, name), value)
+        try:
+            _functions["counter"](_site(category, name), value)
+        except ctypes.ArgumentError:
+            pass  # no number
+
+
+def _key_of(key):
+    return key if key.__class__ is int else hash(key)
 
 
 def begin(name, key, category=""):
-    """A span that is no block begins: end() of the same names and key, an integer, ends it, in
-    whatever thread."""
+    """A span that is no block begins: end() of the same names and key ends it, in whatever thread.
+    key: an integer, or anything that can be a key of a dictionary."""
     if _interest[0]:
-        _functions["async_begin"](_site(category, name), key)
+        _functions["async_begin"](_site(category, name), _key_of(key))
 
 
 def end(name, key, category=""):
     if _interest[0]:
-        _functions["async_end"](_site(category, name), key)
+        _functions["async_end"](_site(category, name), _key_of(key))
 
 
 def trace_from(traceparent):
-    """The innermost open span continues the trace of a W3C traceparent. Returns whether it does."""
+    """The innermost open span continues the trace of a W3C traceparent, which may be None.
+    Returns whether it does."""
     return bool(_interest[0]) and bool(_functions["trace_from"](_bytes(traceparent)))
 
 
