@@ -86,17 +86,18 @@ SONDE_SLOW void sonde_name_open(struct sonde_thread *t)
 SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 {
 	struct sonde_object *o = &SONDE_SHARED(object);
-	struct sonde_thread *t = SONDE_SHARED(thread);
+	struct sonde_thread *t;
 	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), new_phase = SONDE_NEW;
 	sonde_u32 tid;
 
 	if (phase == SONDE_OFF)
 		return 0;
+	/* In one step: a signal handler in between would prepare a block of its own. */
+	t = __atomic_exchange_n(&SONDE_SHARED(thread), SONDE_NO_THREAD, __ATOMIC_RELAXED);
 	if (t == SONDE_NO_THREAD) {
 		__atomic_fetch_add(&o->dropped[SONDE_DROPPED_BUSY], 1, __ATOMIC_RELAXED);
 		return 0;
 	}
-	SONDE_SHARED(thread) = SONDE_NO_THREAD;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (phase == SONDE_NEW) {
 		o->ns_per_tick = sonde_measure_ticks();
