@@ -57,6 +57,32 @@ static const struct import_format *by_name(const char *name)
 	return NULL;
 }
 
+/* What people try that is no text to import, and what to do with it. */
+static const struct {
+	const char *head, *what, *fix;
+} others[] = {
+	{"SQLite format 3", "is a recording of sonde, or another database",
+	 "a recording is asked as it is: sonde report -i FILE"},
+	{"PERFILE2", "is what perf record has written, not the text of it",
+	 "let perf write the text: perf script -i FILE | sonde import - -o app.sonde"},
+};
+
+static int refuse_others(const struct import_input *in, const char *head, size_t len,
+			 struct error *error)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		size_t n = strlen(others[i].head);
+
+		if (len < n || memcmp(head, others[i].head, n) != 0)
+			continue;
+		error_set(error, EBADMSG, "BadFile", "%s %s", import_input_name(in),
+			  others[i].what);
+		error_fix(error, "%s", others[i].fix);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
 int import_format_detect(struct import_input *in, const struct import_format **ret,
 			 struct error *error)
 {
@@ -68,6 +94,9 @@ int import_format_detect(struct import_input *in, const struct import_format **r
 		return r;
 	if (!len)
 		return error_set(error, EBADMSG, "BadFile", "%s is empty", import_input_name(in));
+	r = refuse_others(in, head, len, error);
+	if (r < 0)
+		return r;
 	*ret = by_name(import_input_name(in));
 	for (size_t i = 0; i < ARRAY_SIZE(formats) && !*ret; i++)
 		if (formats[i].is(head, len))

@@ -265,6 +265,8 @@ def what_cannot_be_imported():
             ("x.pb.gz", gzip.compress(b"\x0a\x7f"), "damaged or truncated"),
             ("empty.json", b"", "is empty"),
             ("nothing.json", b"[]", "neither spans nor samples"),
+            ("old.sonde", b"SQLite format 3\0" + bytes(100), "sonde report -i"),
+            ("perf.data", b"PERFILE2" + bytes(100), "perf script -i"),
             ("noise", os.urandom(5000), "--format")):
         path = h.TMP / name
         path.write_bytes(data)

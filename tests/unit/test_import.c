@@ -205,6 +205,8 @@ Test(import, formats_by_name_and_content)
 		{"x", "# ========\n# captured on    : now\n# header", "perf-script"},
 		{"x", "hello world\n", NULL},
 		{"x", "\x7f\x45LF", NULL},
+		{"x.pb", "SQLite format 3", NULL},
+		{"x", "PERFILE2", NULL},
 		{"x", "", NULL},
 	};
 
