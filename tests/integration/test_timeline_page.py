@@ -233,6 +233,11 @@ def parts_of_it(daemon):
     everything = spans(daemon)
     out, _ = make(daemon, "name.html", "--name", "inner", "-n", "100")
     h.equal((head(out)["spans"], head(out)["more"]), (100, 500), "-n: spans, and more")
+    page = opened(out)
+    beyond = page.js("document.querySelector('#subtitle .lost').getBoundingClientRect().right - "
+                     "document.querySelector('.what').getBoundingClientRect().right")
+    h.equal(page.js("document.querySelector('#subtitle .lost').innerText"), "500 more that are not shown", "-n")
+    h.check(beyond <= 1, f"what is missing is cut: by {beyond} pixels")
     out, _ = make(daemon, "range.html", "-r", "0~5ms", "--title", "A <b> & \"c\"")
     zero = min(s["time_us"] for s in everything)
     wanted = sum(s["time_us"] - zero < 5000 for s in everything)

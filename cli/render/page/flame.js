@@ -204,8 +204,7 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); schedule(); });
 
 /* ---- the header ---- */
-$("subtitle").append([data.target, data.period, `${count(data.count)} ${data.counted}`].filter(Boolean).map((s) => s + " · ").join(""));
-showTitle(`${count(data.lost)} lost`);
+showTitle([data.target, data.period, `${count(data.count)} ${data.counted}`], `${count(data.lost)} lost`);
 /* Of samples nobody knows: they are kept without their times. */
 if (!data.first) $("order").querySelector("[value=time]").remove();
 const roots = processes();

@@ -66,9 +66,11 @@ function tipRow(table, ...cells) {
 	for (const text of cells) row.insertCell().textContent = text;
 }
 
-function showTitle(missing) {
+/* Of what does not fit the facts are cut, never what is missing. */
+function showTitle(facts, missing) {
 	document.title = data.title + " · sonde";
 	$("title").textContent = $("title").title = data.title;
+	$("subtitle").append(element("span", "facts", facts.filter(Boolean).map((s) => s + " · ").join("")));
 	$("subtitle").append(element("span", missing.startsWith("0 ") ? "" : "lost", missing));
 	$("subtitle").title = $("subtitle").textContent;
 }

@@ -199,10 +199,9 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span")].filter(Boolean);
+const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span")];
 const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
-$("subtitle").append(facts.map((s) => s + " · ").join(""));
-showTitle(missing.join(", ") || "0 lost");
+showTitle(facts, missing.join(", ") || "0 lost");
 helpSetUp([["click", "select a span; on a process: fold it; in the durations: go there"], ["drag", "in the lanes: move; in the durations: select; on the time: zoom to it"],
 	["Ctrl wheel", "zoom; Shift and wheel move"], ["w s + -", "zoom in and out"], ["a d", "move"], ["← ↑ ↓ →", "walk: to the one before or behind, to the caller, to what is called"],
 	["Enter f", "zoom to the selected span"], ["z", "zoom to what is selected in the durations"], ["0", "all the time"], ["/", "search: text or a regular expression"],
