@@ -81,6 +81,11 @@
 	".type " SONDE_SHARED_PREFIX name ",%object\n"                                             \
 	".size " SONDE_SHARED_PREFIX name "," size "\n" SONDE_SHARED_PREFIX name ":\n"
 
+#define SONDE_ARGS_2 SONDE_ARG(1, 8) " " SONDE_ARG(2, 8)
+#define SONDE_ARGS_6                                                                               \
+	SONDE_ARGS_2 " " SONDE_ARG(3, 8) " " SONDE_ARG(4, 8) " " SONDE_ARG(5, 8) " " SONDE_ARG(6, 4)
+
+/* clang-format off */
 /* With link-time optimisation all of a program's translation units may be in one assembly. */
 __asm__(".ifndef " SONDE_SHARED_PREFIX "interest\n"
 	".pushsection .stapsdt.base,\"aG\",%progbits,.stapsdt.base,comdat\n"
@@ -93,42 +98,26 @@ __asm__(".ifndef " SONDE_SHARED_PREFIX "interest\n"
 	".popsection\n"
 	/* Semaphores have to be in the file, as the kernel knows them by their offset in it. */
 	".pushsection .probes,\"awG\",%progbits," SONDE_SHARED_PREFIX "probes,comdat\n"
-	".balign 8\n" SONDE_DATA("interest", "8") ".2byte 0,0,0,0\n" SONDE_DATA(
-		"thread_semaphore",
-		"2") ".2byte 0\n"
-		     ".balign 8\n" SONDE_DATA(
-			     "control",
-			     "544") ".2byte 0,1\n"
-				    ".4byte 544\n"
-				    ".zero 536\n"
-				    ".popsection\n"
-				    ".pushsection .text." SONDE_SHARED_PREFIX
-				    "probes,\"axG\",%progbits," SONDE_SHARED_PREFIX
-				    "probes,comdat\n"
-				    ".balign 16\n" SONDE_PROBE("batch", "interest", SONDE_ARG(1, 8) " " SONDE_ARG(2, 4)) SONDE_PROBE(
-					    "span", "interest+2",
-					    SONDE_ARG(1, 8) " " SONDE_ARG(2, 8) " " SONDE_ARG(
-						    3,
-						    8) " " SONDE_ARG(4,
-								     8) " " SONDE_ARG(5,
-										      8) " " SONDE_ARG(6,
-												       4))
-					    SONDE_PROBE("begin", "interest+4",
-							SONDE_ARG(1, 8) " " SONDE_ARG(2, 8))
-						    SONDE_PROBE(
-							    "event", "interest+6",
-							    SONDE_ARG(1, 8) " " SONDE_ARG(2, 8) " " SONDE_ARG(3, 8) " " SONDE_ARG(
-								    4,
-								    8) " " SONDE_ARG(5,
-										     8) " " SONDE_ARG(6,
-												      4))
-							    SONDE_PROBE("thread",
-									"thread_semaphore",
-									SONDE_ARG(1, 8))
-								    SONDE_PROBE("control",
-										"control",
-										"") ".popsection\n"
-										    ".endif\n");
+	".balign 8\n"
+	SONDE_DATA("interest", "8") ".2byte 0,0,0,0\n"
+	SONDE_DATA("thread_semaphore", "2") ".2byte 0\n"
+	".balign 8\n"
+	SONDE_DATA("control", "544") ".2byte 0,1\n"
+	".4byte 544\n"
+	".zero 536\n"
+	".popsection\n"
+	".pushsection .text." SONDE_SHARED_PREFIX "probes,\"axG\",%progbits,"
+	SONDE_SHARED_PREFIX "probes,comdat\n"
+	".balign 16\n"
+	SONDE_PROBE("batch", "interest", SONDE_ARG(1, 8) " " SONDE_ARG(2, 4))
+	SONDE_PROBE("span", "interest+2", SONDE_ARGS_6)
+	SONDE_PROBE("begin", "interest+4", SONDE_ARGS_2)
+	SONDE_PROBE("event", "interest+6", SONDE_ARGS_6)
+	SONDE_PROBE("thread", "thread_semaphore", SONDE_ARG(1, 8))
+	SONDE_PROBE("control", "control", "")
+	".popsection\n"
+	".endif\n");
+/* clang-format on */
 
 SONDE_STATIC_ASSERT(sizeof(struct sonde_control) == 544 && SONDE_CONTROL_VERSION == 1);
 
