@@ -56,7 +56,11 @@ static void start_from_file(void *arg, const char *path, struct session_options 
 	session_options_release(o);
 	if (!error->name[0])
 		return;
-	snprintf(text, sizeof(text), "%s: %s", path, error->message);
+	/* What is wrong with the file itself names it. */
+	if (strstr(error->message, path))
+		snprintf(text, sizeof(text), "%s", error->message);
+	else
+		snprintf(text, sizeof(text), "%s: %s", path, error->message);
 	log_error("%s", text);
 	keeper_event(d->keeper, NULL, "not-started", 0, text);
 }

@@ -149,6 +149,7 @@ def sessions_that_start_with_the_daemon():
     wrong = events(daemon, "not-started")
     h.equal(len(wrong), 1, "the one that is wrong")
     h.contains(wrong[0]["text"], 'wrong.conf:3: [session] has no key "speck"', "its event")
+    h.equal(wrong[0]["text"].count("wrong.conf"), 1, "the file is named once")
     run("calls")
     counts = {"beta": 5000, "gamma_fail": 1000}
     h.equal(daemon.calls("--session", "calls", "--kind", "span"), counts, "calls")
