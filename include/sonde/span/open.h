@@ -166,7 +166,7 @@ SONDE_FAST int sonde_site_is_wanted(const struct sonde_thread *t, struct sonde_s
 
 	if (SONDE_UNLIKELY((verdict | 1) != t->wanted)) {
 		sonde_decide(site, t->block.generation);
-		verdict = site->verdict;
+		verdict = __atomic_load_n(&site->verdict, __ATOMIC_RELAXED);
 	}
 	return verdict == t->wanted;
 }
@@ -198,8 +198,8 @@ SONDE_SLOW sonde_u64 sonde_begin_anyhow(struct sonde_site *site)
 	open->site = 0;
 	open->path = t->block.path;
 	if (sonde_site_is_wanted(t, site)) {
-		open->site = site->id;
-		open->path = sonde_path(t->block.path, site->id);
+		open->site = sonde_id_of(site);
+		open->path = sonde_path(t->block.path, sonde_id_of(site));
 		/* What ends inside has a path with this span in it, which may be open for long. */
 		if (sonde_interest() & SONDE_INTEREST_BATCH)
 			sonde_need_site(t, 0, site);
@@ -275,7 +275,7 @@ SONDE_FAST int sonde_has_short_way(const struct sonde_thread *t, const struct so
 		return 0;
 	verdict = __atomic_load_n(&site->verdict, __ATOMIC_ACQUIRE);
 	return verdict == ~t->short_way && t->block.depth < SONDE_MAX_OPEN &&
-	       t->known_sites[site->id % SONDE_KNOWN_SITES] == site->id &&
+	       t->known_sites[sonde_id_of(site) % SONDE_KNOWN_SITES] == sonde_id_of(site) &&
 	       t->block.generation ==
 		       __atomic_load_n(&SONDE_SHARED(control).generation, __ATOMIC_RELAXED);
 }
@@ -303,8 +303,8 @@ SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
 	m->site = site;
 	m->fields = t->arena_used;
 	m->said = nothing;
-	open->site = site->id;
-	open->path = t->block.path = sonde_path(t->block.path, site->id);
+	open->site = sonde_id_of(site);
+	open->path = t->block.path = sonde_path(t->block.path, sonde_id_of(site));
 	open->start = start = sonde_counter();
 	__atomic_store_n(&t->block.depth, depth + 1, __ATOMIC_RELEASE);
 	sonde_clear_busy(t);
@@ -331,7 +331,7 @@ SONDE_FAST int sonde_fits_short(const struct sonde_thread *t, const struct sonde
 	       (sonde_interest() & SONDE_INTEREST_BATCH) &&
 	       !(sonde_interest() & ~SONDE_INTEREST_BATCH) && t->block.used &&
 	       t->block.used <= most &&
-	       t->known_sites[m->site->id % SONDE_KNOWN_SITES] == m->site->id;
+	       t->known_sites[sonde_id_of(m->site) % SONDE_KNOWN_SITES] == sonde_id_of(m->site);
 }
 
 /* flags: SONDE_SPAN_EXCEPTION and SONDE_SPAN_ERROR when an exception ends it. */

@@ -94,7 +94,7 @@ SONDE_SLOW void sonde_put_site(struct sonde_thread *t, int simple, const struct 
 	if (!r)
 		return;
 	sonde_head(&r->h, size, SONDE_RECORD_SITE, 0, 0, 0);
-	r->id = site->id;
+	r->id = sonde_id_of(site);
 	r->category_len = (sonde_u8)category;
 	r->name_len = (sonde_u8)name;
 	__builtin_memset(r->reserved, 0, sizeof(r->reserved));
@@ -103,7 +103,7 @@ SONDE_SLOW void sonde_put_site(struct sonde_thread *t, int simple, const struct 
 	sonde_put_text(r + 1, text, category + name);
 	sonde_commit(t, simple, size);
 	if (!simple)
-		t->known_sites[site->id % SONDE_KNOWN_SITES] = site->id;
+		t->known_sites[sonde_id_of(site) % SONDE_KNOWN_SITES] = sonde_id_of(site);
 }
 
 SONDE_SLOW void sonde_put_key(struct sonde_thread *t, int simple, const struct sonde_key *key)
@@ -127,7 +127,8 @@ SONDE_SLOW void sonde_put_key(struct sonde_thread *t, int simple, const struct s
 
 SONDE_FAST void sonde_need_site(struct sonde_thread *t, int simple, const struct sonde_site *site)
 {
-	if (SONDE_UNLIKELY(simple || t->known_sites[site->id % SONDE_KNOWN_SITES] != site->id))
+	if (SONDE_UNLIKELY(simple || t->known_sites[sonde_id_of(site) % SONDE_KNOWN_SITES] !=
+					     sonde_id_of(site)))
 		sonde_put_site(t, simple, site);
 }
 
@@ -288,7 +289,7 @@ SONDE_SLOW void sonde_put_event(struct sonde_thread *t, const struct sonde_site 
 		if (!r)
 			continue;
 		sonde_head(&r->h, sizeof(*r), kind, 0, t->block.depth, 0);
-		r->site = site->id;
+		r->site = sonde_id_of(site);
 		r->path = t->block.path;
 		r->time = now;
 		r->value = value;

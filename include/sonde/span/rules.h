@@ -47,6 +47,12 @@ struct sonde_site {
 	sonde_u32 verdict; /* see sonde_verdict(); 0: none yet */
 };
 
+/* Threads may decide about a site at the same time, with the same result. */
+SONDE_FAST sonde_u64 sonde_id_of(const struct sonde_site *site)
+{
+	return __atomic_load_n(&site->id, __ATOMIC_RELAXED);
+}
+
 /* Digits with up to three behind a point, in thousandths; -1: something else. */
 SONDE_SLOW sonde_i64 sonde_parse_thousandths(const char *text)
 {
