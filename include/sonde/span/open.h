@@ -6,6 +6,7 @@
 #ifndef SONDE_SPAN_OPEN_H
 #define SONDE_SPAN_OPEN_H
 
+#include <sched.h>
 #include "record.h"
 
 /* Of a span that is too deep to be known: in the place of the index + 1 of a token. */
@@ -81,14 +82,42 @@ SONDE_SLOW void sonde_name_open(struct sonde_thread *t)
 			sonde_need_site(t, 0, t->more[i].site);
 }
 
+/*
+ * The object's first span. Of several threads that have one, the first does it, in less than a
+ * millisecond, and the others wait; not for ever, as a child of fork() may lack the first. Returns
+ * the phase after it.
+ */
+SONDE_SLOW sonde_u32 sonde_begin_object(struct sonde_object *o)
+{
+	enum { TURNS = 10000 };
+	sonde_u32 phase = SONDE_NEW;
+	int i;
+
+	if (!__atomic_compare_exchange_n(&o->phase, &phase, SONDE_BEGINNING, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		for (i = 0; phase == SONDE_BEGINNING && i < TURNS; i++) {
+			sched_yield();
+			phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE);
+		}
+		if (phase != SONDE_BEGINNING)
+			return phase;
+	}
+	phase = SONDE_BEGINNING;
+	o->ns_per_tick = sonde_measure_ticks();
+	sonde_read_environment(o);
+	return __atomic_compare_exchange_n(&o->phase, &phase, SONDE_READY, 0, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE)
+		       ? (sonde_u32)SONDE_READY
+		       : phase;
+}
+
 /* A thread's first span, its first in the child of fork(), or the control has changed. Returns
  * NULL when nothing is recorded. */
 SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 {
 	struct sonde_object *o = &SONDE_SHARED(object);
 	struct sonde_thread *t;
-	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), new_phase = SONDE_NEW;
-	sonde_u32 tid;
+	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), tid;
 
 	if (phase == SONDE_OFF)
 		return 0;
@@ -99,14 +128,8 @@ SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 		return 0;
 	}
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	if (phase == SONDE_NEW) {
-		o->ns_per_tick = sonde_measure_ticks();
-		sonde_read_environment(o);
-		__atomic_compare_exchange_n(&o->phase, &new_phase, SONDE_READY, 0, __ATOMIC_ACQ_REL,
-					    __ATOMIC_RELAXED);
-		if (new_phase == SONDE_OFF)
-			return 0;
-	}
+	if (phase != SONDE_READY && sonde_begin_object(o) == SONDE_OFF)
+		return 0;
 	if (t && t->block.magic == SONDE_BLOCK_MAGIC && t->busy) {
 		SONDE_SHARED(thread) = t;
 		sonde_drop(t, SONDE_DROPPED_BUSY);

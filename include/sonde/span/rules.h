@@ -15,9 +15,9 @@
 #include "probe.h"
 #include "system.h"
 
-enum sonde_phase { SONDE_NEW, SONDE_READY, SONDE_OFF };
+enum sonde_phase { SONDE_NEW, SONDE_BEGINNING, SONDE_READY, SONDE_OFF };
 
-/* Of a linked object. All but phase and the list are the same whoever computes them. */
+/* Of a linked object. All but the phase, the key, the list and the counts is written once. */
 struct sonde_object {
 	sonde_u32 phase;			/* enum sonde_phase */
 	sonde_u32 ticks_are_ns;			/* there is no counter to be trusted */
