@@ -43,6 +43,22 @@ static int load_host(struct load *l)
 				 : model_set_host(l->model, s->host, s->boot ? s->boot : "");
 }
 
+/* The rolling store has the same tables, but not in the order in which a recording names things. */
+static int check_recording(const struct store_reader *r, struct error *error)
+{
+	int64_t states = 0;
+
+	/* What cannot be read is said of the tables that matter. */
+	if (schema_number(r->db, "SELECT count(*) FROM meta WHERE key = 'state'", &states) < 0 ||
+	    !states)
+		return 0;
+	error_set(error, EINVAL, "BadFile", "%s is the history of a sonded, not a recording",
+		  r->path);
+	error_fix(error, "Ask the daemon with --since, or write a recording of a part of it: sonde "
+			 "record --since 2h --until 1h -o incident.sonde");
+	return -EINVAL;
+}
+
 /* One view of the file for all tables, though a writer may add to it meanwhile. */
 static int load_in_transaction(struct store_reader *r, struct model *m, struct error *error)
 {
@@ -52,8 +68,10 @@ static int load_in_transaction(struct store_reader *r, struct model *m, struct e
 		return schema_read_error(r->db, r->path, error);
 	schema_limit_steps(r->db, &r->steps_left);
 	ret = schema_check(r->db, r->path, error);
+	r->load.version = ret;
+	if (ret >= 0)
+		ret = check_recording(r, error);
 	if (ret >= 0) {
-		r->load.version = ret;
 		r->load.db = r->db;
 		r->load.path = r->path;
 		r->load.model = m;

@@ -30,6 +30,26 @@ Test(history, windows_come_back)
 	check_equal(&want, 0, 0);
 }
 
+Test(history, is_no_recording)
+{
+	_cleanup_(lines_release) struct lines want = {};
+	_cleanup_(model_freep) struct model *m = NULL;
+	_cleanup_(store_reader_freep) struct store_reader *r = NULL;
+	struct error e = {};
+	char path[64];
+	struct live l;
+
+	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
+	begin_live(&l, &wide);
+	write_next(&l, &want);
+	end_live(&l);
+	cr_assert_eq(model_new(&m), 0);
+	cr_expect_eq(store_open(path, m, &e, &r), -EINVAL);
+	cr_expect(strstr(e.message, "is the history of a sonded, not a recording"), "%s",
+		  e.message);
+	cr_expect(strstr(e.fix, "sonde record --since"), "%s", e.fix);
+}
+
 /* A name that was found late, as that of code which a program makes while it runs. */
 Test(history, frames_become_others)
 {
