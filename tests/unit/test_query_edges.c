@@ -88,19 +88,21 @@ static void expect_stacks(bool by_time, double share, const char *expected)
 
 	cr_assert_eq(snapshot_prune(s, by_time, share), 0);
 	for (size_t i = 0; i < s->n_samples; i++) {
-		char path[64] = "", longer[64];
+		const char *names[8];
+		size_t n = 0;
 
 		for (uint32_t at = s->samples[i].stack + 1; at; at = s->stacks[at - 1].parent) {
 			cr_assert_leq(at, s->n_stacks);
 			cr_assert_lt(s->stacks[at - 1].parent, at, "parents come first");
 			cr_assert_lt(s->stacks[at - 1].frame, s->n_frames);
-			snprintf(longer, sizeof(longer), "/%s%s",
-				 s->frames[s->stacks[at - 1].frame].function, path);
-			strcpy(path, longer);
+			cr_assert_lt(n, ARRAY_SIZE(names));
+			names[n++] = s->frames[s->stacks[at - 1].frame].function;
 		}
-		if (s->samples[i].count)
-			strbuf_printf(&got, "%s %llu\n", path,
-				      (unsigned long long)s->samples[i].count);
+		if (!s->samples[i].count)
+			continue;
+		while (n > 0)
+			strbuf_printf(&got, "/%s", names[--n]);
+		strbuf_printf(&got, " %llu\n", (unsigned long long)s->samples[i].count);
 	}
 	cr_expect_str_eq(got.data, expected, "share %g", share);
 	/* Nothing is left to be named that nothing needs: of the functions a and f, and [rare]. */
