@@ -35,6 +35,11 @@ static void put_what(struct strbuf *out, reply_t *event)
 			      format_count(count, detail));
 	else if (streq(kind, "lost"))
 		strbuf_printf(out, "%s windows in all: ", format_count(count, detail));
+	else if (streq(kind, "attach"))
+		strbuf_printf(out, "by uid %llu: ", (unsigned long long)detail);
+	else if (streq(kind, "loss"))
+		strbuf_printf(out, "%s spans, samples or events in a window: ",
+			      format_count(count, detail));
 	else if (streq(kind, "start") || streq(kind, "stop"))
 		strbuf_printf(out, "PID %llu ", (unsigned long long)detail);
 	text_append_safe(out, text);

@@ -6,6 +6,7 @@
 #include "control/keeper.h"
 #include "control/merged.h"
 #include "control/replay_session.h"
+#include "control/session_events.h"
 #include "control/source_names.h"
 
 #include <malloc.h>
@@ -478,6 +479,7 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 	daemon_catch_up(d);
 	daemon_sources_finish(d, s);
 	session_roll(s, true);
+	session_event_detached(d, s);
 	session_release_slot(s);
 	d->by_slot[s->slot] = NULL;
 	daemon_sources_changed(d, NULL);

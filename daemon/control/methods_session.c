@@ -4,6 +4,7 @@
 
 #include "control/always.h"
 #include "control/replay_session.h"
+#include "control/session_events.h"
 #include "control/session_file.h"
 
 #include "control/session_calls.h"
@@ -87,6 +88,7 @@ struct session *methods_start_session(struct daemon *d, struct call *call, enum 
 		return NULL;
 	}
 	daemon_add_session(d, s);
+	session_event_attached(d, s, call_uid(call));
 	log_info("uid %u started session %s: %zu probes, %u Hz, %s", call_uid(call), s->name,
 		 s->probes ? s->probes->n : 0, s->options.frequency_hz, s->targets);
 	return s;

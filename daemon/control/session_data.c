@@ -3,6 +3,7 @@
  * file. */
 #include "control/keeper.h"
 #include "control/replay_session.h"
+#include "control/session_events.h"
 #include "control/session_source.h"
 #include "control/session_waits.h"
 
@@ -395,6 +396,7 @@ void session_roll(struct session *s, bool final)
 		s->windows++;
 		for (size_t i = 0; i < LOSS_COUNTERS; i++)
 			s->total.losses[i] += w->losses[i];
+		session_event_losses(s->context->keeper, s, w);
 		keeper_take(s->context->keeper, s, w);
 		window_reset(w, now);
 		return;

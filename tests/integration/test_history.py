@@ -21,10 +21,10 @@ def store():
     return path
 
 
-def keeper(path, **more):
+def keeper(path, ring="16MiB", **more):
     history = {"keep": "yes", "store": path / "kept", "sessions": path / "sessions",
                "window": "1s", "frequency": 199, **more}
-    return h.Daemon(history=history)
+    return h.Daemon(history=history, ring_size=ring)
 
 
 def run(name, *args):
@@ -134,6 +134,34 @@ def stopped_killed_and_damaged():
     h.equal(samples(daemon, "-p", spin), {}, "what was in the old one")
     h.contains(events(daemon, "set-aside")[0]["text"], "damaged", "the event")
     h.equal(len(list((path / "kept").glob("*.damaged-*"))), 1, "the old one is there")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def sessions_are_events():
+    """What is asked of the machine, by whom, and what came of it."""
+    daemon = keeper(store())
+    daemon.sonde("attach", "--name", "calls", f"uprobe:{h.WORKLOADS}/wl_calls:beta")
+    run("calls")
+    h.wait_until(lambda: daemon.calls("--session", "calls").get("beta") == 5000, "all calls")
+    daemon.sonde("detach", "calls")
+    begun, ended = events(daemon, "attach"), events(daemon, "detach")
+    h.equal([(e["detail"], e["text"]) for e in begun], [(os.getuid(), "calls: 1 probes, 0 Hz, all")], "attach")
+    h.equal([e["text"] for e in ended], ["calls: 5000 spans, 0 samples, 0 lost"], "detach")
+    h.contains(daemon.sonde("events").out, f"by uid {os.getuid()}: calls: 1 probes", "text")
+    daemon.stop()
+
+
+@h.test(own_daemon=True)
+def losses_are_events():
+    """More spans than the buffer takes: what a window lacks is said of it."""
+    daemon = keeper(store(), ring="1MiB")
+    daemon.sonde("attach", "--persist", "--name", "rate", f"span:{h.WORKLOADS}/wl_span_rate:*")
+    run("span_rate", "--rounds", "1000")
+    found = h.wait_until(lambda: events(daemon, "loss"), "a window that lacks some")
+    h.check({e["session"] for e in found} == {"rate"}, f"of another session: {found}")
+    h.check(all(e["detail"] > 0 and "ring_span" in e["text"] for e in found), f"what is lost: {found}")
+    h.contains(daemon.sonde("events").out, "spans, samples or events in a window: ring_span", "text")
     daemon.stop()
 
 
