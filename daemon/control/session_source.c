@@ -294,7 +294,7 @@ void session_add_source(struct session *s, const struct record_source *r)
 	if (!s->sources)
 		return;
 	if (!r->bytes) {
-		session_sources_found(s, r->pid, r->tid, r->block);
+		session_sources_found(s, r->pid, r->tid, r->block, r->time_ns);
 		return;
 	}
 	memcpy(open, r->data + batch, r->n_open * sizeof(open[0]));

@@ -43,7 +43,8 @@ static bool read_head(uint32_t pid, uint64_t block, struct block_head *ret)
 	       ret->start.used <= SONDE_BATCH_SIZE;
 }
 
-void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block)
+void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block,
+			   uint64_t time_ns)
 {
 	struct source_thread *t;
 	struct block_head head;
@@ -52,6 +53,10 @@ void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64
 		return;
 	t = session_sources_thread(s, pid, tid, head.start.control);
 	if (!t)
+		return;
+	/* It was said before the thread's end was seen in its memory, which may have been read
+	 * ahead of what comes now. */
+	if (t->gone_ns && time_ns <= t->gone_ns)
 		return;
 	/* The number is another's now. */
 	if (t->gone_ns)

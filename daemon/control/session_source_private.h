@@ -73,8 +73,9 @@ void session_sources_heard(struct session *s, const struct source_thread *t);
 void session_sources_gone(struct session_sources *sources, struct source_thread *t);
 /* Forgets the threads that have ended a while ago. */
 void session_sources_forget(struct session *s);
-/* A thread has said where its block is. */
-void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block);
+/* A thread has said where its block is; time_ns: when, of CLOCK_MONOTONIC. */
+void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block,
+			   uint64_t time_ns);
 /* A record; names mean nothing here. */
 void session_sources_add(struct session *s, struct source_thread *t,
 			 const struct source_origin *from, const struct source_item *item);
