@@ -83,6 +83,14 @@ void methods_fail(struct call *call, const struct error *error)
 	call_unref(call);
 }
 
+void methods_fail_memory(struct call *call)
+{
+	struct error error = {};
+
+	error_set(&error, ENOMEM, "Internal", "out of memory");
+	methods_fail(call, &error);
+}
+
 static bool tells_of_stacks(const struct session *s)
 {
 	for (size_t i = 0; i < s->n_parts; i++)

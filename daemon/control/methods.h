@@ -42,6 +42,7 @@ void method_import_end(struct daemon *d, struct call *call);
 /* The one and last answer to a call, and the end of the handler's reference. */
 void methods_reply(struct call *call, const struct strbuf *out);
 void methods_fail(struct call *call, const struct error *error);
+void methods_fail_memory(struct call *call); /* as out of memory */
 
 /* The last answer of a session that daemon_finish_session() has finished: to Detach, Stop, and
  * Replay into a file. arg: the call. */

@@ -370,12 +370,10 @@ static int read_and_take(struct diff *d)
 void method_diff(struct daemon *daemon, struct call *call)
 {
 	struct diff *d = calloc(1, sizeof(*d));
-	struct error error = {0};
 	int r;
 
 	if (!d) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return;
 	}
 	d->daemon = daemon;

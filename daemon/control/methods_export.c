@@ -267,12 +267,10 @@ static int prepare(struct daemon *d, struct call *call, struct export_job *job)
 void method_export_spans(struct daemon *d, struct call *call)
 {
 	struct export_job *job = calloc(1, sizeof(*job));
-	struct error error = {};
 	int r;
 
 	if (!job) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return;
 	}
 	job->daemon = d;

@@ -417,11 +417,9 @@ static struct question *question_new(struct call *call,
 				     void (*answer)(struct question *q, struct json_writer *w))
 {
 	struct question *q = calloc(1, sizeof(*q));
-	struct error error = {0};
 
 	if (!q) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return NULL;
 	}
 	q->answer = answer;

@@ -55,14 +55,12 @@ static void written(void *arg, const struct error *error)
 	struct session *s = arg;
 	struct daemon *d = s->daemon;
 	struct call *call = call_ref(s->owner);
-	struct error failed;
+	struct error failed = error ? *error : (struct error){};
 
 	if (!error && daemon_finish_session(d, s, methods_reply_finished, call) >= 0)
 		return;
 	/* Half of a recording is none. */
 	error_set(&failed, ENOMEM, "Internal", "out of memory");
-	if (error)
-		failed = *error;
 	worker_drain(d->writer);
 	store_discard(TAKE_PTR(s->writer));
 	methods_fail(call, &failed);
@@ -102,7 +100,6 @@ static void write_notes(struct json_writer *w, const struct session *s)
 static void begin(struct daemon *d, struct call *call, struct session *s)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
-	struct error error = {0};
 	struct replay_owner owner = {s, flush_nothing, writer_is_congested, written};
 	struct stream *t, own = {.daemon = d, .session = s, .call = call};
 	struct json_writer w;
@@ -110,8 +107,7 @@ static void begin(struct daemon *d, struct call *call, struct session *s)
 	daemon_add_session(d, s);
 	t = s->kind == SESSION_TRACE ? stream_begin(d, s, call) : &own;
 	if (!t) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		daemon_remove_session(d, s);
 		return;
 	}

@@ -182,7 +182,6 @@ static int start(struct daemon *d, struct call *call, struct save *save)
 void method_save(struct daemon *d, struct call *call)
 {
 	struct save *save = calloc(1, sizeof(*save));
-	struct error error = {0};
 	int r;
 
 	if (save && is_about_past(d, call)) {
@@ -191,8 +190,7 @@ void method_save(struct daemon *d, struct call *call)
 		return;
 	}
 	if (!save) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return;
 	}
 	save->daemon = d;

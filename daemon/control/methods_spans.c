@@ -294,11 +294,9 @@ static void submit(struct daemon *d, struct call *call, struct spans_job *job)
 static struct spans_job *job_new(struct daemon *d, struct call *call)
 {
 	struct spans_job *job = calloc(1, sizeof(*job));
-	struct error error = {0};
 
 	if (!job) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return NULL;
 	}
 	job->daemon = d;
@@ -322,8 +320,7 @@ void methods_report_threads(struct daemon *d, struct call *call, enum report_sor
 	if (!job)
 		return;
 	if (threads_new(&job->threads) < 0) {
-		error_set(&job->error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &job->error);
+		methods_fail_memory(call);
 		spans_job_free(job);
 		return;
 	}

@@ -350,20 +350,17 @@ static void submit(void *arg)
 		call_on_gone(call, gone_while_running, job);
 		return;
 	}
-	error_set(&job->error, ENOMEM, "Internal", "out of memory");
-	methods_fail(call, &job->error);
+	methods_fail_memory(call);
 	sql_job_free(job);
 }
 
 void method_sql(struct daemon *d, struct call *call)
 {
 	struct sql_job *job = calloc(1, sizeof(*job));
-	struct error error = {};
 	int r;
 
 	if (!job) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return;
 	}
 	job->daemon = d;

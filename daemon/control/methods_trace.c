@@ -201,7 +201,6 @@ bool methods_need_stream(struct call *call)
 void method_trace(struct daemon *d, struct call *call)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
-	struct error error = {0};
 	struct json_writer w;
 	struct session *s;
 	struct stream *t;
@@ -213,8 +212,7 @@ void method_trace(struct daemon *d, struct call *call)
 		return;
 	t = stream_begin(d, s, call);
 	if (!t) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		daemon_remove_session(d, s);
 		return;
 	}

@@ -312,8 +312,7 @@ bool view_begin(struct daemon *d, struct call *call,
 		return false;
 	v = view_new(d, call, &asked);
 	if (!v) {
-		error_set(&error, ENOMEM, "Internal", "out of memory");
-		methods_fail(call, &error);
+		methods_fail_memory(call);
 		return true;
 	}
 	v->then = then;
