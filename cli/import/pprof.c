@@ -175,18 +175,10 @@ struct label {
 /* The labels that say whose sample it is, as sonde and others call them. */
 static int read_label(struct reader *p, struct protobuf bytes, struct label *label)
 {
-	struct protobuf_field field;
 	uint64_t key = 0, str = 0, number = 0;
-	int r;
+	uint64_t *const to[] = {[1] = &key, [2] = &str, [3] = &number};
+	int r = protobuf_numbers(bytes, to, ARRAY_SIZE(to));
 
-	while ((r = protobuf_next(&bytes, &field)) > 0) {
-		if (field.number == 1)
-			key = field.value;
-		else if (field.number == 2)
-			str = field.value;
-		else if (field.number == 3)
-			number = field.value;
-	}
 	if (r < 0)
 		return r;
 	if (pprof_string_is(&p->tables, key, "comm"))

@@ -40,50 +40,28 @@ static int add_thing(void *items, size_t *cap, size_t *n, const void *thing, siz
 static int read_function(struct pprof_tables *t, struct protobuf p)
 {
 	struct pprof_function f = {};
-	struct protobuf_field field;
-	uint64_t id = 0;
-	int r;
+	uint64_t id = 0, *const to[] = {[1] = &id, [2] = &f.name, [4] = &f.file};
+	int r = protobuf_numbers(p, to, ARRAY_SIZE(to));
 
-	while ((r = protobuf_next(&p, &field)) > 0) {
-		if (field.number == 1)
-			id = field.value;
-		else if (field.number == 2)
-			f.name = field.value;
-		else if (field.number == 4)
-			f.file = field.value;
-	}
 	return r < 0 ? r : ADD(t, functions, f, function_index, id);
 }
 
 static int read_mapping(struct pprof_tables *t, struct protobuf p)
 {
 	struct pprof_mapping m = {};
-	struct protobuf_field field;
 	uint64_t id = 0;
-	int r;
+	uint64_t *const to[] = {
+		[1] = &id, [2] = &m.start, [4] = &m.offset, [5] = &m.path, [6] = &m.build_id};
+	int r = protobuf_numbers(p, to, ARRAY_SIZE(to));
 
-	while ((r = protobuf_next(&p, &field)) > 0) {
-		uint64_t *to[] = {[1] = &id,
-				  [2] = &m.start,
-				  [4] = &m.offset,
-				  [5] = &m.path,
-				  [6] = &m.build_id};
-
-		if (field.number < ARRAY_SIZE(to) && to[field.number])
-			*to[field.number] = field.value;
-	}
 	return r < 0 ? r : ADD(t, mappings, m, mapping_index, id);
 }
 
 static int read_line(struct pprof_tables *t, struct protobuf p, struct pprof_location *l)
 {
-	struct protobuf_field field;
-	uint64_t function = 0;
-	int r;
+	uint64_t function = 0, *const to[] = {[1] = &function};
+	int r = protobuf_numbers(p, to, ARRAY_SIZE(to));
 
-	while ((r = protobuf_next(&p, &field)) > 0)
-		if (field.number == 1)
-			function = field.value;
 	if (r < 0)
 		return r;
 	if (t->n_lines >= UINT32_MAX)
@@ -119,17 +97,10 @@ static int read_location(struct pprof_tables *t, struct protobuf p)
 
 static int read_type(struct protobuf p, struct pprof_type *ret)
 {
-	struct protobuf_field field;
-	int r;
+	uint64_t *const to[] = {[1] = &ret->type, [2] = &ret->unit};
 
 	*ret = (struct pprof_type){};
-	while ((r = protobuf_next(&p, &field)) > 0) {
-		if (field.number == 1)
-			ret->type = field.value;
-		else if (field.number == 2)
-			ret->unit = field.value;
-	}
-	return r;
+	return protobuf_numbers(p, to, ARRAY_SIZE(to));
 }
 
 static int add_string(struct pprof_tables *t, struct protobuf bytes)

@@ -46,6 +46,17 @@ int protobuf_next(struct protobuf *p, struct protobuf_field *ret)
 	return r < 0 ? r : 1;
 }
 
+int protobuf_numbers(struct protobuf p, uint64_t *const *to, size_t n)
+{
+	struct protobuf_field field;
+	int r;
+
+	while ((r = protobuf_next(&p, &field)) > 0)
+		if (field.number < n && to[field.number])
+			*to[field.number] = field.value;
+	return r;
+}
+
 int protobuf_repeated(struct protobuf_field *field, bool *first, uint64_t *ret)
 {
 	if (!field->bytes.at) {

@@ -18,6 +18,11 @@ struct protobuf_field {
 /* 1, 0 at the end, -EBADMSG. */
 int protobuf_next(struct protobuf *p, struct protobuf_field *ret);
 /*
+ * Reads the integers of a whole message: that of field i into to[i], which may be NULL, for i below
+ * n; 0 for what is no integer. The last one of a field counts. 0, -EBADMSG.
+ */
+int protobuf_numbers(struct protobuf p, uint64_t *const *to, size_t n);
+/*
  * The next integer of a repeated field, which is packed or stands alone: bytes is used up. 1, 0
  * when there is none (any more), -EBADMSG.
  */
