@@ -85,7 +85,7 @@ static uint32_t file_of(struct session *s, uint32_t pid, uint64_t control)
 
 static uint64_t thread_key(uint32_t pid, uint32_t tid, uint64_t control)
 {
-	return hash_mix(hash_mix((uint64_t)pid << 32 | tid, control), tid);
+	return hash_mix(hash_mix(source_tid_key(pid, tid), control), tid);
 }
 
 struct source_thread *session_sources_thread(struct session *s, uint32_t pid, uint32_t tid,
@@ -134,7 +134,7 @@ uint64_t session_sources_missed(struct session *s, bool ring_was_full)
 
 void session_sources_heard(struct session *s, const struct source_thread *t)
 {
-	uint32_t *slot = table_put(&s->sources->by_tid, (uint64_t)t->pid << 32 | t->tid, NULL);
+	uint32_t *slot = table_put(&s->sources->by_tid, source_tid_key(t->pid, t->tid), NULL);
 
 	if (slot)
 		*slot = (uint32_t)(t - s->sources->threads) + 1;
@@ -163,6 +163,7 @@ void session_sources_exited(struct session *s, uint32_t pid)
 void session_sources_forget(struct session *s)
 {
 	struct session_sources *sources = s->sources;
+	_cleanup_(table_release) struct table heard = {};
 	uint64_t now = now_monotonic_ns();
 	size_t kept = 0;
 
@@ -170,10 +171,11 @@ void session_sources_forget(struct session *s)
 		return;
 	sources->first_gone_ns = 0;
 	table_clear(&sources->index);
-	table_clear(&sources->by_tid);
+	heard = sources->by_tid;
+	sources->by_tid = (struct table){};
 	for (size_t i = 0; i < sources->n_threads; i++) {
 		const struct source_thread *t = &sources->threads[i];
-		uint32_t *slot;
+		uint32_t *slot, *last;
 
 		if (t->gone_ns && now - t->gone_ns >= KNOWN_MS * NSEC_PER_MSEC)
 			continue;
@@ -181,8 +183,14 @@ void session_sources_forget(struct session *s)
 			sources->first_gone_ns = t->gone_ns;
 		sources->threads[kept] = *t;
 		slot = table_put(&sources->index, thread_key(t->pid, t->tid, t->control), NULL);
-		if (slot)
-			*slot = (uint32_t)kept++;
+		if (!slot)
+			continue;
+		*slot = (uint32_t)kept;
+		/* Calls that come before its next batch are in the same object still. */
+		last = table_get(&heard, source_tid_key(t->pid, t->tid));
+		if (last && *last == i + 1)
+			session_sources_heard(s, &sources->threads[kept]);
+		kept++;
 	}
 	sources->n_threads = kept;
 }

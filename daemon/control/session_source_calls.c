@@ -43,7 +43,7 @@ void session_sources_called(struct session *s, const struct record_span *r, stru
 	const struct session_sources *sources = s->sources;
 	const struct model_path *path = model_path_get(s->context->model, span->path);
 	const uint32_t *below = table_get(&sources->below, r->path);
-	const uint32_t *thread = table_get(&sources->by_tid, (uint64_t)r->pid << 32 | r->tid);
+	const uint32_t *thread = table_get(&sources->by_tid, source_tid_key(r->pid, r->tid));
 
 	if (path)
 		span->depth = (uint16_t)MIN(path->depth, (uint32_t)UINT16_MAX);

@@ -64,6 +64,12 @@ struct source_origin {
 	size_t n_open;
 };
 
+/* A thread, whichever of its objects. */
+static inline uint64_t source_tid_key(uint32_t pid, uint32_t tid)
+{
+	return (uint64_t)pid << 32 | tid;
+}
+
 /* NULL: out of memory, or there are too many. */
 struct source_thread *session_sources_thread(struct session *s, uint32_t pid, uint32_t tid,
 					     uint64_t control);

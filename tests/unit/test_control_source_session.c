@@ -161,3 +161,34 @@ Test(control_source_session, threads_that_have_left_their_blocks_are_gone)
 	cr_expect(!t->block && t->gone_ns, "the program is another one");
 	close_session(&f);
 }
+
+/* A call says the thread only: which of its objects has spans is what was heard last. */
+Test(control_source_session, calls_find_their_thread_when_others_are_forgotten)
+{
+	const struct record_path path = {.h = {.kind = RECORD_PATH}, .path = 1, .parent = 0x1234};
+	const struct record_span call = {.pid = 2, .tid = 7, .path = 1, .duration_ns = 500};
+	struct source_thread *gone, *t;
+	struct raw_span span = {};
+	struct fixture f;
+
+	open_session(&f);
+	gone = session_sources_thread(&f.session, 1, 5, 0x5000);
+	cr_assert_not_null(gone);
+	session_sources_heard(&f.session, gone);
+	t = session_sources_thread(&f.session, 2, 7, 0x6000);
+	cr_assert_not_null(t);
+	session_sources_heard(&f.session, t);
+	cr_assert_not_null(session_sources_thread(&f.session, 2, 7, 0x7000));
+	gone = session_sources_thread(&f.session, 1, 5, 0x5000);
+	gone->gone_ns = f.session.sources->first_gone_ns = 1;
+	session_sources_forget(&f.session);
+	cr_assert_eq(f.session.sources->n_threads, 2);
+	cr_expect_eq(f.session.sources->by_tid.len, 1);
+	(void)session_sources_around(&f.session, &path);
+	session_sources_called(&f.session, &call, &span);
+	t = session_sources_thread(&f.session, 2, 7, 0x6000);
+	cr_assert_not_null(t);
+	cr_expect_eq(t->called[0].path, path.parent);
+	cr_expect_eq(t->called[0].child_ns, call.duration_ns);
+	close_session(&f);
+}
