@@ -120,7 +120,7 @@ void attribute_print_number(const struct attribute *a, struct strbuf *out)
 		strbuf_printf(out, "%llu", (unsigned long long)a->number);
 		break;
 	case ATTRIBUTE_REAL:
-		strbuf_printf(out, "%.17g", a->real);
+		strbuf_double(out, a->real);
 		break;
 	case ATTRIBUTE_BOOL:
 		strbuf_puts(out, a->number ? "true" : "false");

@@ -219,39 +219,14 @@ void json_hex(struct json_writer *w, const char *key, uint64_t value)
 	strbuf_append(w->out, text + at, sizeof(text) - at);
 }
 
-/* printf uses the locale's decimal point, which may be a comma or several bytes; JSON's is a dot.
- */
-static void write_number(struct strbuf *out, const char *text)
-{
-	bool in_point = false;
-
-	for (const char *p = text; *p; p++) {
-		if ((*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e') {
-			strbuf_putc(out, *p);
-			in_point = false;
-		} else if (!in_point) {
-			strbuf_putc(out, '.');
-			in_point = true;
-		}
-	}
-}
-
 void json_double(struct json_writer *w, const char *key, double value)
 {
-	char text[64];
-
 	if (!isfinite(value)) {
 		json_raw(w, key, "null", 4);
 		return;
 	}
-	/* The shortest form that reads back as the same number. */
-	for (int precision = 15; precision <= 17; precision++) {
-		snprintf(text, sizeof(text), "%.*g", precision, value);
-		if (strtod(text, NULL) == value)
-			break;
-	}
 	begin_value(w, key);
-	write_number(w->out, text);
+	strbuf_double(w->out, value);
 }
 
 void json_bool(struct json_writer *w, const char *key, bool value)

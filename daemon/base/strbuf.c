@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sonde/base/strbuf.h"
 
+#include <math.h>
+
 /* Makes room for extra bytes and the NUL behind them. */
 static bool strbuf_grow(struct strbuf *b, size_t extra)
 {
@@ -78,6 +80,32 @@ void strbuf_u64(struct strbuf *b, uint64_t value)
 		value /= 10;
 	} while (value);
 	strbuf_append(b, digits + 20 - n, n);
+}
+
+void strbuf_double(struct strbuf *b, double value)
+{
+	bool in_point = false;
+	char text[64];
+
+	if (!isfinite(value)) {
+		strbuf_printf(b, "%g", value);
+		return;
+	}
+	for (int precision = 15; precision <= 17; precision++) {
+		snprintf(text, sizeof(text), "%.*g", precision, value);
+		if (strtod(text, NULL) == value)
+			break;
+	}
+	/* printf uses the locale's decimal point, which may be a comma or several bytes. */
+	for (const char *p = text; *p; p++) {
+		if ((*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e') {
+			strbuf_putc(b, *p);
+			in_point = false;
+		} else if (!in_point) {
+			strbuf_putc(b, '.');
+			in_point = true;
+		}
+	}
 }
 
 void strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)

@@ -2,6 +2,8 @@
 /* Attributes, packed and unpacked; what is read may be anything. */
 #include <criterion/criterion.h>
 
+#include <math.h>
+
 #include "base_random.h"
 #include "sonde/base/attributes.h"
 
@@ -51,6 +53,32 @@ Test(base_attributes, all_types_come_back)
 	cr_expect(attributes_find(buf, len, "i", &a) && a.type == ATTRIBUTE_TEXT, "the last one");
 	cr_expect(attributes_find(buf, len, "u", &a));
 	cr_expect_not(attributes_find(buf, len, "pat", &a));
+}
+
+Test(base_attributes, real_numbers_are_as_short_as_they_can_be)
+{
+	static const struct {
+		double value;
+		const char *printed;
+	} cases[] = {
+		{0.1, "0.1"},
+		{-2.5, "-2.5"},
+		{3, "3"},
+		{1e300, "1e+300"},
+		{0.1 + 0.2, "0.30000000000000004"},
+		{-0.0, "-0"},
+		{INFINITY, "inf"},
+		{-INFINITY, "-inf"},
+		{NAN, "nan"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct attribute a = {.type = ATTRIBUTE_REAL, .real = cases[i].value};
+		_cleanup_(strbuf_release) struct strbuf out = {};
+
+		attribute_print_number(&a, &out);
+		cr_expect_str_eq(out.data, cases[i].printed);
+	}
 }
 
 Test(base_attributes, no_more_than_there_is_room_for)

@@ -19,6 +19,9 @@ void strbuf_append(struct strbuf *b, const void *data, size_t len);
 void strbuf_puts(struct strbuf *b, const char *s);
 void strbuf_putc(struct strbuf *b, char c);
 void strbuf_u64(struct strbuf *b, uint64_t value); /* in decimal; printf is several times slower */
+/* The shortest form that reads back as the same number, with a dot in any locale; infinities and
+ * NaN as printf writes them. */
+void strbuf_double(struct strbuf *b, double value);
 /* Appends len bytes for the caller to fill in, and returns where they are; NULL: out of memory. */
 char *strbuf_extend(struct strbuf *b, size_t len);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) _printf_(2, 3);
