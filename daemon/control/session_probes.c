@@ -441,12 +441,18 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 		r = call_plan_bind(plan, s->probes, error);
 	if (r >= 0)
 		r = check_replacement(s, plan, error);
-	if (r >= 0 && follows_calls(s))
-		r = session_calls_replace(s, TAKE_PTR(plan), error);
 	if (r >= 0 && s->sources)
 		r = session_sources_set_where(s, o->where, error);
 	if (r < 0)
 		return r;
+	if (follows_calls(s))
+		r = session_calls_replace(s, TAKE_PTR(plan), error);
+	if (r < 0) {
+		/* Both have the new condition, or both keep theirs. */
+		if (s->sources)
+			(void)session_sources_set_where(s, own->where, NULL);
+		return r;
+	}
 	free(own->where);
 	free(own->begin);
 	free(own->stack_if);

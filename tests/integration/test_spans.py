@@ -203,6 +203,17 @@ def probed_functions_are_below_the_spans_they_are_called_in(daemon):
 
 
 @h.test
+def a_condition_that_spans_refuse_is_not_that_of_calls(daemon):
+    w = h.Workload("args")
+    daemon.sonde("attach", "--name", "mixed", "-p", w.pid, "--args", "open_table", f"span:{RATE}:*")
+    daemon.error(2, "BadCondition", "attach", "--name", "mixed", "--where", "args.flags == 1")
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "mixed")
+    h.equal(daemon.calls("--session", "mixed"), {"open_table": 400}, "calls")
+
+
+@h.test
 def what_is_lost_at_full_rate_is_counted(daemon):
     p = daemon.start("record", "-o", str(h.TMP / "rate.sonde"), "span:*", "--json", "--", RATE,
                      "--threads", "8", "--rounds", "300")
