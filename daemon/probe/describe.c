@@ -19,7 +19,8 @@ static void file_types_release(struct file_types *t)
 	file_image_free(t->image);
 }
 
-static bool is_described(const struct probe_point *p)
+/* Whether it has a type; of spans written in source code the name is all there is. */
+static bool has_type(const struct probe_point *p)
 {
 	return p->role == ROLE_SPAN || p->role == ROLE_GATE || p->role == ROLE_END;
 }
@@ -38,7 +39,7 @@ static void fetch_types(struct file_types *t, const struct probe_point *points, 
 	size_t wanted = 0;
 
 	for (size_t i = 0; vaddrs && i < n; i++)
-		if (is_described(&points[i]) && !points[i].is_static &&
+		if (has_type(&points[i]) && !points[i].is_static &&
 		    find_vaddr(t, &points[i], &vaddrs[wanted]) >= 0)
 			wanted++;
 	if (vaddrs)
@@ -51,8 +52,8 @@ static void open_types(struct reader *reader, const struct probe_file *f,
 	bool functions = false, statics = false;
 
 	for (size_t i = 0; i < n; i++) {
-		functions |= is_described(&points[i]) && !points[i].is_static;
-		statics |= is_described(&points[i]) && points[i].is_static;
+		functions |= has_type(&points[i]) && !points[i].is_static;
+		statics |= has_type(&points[i]) && points[i].is_static;
 	}
 	if (f->fd < 0 || (!functions && !statics) ||
 	    reader_file(reader, f->fd, f->path, NULL, 0, NULL, &t->image) < 0)
@@ -104,10 +105,11 @@ int probe_set_describe(const struct probe_set *set, struct reader *reader, descr
 			const struct probe_point *p = &set->points[i];
 			uint8_t needed;
 
-			if (!is_described(p))
+			if (p->role == ROLE_THROW || p->role == ROLE_CATCH)
 				continue;
 			if (describe(arg, p, set->files[file].path,
-				     type_of(p, &types, kernel_types), &needed, e))
+				     has_type(p) ? type_of(p, &types, kernel_types) : NULL, &needed,
+				     e))
 				r = -EINVAL;
 		}
 	}

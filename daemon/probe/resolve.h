@@ -143,8 +143,8 @@ int probe_resolve(const struct probe_target *target, struct spec *const *specs, 
 		  const struct resolve_options *options, struct probe_set **ret_set,
 		  struct error *e);
 /*
- * Calls describe for each function of a set, in order, with its type; a result of 1 is an error.
- * reader as in the options.
+ * Calls describe for each point of a set, in order, with its type: as probe_resolve() has, for all
+ * but those of exceptions, which come last. A result of 1 is an error. reader as in the options.
  */
 int probe_set_describe(const struct probe_set *set, struct reader *reader, describe_t describe,
 		       void *arg, struct error *e);

@@ -214,6 +214,17 @@ def a_condition_that_spans_refuse_is_not_that_of_calls(daemon):
 
 
 @h.test
+def conditions_of_calls_beside_spans_are_replaced(daemon):
+    w = h.Workload("args")
+    daemon.sonde("attach", "--name", "beside", "-p", w.pid, "--args", f"span:{RATE}:*", "open_table")
+    daemon.sonde("attach", "--name", "beside", "--where", "ret < 0")
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "beside")
+    h.equal(daemon.calls("--session", "beside"), {"open_table": 200}, "calls")
+
+
+@h.test
 def what_is_lost_at_full_rate_is_counted(daemon):
     p = daemon.start("record", "-o", str(h.TMP / "rate.sonde"), "span:*", "--json", "--", RATE,
                      "--threads", "8", "--rounds", "300")
