@@ -211,6 +211,8 @@ bool session_infos_matter(const struct probe_set *set, const struct call_plan *p
 		const struct planned_call *call = call_plan_get(plan, i);
 		uint8_t size;
 
+		if (set->points[i].role == ROLE_SOURCE)
+			continue;
 		if (set->points[i].sp_below || set->points[i].gate || set->points[i].is_static ||
 		    (call && signature_error_rule(call->signature, &size) != RESULT_UNKNOWN))
 			return true;

@@ -333,10 +333,11 @@ static int load_programs(struct session *s, bool by_filter, struct error *error)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < s->probes->n; i++) {
-		options.throws |= s->probes->points[i].role == ROLE_THROW ||
-				  s->probes->points[i].role == ROLE_CATCH;
-		options.statics |= s->probes->points[i].is_static;
-		options.sources |= s->probes->points[i].role == ROLE_SOURCE;
+		const struct probe_point *p = &s->probes->points[i];
+
+		options.throws |= p->role == ROLE_THROW || p->role == ROLE_CATCH;
+		options.statics |= p->is_static && p->role != ROLE_SOURCE;
+		options.sources |= p->role == ROLE_SOURCE;
 	}
 	if (options.kernel)
 		find_kernel_ways(s->context);

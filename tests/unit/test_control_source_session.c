@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "control/session_calls.h"
 #include "control/session_source_private.h"
 #include "model/model.h"
 #include "sonde/base/format.h"
@@ -191,4 +192,17 @@ Test(control_source_session, calls_find_their_thread_when_others_are_forgotten)
 	cr_expect_eq(t->called[0].path, path.parent);
 	cr_expect_eq(t->called[0].child_ns, call.duration_ns);
 	close_session(&f);
+}
+
+/* The table of what probes are about takes a look-up in the kernel for each call. */
+Test(control_source_session, probes_of_spans_cost_calls_nothing)
+{
+	struct probe_point points[] = {
+		{.symbol = (char *)"work"},
+		{.symbol = (char *)"sonde:batch", .role = ROLE_SOURCE, .is_static = true}};
+	const struct probe_set set = {.points = points, .n = 2};
+
+	cr_expect_not(session_infos_matter(&set, NULL));
+	points[1].role = ROLE_SPAN;
+	cr_expect(session_infos_matter(&set, NULL), "a static probe of another kind");
 }
