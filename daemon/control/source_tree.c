@@ -190,6 +190,7 @@ struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_
 {
 	const uint64_t key = hash_mix(hash_mix(id, file), file);
 	uint32_t *slot = table_get(&t->site_index, key);
+	const char *category, *name;
 	struct source_site *site;
 
 	if (!slot)
@@ -198,7 +199,8 @@ struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_
 	/* Ids are what programs say: one may be made to have the key of another. */
 	if (site->id != id || site->file != file)
 		return NULL;
-	if (!site->named)
+	if (!site->named &&
+	    source_names_site(t->session->context->source_names, id, &category, &name))
 		(void)name_site(t, site);
 	return site;
 }
