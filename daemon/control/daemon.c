@@ -392,6 +392,7 @@ void daemon_add_session(struct daemon *d, struct session *s)
 void daemon_remove_session(struct daemon *d, struct session *s)
 {
 	struct session **at = &d->sessions;
+	bool had_sources;
 
 	while (*at && *at != s)
 		at = &(*at)->next;
@@ -404,8 +405,10 @@ void daemon_remove_session(struct daemon *d, struct session *s)
 	s->owner = call_unref(s->owner);
 	if (d->keeper)
 		keeper_remove(d->keeper, s);
+	had_sources = s->sources;
 	session_free(s);
-	daemon_sources_changed(d, NULL);
+	if (had_sources)
+		daemon_sources_changed(d, NULL);
 	forget_everything(d);
 }
 
@@ -470,6 +473,7 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 			  void *arg)
 {
 	struct finish *f = calloc(1, sizeof(*f));
+	const bool had_sources = s->sources;
 
 	if (!f)
 		return -ENOMEM;
@@ -482,7 +486,8 @@ int daemon_finish_session(struct daemon *d, struct session *s,
 	session_event_detached(d, s);
 	session_release_slot(s);
 	d->by_slot[s->slot] = NULL;
-	daemon_sources_changed(d, NULL);
+	if (had_sources)
+		daemon_sources_changed(d, NULL);
 	update_tracking(d);
 	if (worker_submit(d->writer, finish_run, finish_done, f) < 0) {
 		/* Out of memory for the queue: do it here rather than leave it undone. */
