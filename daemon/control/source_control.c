@@ -3,8 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/sysmacros.h>
-#include <time.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
 #endif
@@ -13,7 +11,6 @@
 #include "control/source_wishes.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
-#include "sonde/base/table.h"
 
 enum { MAPS_MAX = 64 << 20 };
 
@@ -66,7 +63,6 @@ struct sonde_anchor source_control_clock(void)
 /* A line of /proc/PID/maps that shows a file. */
 struct mapping {
 	uint64_t start, end, offset;
-	dev_t dev;
 	ino_t ino;
 	bool writable;
 };
@@ -74,20 +70,29 @@ struct mapping {
 static bool parse_mapping(const char *line, struct mapping *ret)
 {
 	unsigned long long start, end, offset, ino;
-	unsigned int major_, minor_;
 	char perms[5];
+	int n;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu", &start, &end, perms, &offset, &major_,
-		   &minor_, &ino) != 7 ||
-	    !ino)
+	n = sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu", &start, &end, perms, &offset, &ino);
+	if (n != 5 || !ino)
 		return false;
 	*ret = (struct mapping){.start = start,
 				.end = end,
 				.offset = offset,
-				.dev = makedev(major_, minor_),
 				.ino = ino,
 				.writable = perms[1] == 'w'};
 	return true;
+}
+
+/* The next one of what read_maps() has; *at moves behind it. */
+static bool next_mapping(char **at, struct mapping *ret)
+{
+	char *line;
+
+	while ((line = strsep(at, "\n")))
+		if (parse_mapping(line, ret))
+			return true;
+	return false;
 }
 
 static char *read_maps(uint32_t pid)
@@ -115,7 +120,6 @@ const char *source_control_file(const struct probe_set *set, uint32_t pid, uint6
 	_cleanup_(freep) char *maps = NULL;
 	const char *only = NULL;
 	bool several = false;
-	char *save = NULL;
 	struct mapping m;
 
 	for (size_t i = 0; i < set->n; i++) {
@@ -127,14 +131,10 @@ const char *source_control_file(const struct probe_set *set, uint32_t pid, uint6
 		only = only ? only : path;
 	}
 	maps = several ? read_maps(pid) : NULL;
-	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		if (!parse_mapping(line, &m))
-			continue;
+	for (char *at = maps; next_mapping(&at, &m);)
 		for (size_t i = 0; i < set->n; i++)
 			if (control_in(set, &set->points[i], &m) == control)
 				return set->files[set->points[i].file].path;
-	}
 	return only;
 }
 
@@ -147,13 +147,10 @@ static bool write_at(int fd, uint64_t address, const void *data, size_t len)
 static bool is_mapped(const struct written *at)
 {
 	_cleanup_(freep) char *maps = read_maps(at->pid);
-	char *save = NULL;
 	struct mapping m;
 
-	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (parse_mapping(line, &m) && m.writable && m.ino == at->ino &&
-		    at->address >= m.start && at->address < m.end)
+	for (char *next = maps; next_mapping(&next, &m);)
+		if (m.writable && m.ino == at->ino && at->address >= m.start && at->address < m.end)
 			return true;
 	return false;
 }
@@ -260,12 +257,10 @@ static void update(struct source_control *c, const struct session *sessions, uin
 		   const struct session *asking)
 {
 	_cleanup_(freep) char *maps = read_maps(pid);
-	char *save = NULL;
 	struct mapping m;
 
-	for (char *line = maps ? strtok_r(maps, "\n", &save) : NULL; line;
-	     line = strtok_r(NULL, "\n", &save))
-		if (parse_mapping(line, &m) && m.writable)
+	for (char *at = maps; next_mapping(&at, &m);)
+		if (m.writable)
 			tell_mapping(c, sessions, pid, &m, asking);
 }
 
