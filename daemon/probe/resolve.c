@@ -75,6 +75,16 @@ static int forgive(struct resolver *r, int code, const struct error *e)
 /* Of all that the target has mapped, what has spans written in source code. */
 static int want_sources(struct resolver *r, size_t spec)
 {
+	/* Those are the same for each specification that names no file. */
+	for (size_t k = 0; k < spec; k++) {
+		const struct spec *s = r->specs[k];
+
+		if (!s->is_source || s->kind != SPEC_EXECUTABLE || s->exclude)
+			continue;
+		for (size_t i = 0; i < r->n_files; i++)
+			r->files[i].wanted[spec] = r->files[i].wanted[k];
+		return 0;
+	}
 	for (size_t i = 0; i < r->mapped.n; i++) {
 		const struct target_file *f = &r->mapped.items[i];
 		_cleanup_(closep) int fd = -EBADF;
