@@ -201,23 +201,24 @@ static int fill_programs(struct span_program *p, const struct span_options *o)
 	return r;
 }
 
+/* Unless choose_programs() has left it out. */
 static int attach_one(const struct bpf_program *program, struct bpf_link **ret)
 {
+	if (!bpf_program__autoload(program))
+		return 0;
 	*ret = bpf_program__attach(program);
 	return *ret ? 0 : -errno;
 }
 
-static int attach_tracing(struct span_program *p, const struct span_options *o)
+static int attach_tracing(struct span_program *p)
 {
-	int r = 0;
+	int r = attach_one(p->span->progs.span_exit, &p->exit);
 
-	if (!o->only_sources)
-		r = attach_one(p->span->progs.span_exit, &p->exit);
-	if (r >= 0 && !o->only_sources)
+	if (r >= 0)
 		r = attach_one(p->span->progs.span_exec, &p->exec);
-	if (r >= 0 && o->offcpu && !o->only_sources)
+	if (r >= 0)
 		r = attach_one(p->span->progs.span_switch, &p->offcpu);
-	if (r >= 0 && o->sources)
+	if (r >= 0)
 		r = attach_one(p->span->progs.source_exit, &p->source_exit);
 	return r;
 }
@@ -242,7 +243,7 @@ static int load_span(struct span_program *p, const struct kernel_side *kernel,
 	if (r >= 0)
 		r = fill_programs(p, o);
 	if (r >= 0)
-		r = attach_tracing(p, o);
+		r = attach_tracing(p);
 	return r < 0 ? load_error(error, r) : 0;
 }
 
