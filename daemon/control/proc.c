@@ -2,6 +2,7 @@
 #include "control/proc.h"
 
 #include <limits.h>
+#include <sys/uio.h>
 #include "model/container.h"
 #include "sonde/base/format.h"
 
@@ -99,4 +100,12 @@ uint32_t proc_read_comm(struct model *m, const char *path)
 		return 0;
 	text[strcspn(text, "\n")] = 0;
 	return model_string(m, text);
+}
+
+bool proc_read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
+{
+	struct iovec local = {.iov_base = to, .iov_len = size};
+	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = size};
+
+	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
 }

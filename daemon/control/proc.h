@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What /proc says of a process. What it does not say any more, as the process is gone, stays as it
- * is in the model.
+ * is in the model. And its memory.
  */
 #ifndef SONDE_CONTROL_PROC_H
 #define SONDE_CONTROL_PROC_H
@@ -18,5 +18,8 @@ void proc_read_cgroup(struct model *m, uint32_t id, uint32_t pid);
 void proc_read_ns_pid(struct model *m, uint32_t id, uint32_t pid);
 /* Executable, command line and the two above. */
 void proc_read_names(struct model *m, uint32_t id, uint32_t pid);
+
+/* Whether all of it could be read from the process's memory. */
+bool proc_read_memory(uint32_t pid, uint64_t address, void *to, size_t size);
 
 #endif

@@ -2,18 +2,11 @@
 #include "control/python_probe.h"
 
 #include <dirent.h>
-#include <sys/uio.h>
 
+#include "control/proc.h"
 #include "symbol/python_offsets.h"
 
 enum { MAX_TASKS = 4096, MAX_STATES = 256 };
-
-static bool read_memory(uint32_t pid, uint64_t address, void *to, size_t size)
-{
-	struct iovec local = {to, size}, remote = {(void *)(uintptr_t)address, size};
-
-	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)size;
-}
 
 /* The number that a thread has in its own PID namespace; 0: it is gone. */
 static uint64_t own_number(uint32_t pid, const char *task)
@@ -73,19 +66,21 @@ static bool has_thread(uint32_t pid, uint64_t interpreter, const struct python_o
 	while (interpreter && states < MAX_STATES) {
 		uint64_t state, number;
 
-		if (!read_memory(pid, interpreter + o->interpreter_threads, &state, sizeof(state)))
+		if (!proc_read_memory(pid, interpreter + o->interpreter_threads, &state,
+				      sizeof(state)))
 			return false;
 		for (; state && states < MAX_STATES; states++) {
-			if (!read_memory(pid, state + o->thread_native_id, &number, sizeof(number)))
+			if (!proc_read_memory(pid, state + o->thread_native_id, &number,
+					      sizeof(number)))
 				return false;
 			if (has(numbers, n, number))
 				return true;
-			if (!read_memory(pid, state + o->thread_next, &state, sizeof(state)))
+			if (!proc_read_memory(pid, state + o->thread_next, &state, sizeof(state)))
 				return false;
 		}
 		states++;
-		if (!read_memory(pid, interpreter + o->interpreter_next, &interpreter,
-				 sizeof(interpreter)))
+		if (!proc_read_memory(pid, interpreter + o->interpreter_next, &interpreter,
+				      sizeof(interpreter)))
 			return false;
 	}
 	return false;
@@ -98,7 +93,8 @@ static int find_version(uint32_t pid, const struct python_file *file, uint64_t b
 
 	if (python_offsets_published(start, PYTHON_PUBLISHED_BYTES, ret))
 		return 0;
-	if (!file->version || !read_memory(pid, bias + file->version, &version, sizeof(version)) ||
+	if (!file->version ||
+	    !proc_read_memory(pid, bias + file->version, &version, sizeof(version)) ||
 	    version > UINT32_MAX)
 		return -ENOTSUP;
 	*ret = (uint32_t)version;
@@ -114,7 +110,7 @@ int python_probe(uint32_t pid, const struct python_file *file, uint64_t bias, st
 	struct python_process p = {};
 	int r;
 
-	if (!read_memory(pid, runtime, start, sizeof(start)))
+	if (!proc_read_memory(pid, runtime, start, sizeof(start)))
 		return error_set(error, EAGAIN, "NotFound", "its memory cannot be read");
 	if (find_version(pid, file, bias, start, &version) < 0)
 		return error_set(error, ENOTSUP, "NotSupported",
@@ -123,8 +119,8 @@ int python_probe(uint32_t pid, const struct python_file *file, uint64_t bias, st
 	if (r < 0)
 		return r;
 	p.interpreters = runtime + at;
-	if (!read_memory(pid, p.interpreters, &interpreter, sizeof(interpreter)) || !interpreter ||
-	    !has_thread(pid, interpreter, &p.offsets))
+	if (!proc_read_memory(pid, p.interpreters, &interpreter, sizeof(interpreter)) ||
+	    !interpreter || !has_thread(pid, interpreter, &p.offsets))
 		return error_set(error, EAGAIN, "NotFound",
 				 "none of its threads is where Python %u.%u would have it",
 				 version >> 24, version >> 16 & 0xff);

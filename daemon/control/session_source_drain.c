@@ -6,8 +6,7 @@
  */
 #include "control/session_source_private.h"
 
-#include <sys/uio.h>
-
+#include "control/proc.h"
 #include "sonde/base/format.h"
 
 enum { LONGEST_MS = 2000, ON_ITS_WAY_MS = 1000 };
@@ -28,17 +27,9 @@ _Static_assert(sizeof(struct block_head) ==
 		       offsetof(struct sonde_block, batch) + sizeof(struct sonde_batch),
 	       "the block of span/abi.h");
 
-static bool read_memory(uint32_t pid, uint64_t address, void *to, size_t len)
-{
-	struct iovec local = {.iov_base = to, .iov_len = len};
-	struct iovec remote = {.iov_base = (void *)(uintptr_t)address, .iov_len = len};
-
-	return process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
-}
-
 static bool read_head(uint32_t pid, uint64_t block, struct block_head *ret)
 {
-	return read_memory(pid, block, ret, sizeof(*ret)) &&
+	return proc_read_memory(pid, block, ret, sizeof(*ret)) &&
 	       ret->start.magic == SONDE_BLOCK_MAGIC && ret->start.version == SONDE_SPAN_VERSION &&
 	       ret->start.used <= SONDE_BATCH_SIZE;
 }
@@ -113,8 +104,8 @@ static bool drain(struct session *s, struct source_thread *t, bool all)
 		return false;
 	}
 	if (!has_more(t, &head) || (!all && must_wait(t, &head)) ||
-	    !read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
-			 head.start.used) ||
+	    !proc_read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
+			      head.start.used) ||
 	    !read_head(t->pid, t->block, &after) || after.batch.sequence != head.batch.sequence ||
 	    after.start.used < head.start.used)
 		return false;
