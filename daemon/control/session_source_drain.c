@@ -132,7 +132,6 @@ void session_sources_drain(struct session *s, bool all)
 		if (drain(s, t, all) || t->ahead_ns)
 			continue;
 		/* Most threads that say nothing will not soon. */
-		t = &s->sources->threads[i];
 		t->heard_ns = now;
 		t->idle_ns = MIN(2 * t->idle_ns, LONGEST_MS * NSEC_PER_MSEC);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What session_source.c and session_source_drain.c share. */
+/* What the files of session_source.h share. */
 #ifndef SONDE_CONTROL_SESSION_SOURCE_PRIVATE_H
 #define SONDE_CONTROL_SESSION_SOURCE_PRIVATE_H
 
