@@ -207,7 +207,7 @@ static void tell(struct source_control *c, uint32_t pid, uint64_t address, ino_t
 		return;
 	have->seen = true;
 	have->ino = ino;
-	if (!anew && have->wishes.any && have->wishes.threshold_ns == w->threshold_ns &&
+	if (!anew && have->wishes.n_sessions > 0 && have->wishes.threshold_ns == w->threshold_ns &&
 	    have->wishes.n_bytes == w->n_bytes &&
 	    memcmp(have->wishes.rules, w->rules, w->n_bytes) == 0)
 		return;

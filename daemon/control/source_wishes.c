@@ -37,8 +37,8 @@ void source_wishes_add(struct source_wishes *w, const struct session *s)
 {
 	const struct session_options *o = &s->options;
 
-	w->threshold_ns = w->any ? MIN(w->threshold_ns, o->min_duration_ns) : o->min_duration_ns;
-	w->any = true;
+	w->threshold_ns =
+		w->n_sessions ? MIN(w->threshold_ns, o->min_duration_ns) : o->min_duration_ns;
 	w->n_sessions++;
 	/* Includes first, as the last rule that matches decides. */
 	for (int exclude = 0; exclude < 2; exclude++)

@@ -12,7 +12,7 @@ struct session;
 
 /* Starts as all zero. */
 struct source_wishes {
-	bool any, has_all, excludes;
+	bool has_all, excludes;
 	size_t n_sessions;
 	uint64_t threshold_ns;
 	uint32_t n_bytes;
