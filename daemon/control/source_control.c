@@ -324,8 +324,12 @@ void source_control_forget(struct source_control *c, uint32_t pid)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		if (c->items[i].pid != pid)
-			c->items[kept++] = c->items[i];
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->items[i].pid == pid)
+			continue;
+		if (kept != i)
+			c->items[kept] = c->items[i];
+		kept++;
+	}
 	c->n = kept;
 }
