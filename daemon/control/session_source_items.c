@@ -217,8 +217,8 @@ static void add_async(struct session *s, struct source_thread *t, const struct s
 	struct async_half other;
 	bool paired = source_async_pair(async, &half, &other);
 
-	s->window.losses[LOSS_RETURN] += async->forgotten - s->sources->async_forgotten;
-	s->sources->async_forgotten = async->forgotten;
+	s->window.losses[LOSS_RETURN] += async->forgotten;
+	async->forgotten = 0;
 	site = paired ? source_tree_site(s->sources->tree, item->site, t->file) : NULL;
 	if (!site || !site->wanted)
 		return;

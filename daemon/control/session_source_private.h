@@ -45,13 +45,12 @@ struct session_sources {
 	size_t n_around, around_cap;
 	struct source_async async;
 	struct source_held held;
-	uint64_t first_gone_ns;	  /* of the threads; 0: none is */
-	uint64_t missed;	  /* batches, of which nothing else is known */
-	uint64_t full_ns;	  /* when the ring was found to have been full */
-	uint64_t async_forgotten; /* of those, counted as losses */
-	uint64_t started_ns;	  /* what ended before is none of the session's */
-	struct record_call call;  /* the span at hand, for conditions */
-	uint32_t last_file;	  /* for calls inside spans: the object that had spans last */
+	uint64_t first_gone_ns;	 /* of the threads; 0: none is */
+	uint64_t missed;	 /* batches, of which nothing else is known */
+	uint64_t full_ns;	 /* when the ring was found to have been full */
+	uint64_t started_ns;	 /* what ended before is none of the session's */
+	struct record_call call; /* the span at hand, for conditions */
+	uint32_t last_file;	 /* for calls inside spans: the object that had spans last */
 };
 
 /* What a batch has been read by. */

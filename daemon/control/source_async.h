@@ -27,7 +27,7 @@ struct source_async {
 	struct async_half *halves;
 	uint32_t oldest;    /* where the next one goes */
 	struct table index; /* hash → the first, plus 1; 0: none */
-	uint64_t forgotten;
+	uint64_t forgotten; /* since the user of it has set it to 0 */
 };
 
 /* Whether the other half was there: then *ret is it, and it is gone from here. Else this waits. */
