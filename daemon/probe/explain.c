@@ -141,11 +141,11 @@ int match_explain(struct resolver *r)
 			return nothing_probeable(r, r->specs[i]);
 	if (s->kind == SPEC_KERNEL)
 		return kernel_match_explain(r, s);
-	for (size_t i = 0; i < r->set->n_files; i++)
-		wanted |= r->files[i].wanted[index];
-	if (!wanted && s->kind == SPEC_LIBRARY && !s->is_source)
-		return no_library(r, s);
 	if (s->is_source)
 		return source_match_explain(r, s);
+	for (size_t i = 0; i < r->set->n_files; i++)
+		wanted |= r->files[i].wanted[index];
+	if (!wanted && s->kind == SPEC_LIBRARY)
+		return no_library(r, s);
 	return s->is_static ? static_match_explain(r, s, index) : no_function(r, s, index);
 }

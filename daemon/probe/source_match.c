@@ -95,7 +95,6 @@ int source_match(struct resolver *r, uint32_t index, const struct usdt_notes *no
 	const struct file_image *image = r->files[index].image;
 	const struct usdt_note *control = find_note(notes, "control");
 	struct wanted w = {.file = index};
-	bool found = false;
 	int x;
 
 	for (size_t i = r->n_specs; i-- > 0;) {
@@ -103,10 +102,7 @@ int source_match(struct resolver *r, uint32_t index, const struct usdt_notes *no
 			continue;
 		w.spec = (uint32_t)i;
 		r->matched[i] += find_note(notes, "batch") != NULL;
-		found = true;
 	}
-	if (!found)
-		return 0;
 	if (control && elf_segments_to_offset(image->segments, image->n_segments,
 					      control->semaphore, &w.control) < 0)
 		w.control = 0;

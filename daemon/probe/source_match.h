@@ -12,7 +12,7 @@
 bool source_match_wanted(const struct resolver *r, uint32_t index);
 /* Whether an open file has such spans. */
 bool source_match_has(struct resolver *r, int fd, const char *path);
-/* Adds the probes of file `index`, whose image is loaded. 0 or -errno. */
+/* Adds the probes of file `index`, which is wanted and whose image is loaded. 0 or -errno. */
 int source_match(struct resolver *r, uint32_t index, const struct usdt_notes *notes);
 /* As match_explain() for a run whose first specification is about such spans. */
 int source_match_explain(struct resolver *r, const struct spec *s);
