@@ -20,11 +20,9 @@ const char *span_lines(void);
 
 /* Hits of the probes, and what the last ones were given. */
 struct span_hits {
-	unsigned batches, simple_spans, simple_events, begins, threads;
+	unsigned batches, threads;
 	unsigned dropped[SONDE_DROPPED_COUNT];
 	unsigned long long duration_ns, start_ns;
-	unsigned long long event_value;
-	const struct sonde_block *block;
 	struct sonde_batch last;
 	struct sonde_record_span last_span; /* of a batch */
 	struct sonde_trace last_trace;
