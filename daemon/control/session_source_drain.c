@@ -17,7 +17,7 @@ struct block_head {
 		uint32_t magic;
 		uint16_t version, flags;
 		uint32_t size, pid, tid, generation, used, depth;
-		uint64_t path, control, reserved[2];
+		uint64_t path, control, next, owner;
 	} start;
 	struct sonde_open open[SONDE_MAX_OPEN];
 	struct sonde_batch batch;
@@ -61,7 +61,7 @@ void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64
 /* Threads leave their blocks when they end, to others. */
 static bool is_of(const struct block_head *head, const struct source_thread *t)
 {
-	return head->start.control == t->control && head->start.reserved[1] &&
+	return head->start.control == t->control && head->start.owner &&
 	       head->start.tid == t->block_tid &&
 	       (head->start.pid != t->pid || head->start.tid == t->tid);
 }

@@ -139,21 +139,21 @@ Test(control_source_session, threads_that_have_left_their_blocks_are_gone)
 				     .pid = pid,
 				     .tid = 7,
 				     .control = 0x5000,
-				     .reserved = {0, 7}};
+				     .owner = 7};
 	open_session(&f);
 	session_sources_found(&f.session, pid, 7, (uintptr_t)&block, now_monotonic_ns());
 	t = session_sources_thread(&f.session, pid, 7, block.control);
 	cr_assert_not_null(t);
 	session_sources_drain(&f.session, true);
 	cr_expect(t->block && !t->gone_ns, "it lives");
-	block.reserved[1] = 0;
+	block.owner = 0;
 	session_sources_drain(&f.session, true);
 	cr_expect(!t->block && t->gone_ns, "the block is nobody's");
 	/* What it said before comes late: what was read of it stays known. */
 	t->drained = 2;
 	session_sources_found(&f.session, pid, 7, (uintptr_t)&block, t->gone_ns - 1);
 	cr_expect(!t->block && t->gone_ns && t->drained == 2, "it does not come back");
-	block.reserved[1] = block.tid = 8;
+	block.owner = block.tid = 8;
 	session_sources_found(&f.session, pid, 8, (uintptr_t)&block, now_monotonic_ns());
 	t = session_sources_thread(&f.session, pid, 8, block.control);
 	cr_assert_not_null(t);

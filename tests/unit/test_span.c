@@ -408,7 +408,7 @@ Test(span, threads_end)
 	pthread_create(&thread, NULL, run_thread, NULL);
 	pthread_join(thread, NULL);
 	cr_expect_eq(SONDE_SHARED(object).threads, first, "its memory is used again");
-	cr_expect_eq(first->block.reserved[0], 0);
+	cr_expect_eq(first->block.next, 0);
 	cr_expect_eq(span_hits.batches, 2);
 }
 
@@ -447,7 +447,7 @@ Test(span, children_begin_anew)
 				span_hits.last.pid == (uint32_t)getpid() &&
 				span_hits.last.sequence == 1 && span_hits.threads == 2 &&
 				SONDE_SHARED(object).threads == SONDE_SHARED(thread) &&
-				SONDE_SHARED(thread)->block.reserved[0] == 0));
+				SONDE_SHARED(thread)->block.next == 0));
 		}
 		waitpid(pid, &status, 0);
 		cr_expect_eq(status, 0);

@@ -227,12 +227,13 @@ struct sonde_block {
 	sonde_u16 flags;   /* 0 */
 	sonde_u32 size;	   /* bytes of this struct */
 	sonde_u32 pid, tid;
-	sonde_u32 generation;  /* that sonde:thread was last hit for */
-	sonde_u32 used;	       /* bytes of batch and records that are valid */
-	sonde_u32 depth;       /* open spans; may be above SONDE_MAX_OPEN */
-	sonde_u64 path;	       /* of the innermost open span; 0: none */
-	sonde_u64 control;     /* as in struct sonde_batch */
-	sonde_u64 reserved[2]; /* [1]: 0 when its thread has ended; else of no meaning */
+	sonde_u32 generation; /* that sonde:thread was last hit for */
+	sonde_u32 used;	      /* bytes of batch and records that are valid */
+	sonde_u32 depth;      /* open spans; may be above SONDE_MAX_OPEN */
+	sonde_u64 path;	      /* of the innermost open span; 0: none */
+	sonde_u64 control;    /* as in struct sonde_batch */
+	sonde_u64 next;	      /* the program's own: the next of its list */
+	sonde_u64 owner;      /* 0 when its thread has ended; else of no meaning */
 	struct sonde_open open[SONDE_MAX_OPEN]; /* outermost first */
 	struct sonde_batch batch;
 	sonde_u8 records[SONDE_BATCH_SIZE - sizeof(struct sonde_batch)];

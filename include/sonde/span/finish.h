@@ -42,7 +42,7 @@ sonde_finish_others(struct sonde_thread *self, struct sonde_batch *copy)
 
 	t = (struct sonde_thread *)__atomic_load_n(&SONDE_SHARED(object).threads, __ATOMIC_ACQUIRE);
 	for (; t; t = next) {
-		next = (struct sonde_thread *)t->block.reserved[0];
+		next = (struct sonde_thread *)t->block.next;
 		if (t == self || t->busy)
 			continue;
 		if (interest & SONDE_INTEREST_BATCH && copy && sonde_copy_batch(t, copy))

@@ -49,7 +49,7 @@ SONDE_SLOW void sonde_leave_thread(void *data)
 	sonde_leave_dropped(t);
 	/* The first page, which has the links of the list, stays. */
 	sonde_wipe((char *)t + SONDE_PAGE, sizeof(*t) - SONDE_PAGE);
-	__atomic_store_n(&t->block.reserved[1], 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->block.owner, 0, __ATOMIC_RELEASE);
 }
 
 /* So that the thread's end is noticed. A key for each object, made when it is first needed. */

@@ -37,7 +37,7 @@ struct sonde_more {
 };
 
 struct sonde_thread {
-	struct sonde_block block; /* reserved[0]: the next of the list; [1]: tid, 0 when free */
+	struct sonde_block block; /* next: the thread after it; owner: tid, 0 when free */
 	sonde_u32 busy;
 	sonde_u32 wanted; /* sonde_verdict() of wanted sites in the block's generation */
 	/* Its complement where spans may begin and end by the short ways of open.h. 0: not, and in
@@ -299,24 +299,24 @@ SONDE_FAST int sonde_is_due(const struct sonde_thread *t, sonde_u64 now)
 	return (sonde_i64)(now - t->block.batch.begin.ticks) >= t->flush && t->block.used;
 }
 
-/* A block that a thread has left, or new memory; its reserved[1] is tid. */
+/* A block that a thread has left, or new memory; its owner is tid. */
 SONDE_SLOW struct sonde_thread *sonde_find_thread(sonde_u64 tid)
 {
 	void **list = &SONDE_SHARED(object).threads;
 	struct sonde_thread *head = (struct sonde_thread *)__atomic_load_n(list, __ATOMIC_ACQUIRE);
 	struct sonde_thread *t;
 
-	for (t = head; t; t = (struct sonde_thread *)t->block.reserved[0]) {
+	for (t = head; t; t = (struct sonde_thread *)t->block.next) {
 		sonde_u64 nobody = 0;
 
 		if (t->block.magic == SONDE_BLOCK_MAGIC &&
-		    __atomic_compare_exchange_n(&t->block.reserved[1], &nobody, tid, 0,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		    __atomic_compare_exchange_n(&t->block.owner, &nobody, tid, 0, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED))
 			return t;
 	}
 	t = (struct sonde_thread *)sonde_map(sizeof(*t));
 	if (t)
-		t->block.reserved[1] = tid;
+		t->block.owner = tid;
 	return t;
 }
 
@@ -331,7 +331,7 @@ SONDE_SLOW void sonde_link_thread(struct sonde_thread *t)
 		/* The one that has forked finds itself there. */
 		int is_wiped = first == t || (first && first->block.magic != SONDE_BLOCK_MAGIC);
 
-		t->block.reserved[0] = is_wiped ? 0 : (sonde_u64)head;
+		t->block.next = is_wiped ? 0 : (sonde_u64)head;
 	} while (!__atomic_compare_exchange_n(list, &head, t, 0, __ATOMIC_ACQ_REL,
 					      __ATOMIC_ACQUIRE));
 }
@@ -357,7 +357,7 @@ SONDE_SLOW void sonde_init_thread(struct sonde_thread *t, sonde_u32 tid)
 	__builtin_memset(t->dropped, 0, sizeof(t->dropped));
 	if (!is_new)
 		return;
-	b->reserved[1] = tid;
+	b->owner = tid;
 	__atomic_store_n(&b->magic, (sonde_u32)SONDE_BLOCK_MAGIC, __ATOMIC_RELEASE);
 	sonde_link_thread(t);
 }
