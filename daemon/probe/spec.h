@@ -14,9 +14,9 @@
  *   usdt:LIB:PROV:NAME_GLOB      of a library the target has mapped
  *   usdt:PROV:NAME_GLOB          of the target's main executable
  *   span:CATEGORY_GLOB/NAME_GLOB spans written in source code (sonde/span.h), of all that the
- * target has mapped; without '/' all names of the categories span:/path/bin:CATEGORY/NAME of a
- * file, span:LIB:CATEGORY/NAME of a library, as above !SPEC                        leaves out what
- * it matches, whatever the other ones say
+ *                                target has mapped; without '/' all names of the categories
+ *   span:/path/bin:CATEGORY/NAME of a file, span:LIB:CATEGORY/NAME of a library, as above
+ *   !SPEC                        leaves out what it matches, whatever the other ones say
  *
  * The function begins after the last single colon, so that paths may contain colons and C++ names
  * "::" (of three colons in a row, the first separates). Binary and function may be put in double

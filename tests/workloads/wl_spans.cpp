@@ -3,10 +3,13 @@
  * Spans written in source code (sonde/span.h) with known answers. In this order:
  *
  *   app/main          1, around all that follows in the main thread
- *   io/request        100, in app/main; fields rows = i, ratio = i / 4.0, even (bool), item =
- * "item-I" (i = 0 … 99); every tenth (i = 0, 10, … 90) is an error with code -i db/query 200, two
- * in each io/request net/send          100, one in each io/request, after the queries /risky 20, in
- * app/main; 5 of them are left by an exception io/slow           5, in app/main; each sleeps 10 ms
+ *   io/request        100, in app/main; fields rows = i, ratio = i / 4.0, even (bool),
+ *                     item = "item-I" (i = 0 … 99); every tenth (i = 0, 10, … 90) is an error
+ *                     with code -i
+ *   db/query          200, two in each io/request
+ *   net/send          100, one in each io/request, after the queries
+ *   /risky            20, in app/main; 5 of them are left by an exception
+ *   io/slow           5, in app/main; each sleeps 10 ms
  *   trace/serve       1, in app/main: continues trace 0af7651916cd43dd8448eb211c80319c of span
  *                     b7ad6b7169203331; trace/call, 1 in it, is a span of the same trace
  *   app/tick          10 instants, in app/main
