@@ -7,21 +7,14 @@
 #include "sonde/base/format.h"
 #include "sonde/base/json.h"
 
-/* C1 control characters (U+0080 to U+009F) are commands to some terminals, too. */
-static bool is_c1(const char *s, size_t n)
-{
-	return n == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0;
-}
-
 void text_append_safe(struct strbuf *out, const char *s)
 {
 	size_t len = s ? strlen(s) : 0;
 
 	for (size_t i = 0; i < len;) {
 		size_t n = utf8_sequence(s + i, len - i);
-		unsigned char c = s[i];
 
-		if (!n || (n == 1 && (c < 0x20 || c == 0x7f)) || is_c1(s + i, n))
+		if (!n || utf8_is_control(s + i, n))
 			strbuf_putc(out, '?');
 		else
 			strbuf_append(out, s + i, n);

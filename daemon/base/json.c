@@ -39,6 +39,13 @@ size_t utf8_sequence(const char *s, size_t len)
 	return n;
 }
 
+bool utf8_is_control(const char *s, size_t n)
+{
+	unsigned char c = (unsigned char)s[0];
+
+	return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0;
+}
+
 bool utf8_is_valid(const char *s)
 {
 	size_t len = strlen(s), at = 0, n;

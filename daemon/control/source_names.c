@@ -49,15 +49,9 @@ struct source_names *source_names_free(struct source_names *n)
 static char *put_clean(char *to, const char *text, size_t len)
 {
 	for (size_t i = 0, n; i < len; i += n) {
-		unsigned char c = (unsigned char)text[i];
-		bool obeyed;
-
 		n = utf8_sequence(text + i, len - i);
-		/* U+0080 to U+009F are obeyed by terminals, too. */
-		obeyed = n == 0 || c < 0x20 || c == 0x7f ||
-			 (n == 2 && c == 0xc2 && (unsigned char)text[i + 1] < 0xa0);
-		n = n ? n : 1;
-		if (obeyed) {
+		if (n == 0 || utf8_is_control(text + i, n)) {
+			n = MAX(n, 1U);
 			*to++ = '?';
 			continue;
 		}

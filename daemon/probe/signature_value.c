@@ -32,19 +32,13 @@ static void put_escaped(struct strbuf *out, unsigned char c, bool before_digit)
 		strbuf_printf(out, "\\x%02x", c);
 }
 
-/* Characters that a terminal obeys are above ASCII, too: U+0080 to U+009F. */
-static bool is_obeyed(const char *s, size_t len)
-{
-	return len == 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] < 0xa0;
-}
-
 void sig_put_text(struct strbuf *out, const char *s, size_t len, char quote)
 {
 	for (size_t i = 0, n; i < len; i += n) {
 		unsigned char c = (unsigned char)s[i];
 
 		n = utf8_sequence(s + i, len - i);
-		if (n > 1 && !is_obeyed(s + i, n)) {
+		if (n > 1 && !utf8_is_control(s + i, n)) {
 			strbuf_append(out, s + i, n);
 			continue;
 		}

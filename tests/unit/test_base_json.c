@@ -175,6 +175,23 @@ static cJSON *random_value(struct json_writer *w, const char *key, int depth)
 	}
 }
 
+Test(json, control_characters)
+{
+	static const struct {
+		const char *text;
+		bool is_control;
+	} cases[] = {
+		{"\n", true},	     {"\x1f", true},	  {" ", false},
+		{"\x7f", true},	     {"\xc2\x80", true},  {"\xc2\x9f", true},
+		{"\xc2\xa0", false}, {"\xc3\x80", false}, {"\xe0\xa0\x80", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		cr_expect_eq(utf8_is_control(cases[i].text, strlen(cases[i].text)),
+			     cases[i].is_control, "%zu", i);
+	cr_expect(utf8_is_control("", 1), "NUL");
+}
+
 Test(json, random_against_cjson)
 {
 	seed_rng();

@@ -39,6 +39,9 @@ void json_raw(struct json_writer *w, const char *key, const char *text,
 
 /* The length of the valid UTF-8 sequence at s (1 to 4, within len), or 0 when there is none. */
 size_t utf8_sequence(const char *s, size_t len);
+/* Whether the sequence of that length is a character that terminals obey: a control character of
+ * ASCII, or U+0080 to U+009F. */
+bool utf8_is_control(const char *s, size_t n);
 bool utf8_is_valid(const char *s);
 /* Appends s; each byte that is not UTF-8 is replaced by U+FFFD. */
 void utf8_append(struct strbuf *out, const char *s);
