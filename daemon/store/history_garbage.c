@@ -64,6 +64,14 @@ static void mark_rows(struct marks *m, const char *sql, enum kind of, const enum
 	mark_rows((m), (sql), (of), (const enum kind[]){__VA_ARGS__},                              \
 		  sizeof((const enum kind[]){__VA_ARGS__}) / sizeof(enum kind))
 
+/* One that is damaged names nothing that anybody could ask for; r is what decoding it returned. */
+static bool is_readable(struct marks *m, int r)
+{
+	if (r == -ENOMEM)
+		m->failed = true;
+	return r >= 0;
+}
+
 static void mark_samples(struct marks *m)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
@@ -76,9 +84,11 @@ static void mark_samples(struct marks *m)
 		while ((code = sqlite3_step(s)) == SQLITE_ROW) {
 			_cleanup_(sample_set_release) struct sample_set set = {};
 
-			if (sample_chunk_decode(
-				    sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1),
-				    (enum sample_kind)sqlite3_column_int(s, 0), &set) < 0)
+			int r = sample_chunk_decode(
+				sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1),
+				(enum sample_kind)sqlite3_column_int(s, 0), &set);
+
+			if (!is_readable(m, r))
 				continue;
 			for (size_t i = 0; i < set.n; i++) {
 				mark(m, PROCESSES, set.rows[i].process);
@@ -92,30 +102,29 @@ static void mark_samples(struct marks *m)
 static void mark_chunks(struct marks *m)
 {
 	_cleanup_(schema_finalizep) sqlite3_stmt *s = NULL;
+	int code = SQLITE_ERROR;
 
 	if (m->failed)
 		return;
-	if (sqlite3_prepare_v2(m->db, "SELECT data FROM span_chunk", -1, &s, NULL) != SQLITE_OK) {
-		m->failed = true;
-		return;
-	}
-	while (sqlite3_step(s) == SQLITE_ROW) {
-		_cleanup_(span_set_release) struct span_set set = {};
+	if (sqlite3_prepare_v2(m->db, "SELECT data FROM span_chunk", -1, &s, NULL) == SQLITE_OK)
+		while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+			_cleanup_(span_set_release) struct span_set set = {};
+			int r = chunk_decode(sqlite3_column_blob(s, 0),
+					     (size_t)sqlite3_column_bytes(s, 0), &set);
 
-		/* One that is damaged names nothing that anybody could ask for. */
-		if (chunk_decode(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0),
-				 &set) < 0)
-			continue;
-		for (size_t i = 0; i < set.n; i++) {
-			struct span_more more = more_pool_get(&set.more, i);
+			if (!is_readable(m, r))
+				continue;
+			for (size_t i = 0; i < set.n; i++) {
+				struct span_more more = more_pool_get(&set.more, i);
 
-			mark(m, PROCESSES, set.spans[i].process);
-			mark(m, PATHS, set.spans[i].path);
-			mark(m, STACKS, more.stack);
-			mark(m, STRINGS, more.exception_type);
-			mark(m, STRINGS, more.exception_message);
+				mark(m, PROCESSES, set.spans[i].process);
+				mark(m, PATHS, set.spans[i].path);
+				mark(m, STACKS, more.stack);
+				mark(m, STRINGS, more.exception_type);
+				mark(m, STRINGS, more.exception_message);
+			}
 		}
-	}
+	m->failed |= code != SQLITE_DONE;
 }
 
 static void mark_sent(struct marks *m, enum kind kind, const struct history_ids *ids)
