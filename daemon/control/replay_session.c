@@ -150,6 +150,11 @@ static int write_to(struct session *s, const char *to, const char *where, struct
 	if (r < 0)
 		return r;
 	session_describe_row(s, &row);
+	/* What the old recording does not say is not made up. */
+	if (!row.host)
+		row.host = "";
+	if (!row.boot)
+		row.boot = "";
 	return store_create(to, &row, error, &s->writer);
 }
 

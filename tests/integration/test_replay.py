@@ -252,6 +252,10 @@ def hosts_stay_apart(daemon):
     # What does not say where it was made matches no name.
     h.equal(daemon.calls("-i", old, "--host", "*"), {}, "--host of an old recording")
     h.equal(list(daemon.rows("-i", old, key="host")), ["[unknown]"], "--by host of an old one")
+    again = h.TMP / "no-host-again.sonde"
+    daemon.sonde("replay", old, "-o", again)
+    h.check("host" not in daemon.json("list", "-i", again)["sessions"][0], "host of its replay")
+    h.equal(list(daemon.rows("-i", again, key="host")), ["[unknown]"], "--by host of its replay")
     daemon.sonde("replay", theirs, "-o", old)
     h.equal(daemon.json("list", "-i", old)["sessions"][0]["host"], "db-2", "of a replay")
     daemon.sonde("replay", theirs, "--host", own, "-o", old)
