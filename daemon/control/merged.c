@@ -261,7 +261,7 @@ int merged_set_host(const struct merged_part *part, struct model *m)
 {
 	const struct store_session *stored = store_reader_session(part->reader);
 
-	return stored->host ? model_set_host(m, stored->host, stored->boot ? stored->boot : "") : 0;
+	return model_set_host(m, stored->host, stored->boot);
 }
 
 struct translating {

@@ -67,8 +67,7 @@ static int make_context(struct replay *r)
 	int ret = model_new(&r->model);
 
 	if (ret >= 0)
-		ret = model_set_host(r->model, stored->host ? stored->host : "",
-				     stored->boot ? stored->boot : "");
+		ret = model_set_host(r->model, stored->host, stored->boot);
 	if (ret >= 0)
 		ret = processes_new(r->model, r->daemon->symbolizer, &r->processes);
 	if (ret >= 0)

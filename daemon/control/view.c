@@ -101,7 +101,7 @@ static int set_host(struct view *v)
 
 	if (!daemon_is_replay(v->daemon))
 		return daemon_set_host(v->model);
-	return s->host ? model_set_host(v->model, s->host, s->boot ? s->boot : "") : 0;
+	return model_set_host(v->model, s->host, s->boot);
 }
 
 static int load_one(struct view *v)

@@ -106,7 +106,8 @@ uint32_t model_string(struct model *m, const char *s);
 uint32_t model_stringn(struct model *m, const char *s, size_t len);
 const char *model_string_get(const struct model *m, uint32_t id); /* "" for 0 or an unknown id */
 
-/* The name of the machine that all of this is of, and the id of its run: "" when not known. */
+/* The name of the machine that all of this is of, and the id of its run: "" when not known. host
+ * NULL: it stays as it is; boot NULL: as "". */
 int model_set_host(struct model *m, const char *host, const char *boot);
 /* Strings of a process: its own, else the model's; 0: not known. */
 uint32_t model_process_host(const struct model *m, const struct model_process *p);

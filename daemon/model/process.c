@@ -80,8 +80,12 @@ uint32_t model_process(struct model *m, uint32_t pid, uint64_t start_ns)
 
 int model_set_host(struct model *m, const char *host, const char *boot)
 {
-	uint32_t host_id = model_string(m, host), boot_id = model_string(m, boot);
+	uint32_t host_id, boot_id;
 
+	if (!host)
+		return 0;
+	host_id = model_string(m, host);
+	boot_id = model_string(m, boot ? boot : "");
 	if (!host_id || !boot_id)
 		return -ENOMEM;
 	m->host = host_id;

@@ -39,8 +39,7 @@ static int load_host(struct load *l)
 	if (r == -EBADMSG)
 		return load_bad_row(l->path, "meta", 0, l->error);
 	/* Files of before do not say. */
-	return r < 0 || !s->host ? MIN(r, 0)
-				 : model_set_host(l->model, s->host, s->boot ? s->boot : "");
+	return r < 0 ? r : model_set_host(l->model, s->host, s->boot);
 }
 
 /* The rolling store has the same tables, but not in the order in which a recording names things. */
