@@ -235,7 +235,7 @@ static int like(struct view *v, const struct session *of)
 static bool needs_raw(const struct call *call, const struct asked *asked)
 {
 	const char *by = "";
-	struct error error;
+	struct error error = {};
 
 	if (query_is_about_samples(asked->kind))
 		return false;
