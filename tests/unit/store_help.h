@@ -68,6 +68,7 @@ void check_recording(const struct recorded *rec); /* that file holds exactly thi
 void check_error(const char *name, const char *part, int code);
 /* For store_each_chunk(), arg is the reader: unpacks, or fails as it should. */
 int try_unpack(void *arg, const struct span_chunk *chunk);
-void change(const char *sql); /* runs SQL on file as anyone may */
+void change(const char *sql);			      /* runs SQL on file as anyone may */
+int64_t number_in(const char *path, const char *sql); /* the first column of its first row */
 
 #endif

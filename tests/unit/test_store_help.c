@@ -6,6 +6,7 @@
 
 #include "sonde/base/format.h"
 #include "sonde/base/table.h"
+#include "store/schema.h"
 
 uint64_t rng;
 
@@ -572,6 +573,17 @@ void change(const char *sql)
 	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
 	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, &message), SQLITE_OK, "%s", message);
 	sqlite3_close(db);
+}
+
+int64_t number_in(const char *path, const char *sql)
+{
+	sqlite3 *db = NULL;
+	int64_t n = 0;
+
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(schema_number(db, sql, &n), 0);
+	sqlite3_close(db);
+	return n;
 }
 
 int try_unpack(void *arg, const struct span_chunk *chunk)

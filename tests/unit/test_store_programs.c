@@ -2,8 +2,6 @@
 /* Processes that lived for a moment become programs when windows are merged for good. */
 #include "store_history.h"
 
-#include <sqlite3.h>
-
 #include "store/history_private.h"
 
 TestSuite(programs, .init = make_dir, .fini = remove_dir);
@@ -154,19 +152,10 @@ static void check_samples(struct lines *want)
 
 static int64_t number_of(const char *sql)
 {
-	sqlite3_stmt *s = NULL;
-	sqlite3 *db = NULL;
 	char path[64];
-	int64_t n;
 
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
-	cr_assert_eq(sqlite3_step(s), SQLITE_ROW);
-	n = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	sqlite3_close(db);
-	return n;
+	return number_in(path, sql);
 }
 
 static void maintain(struct live *l, uint64_t now_us)
