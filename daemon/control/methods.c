@@ -12,6 +12,7 @@ static const struct {
 	bool history; /* may be about a part of a file: see view.h */
 	bool opens;   /* opens the file for itself: one that is no recording, as of several sessions
 		       */
+	bool raw;     /* a part of a file is answered with raw spans */
 } methods[] = {
 	{"Status", method_status, false},
 	{"Doctor", method_doctor, false},
@@ -26,8 +27,8 @@ static const struct {
 	{"Report", method_report, false, true},
 	{"Graph", method_graph, false, true},
 	{"Stacks", method_stacks, false, true},
-	{"Spans", method_spans, false, true},
-	{"ExportSpans", method_export_spans, false, true},
+	{"Spans", method_spans, false, true, .raw = true},
+	{"ExportSpans", method_export_spans, false, true, .raw = true},
 	{"ExportStacks", method_export_stacks, false, true},
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
@@ -60,7 +61,8 @@ void daemon_dispatch(void *arg, struct call *call)
 			methods_fail(call, &error);
 		} else if (methods[i].live && !d->kernel) {
 			methods_fail(call, &d->kernel_error);
-		} else if (!methods[i].history || !view_begin(d, call, methods[i].handler)) {
+		} else if (!methods[i].history ||
+			   !view_begin(d, call, methods[i].raw, methods[i].handler)) {
 			methods[i].handler(d, call);
 		}
 		return;

@@ -232,21 +232,21 @@ static int like(struct view *v, const struct session *of)
  * Raw spans are most of what a file holds; most answers are made of the statistics. By thread,
  * which statistics do not know, a report is made of raw spans.
  */
-static bool needs_raw(const struct call *call, const struct asked *asked)
+static bool needs_raw(const struct call *call, const struct asked *asked, bool raw)
 {
 	const char *by = "";
 	struct error error = {};
 
 	if (query_is_about_samples(asked->kind))
 		return false;
-	if (asked->where || streq(call_method(call), "Spans") ||
-	    streq(call_method(call), "ExportSpans"))
+	if (asked->where || raw)
 		return true;
 	return param_string(call_params(call), "by", PARAM_OPTIONAL, &by, &error) > 0 &&
 	       streq(by, "thread");
 }
 
-static struct view *view_new(struct daemon *d, struct call *call, const struct asked *asked)
+static struct view *view_new(struct daemon *d, struct call *call, const struct asked *asked,
+			     bool raw)
 {
 	struct view *v = calloc(1, sizeof(*v));
 	bool samples = query_is_about_samples(asked->kind);
@@ -268,7 +268,7 @@ static struct view *view_new(struct daemon *d, struct call *call, const struct a
 		.session = v->name,
 		.samples = samples,
 		.spans = !samples,
-		.raw = needs_raw(call, asked),
+		.raw = needs_raw(call, asked, raw),
 		.kind = asked->kind == QUERY_OFFCPU ? SAMPLE_OFFCPU : SAMPLE_CPU,
 	};
 	if (!v->range.since_us && !daemon_is_replay(d))
@@ -295,7 +295,7 @@ static bool is_wanted(const struct daemon *d, const struct asked *asked)
 	return asked->session->kind == SESSION_KEPT || asked->since_us || asked->until_us;
 }
 
-bool view_begin(struct daemon *d, struct call *call,
+bool view_begin(struct daemon *d, struct call *call, bool raw,
 		void (*then)(struct daemon *d, struct call *call))
 {
 	_cleanup_(asked_release) struct asked asked = {};
@@ -310,7 +310,7 @@ bool view_begin(struct daemon *d, struct call *call,
 	/* What is wrong with the query is said by the method itself. */
 	if (methods_read_query(d, call, &asked, &error) < 0 || !is_wanted(d, &asked))
 		return false;
-	v = view_new(d, call, &asked);
+	v = view_new(d, call, &asked, raw);
 	if (!v) {
 		methods_fail_memory(call);
 		return true;

@@ -14,9 +14,9 @@ struct view;
 /*
  * When the call's query is about a part of a file: loads it and calls then(d, call), which finds it
  * by view_of(); or answers the call with an error. False: the question is about a session as it
- * is, and nothing was done.
+ * is, and nothing was done. raw: the answer is made of raw spans, whatever is asked.
  */
-bool view_begin(struct daemon *d, struct call *call,
+bool view_begin(struct daemon *d, struct call *call, bool raw,
 		void (*then)(struct daemon *d, struct call *call));
 /* NULL: the call has none. */
 struct view *view_of(const struct call *call);
