@@ -74,16 +74,17 @@ static void step_run(void *arg)
 static void write_details(struct export_job *job, struct json_writer *w)
 {
 	size_t n;
-	const struct batch_row *rows = span_batch_details(job->batch, &n);
+	const uint32_t *at;
+	const struct span_row *rows = span_batch_details(job->batch, &at, &n);
 
 	json_array_begin(w, "details");
 	for (size_t i = 0; i < n; i++) {
 		json_object_begin(w, NULL);
-		json_u64(w, "at", rows[i].at);
+		json_u64(w, "at", at[i]);
 		json_object_begin(w, "args");
-		span_texts_write_args(job->texts, w, &rows[i].row);
+		span_texts_write_args(job->texts, w, &rows[i]);
 		json_object_end(w);
-		span_texts_write(job->texts, w, &rows[i].row);
+		span_texts_write(job->texts, w, &rows[i]);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -162,9 +163,10 @@ static void frames_done(void *arg, bool cancelled)
 static bool name_frames(struct export_job *job)
 {
 	size_t n;
-	const struct batch_row *rows = span_batch_details(job->batch, &n);
+	const uint32_t *at;
+	const struct span_row *rows = span_batch_details(job->batch, &at, &n);
 
-	if (span_texts_unnamed_batch(job->texts, rows, n, &job->frames) < 0 || !job->frames)
+	if (span_texts_unnamed(job->texts, rows, n, &job->frames) < 0 || !job->frames)
 		return false;
 	if (worker_submit(job->daemon->asker, frames_run, frames_done, job) < 0) {
 		job->frames = unnamed_frames_free(job->frames);

@@ -146,50 +146,22 @@ static int add_stack(struct unnamed_frames *u, struct span_texts *t, uint32_t st
 	return 0;
 }
 
-static int unnamed_begin(struct unnamed_frames **ret)
+int span_texts_unnamed(struct span_texts *t, const struct span_row *rows, size_t n,
+		       struct unnamed_frames **ret)
 {
 	_cleanup_(unnamed_frames_freep) struct unnamed_frames *u = calloc(1, sizeof(*u));
-
-	if (!u)
-		return -ENOMEM;
-	u->snapshot = calloc(1, sizeof(*u->snapshot));
-	if (!u->snapshot)
-		return -ENOMEM;
-	*ret = TAKE_PTR(u);
-	return 0;
-}
-
-/* The stacks of n rows, which lie `stride` bytes apart. */
-static int unnamed_of(struct span_texts *t, const struct span_row *first, size_t stride, size_t n,
-		      struct unnamed_frames **ret)
-{
-	_cleanup_(unnamed_frames_freep) struct unnamed_frames *u = NULL;
 	_cleanup_(table_release) struct table seen = {};
-	const char *at = (const char *)first;
-	int r = unnamed_begin(&u);
+	int r = 0;
 
-	for (size_t i = 0; i < n && r >= 0; i++, at += stride) {
-		const struct span_row *row = (const struct span_row *)at;
-
-		if (row->more.stack)
-			r = add_stack(u, t, row->more.stack, &seen);
-	}
+	if (!u || !(u->snapshot = calloc(1, sizeof(*u->snapshot))))
+		return -ENOMEM;
+	for (size_t i = 0; i < n && r >= 0; i++)
+		if (rows[i].more.stack)
+			r = add_stack(u, t, rows[i].more.stack, &seen);
 	if (r < 0)
 		return r;
 	*ret = u->snapshot->n_frames > 0 ? TAKE_PTR(u) : NULL;
 	return 0;
-}
-
-int span_texts_unnamed(struct span_texts *t, const struct span_row *rows, size_t n,
-		       struct unnamed_frames **ret)
-{
-	return unnamed_of(t, rows, sizeof(*rows), n, ret);
-}
-
-int span_texts_unnamed_batch(struct span_texts *t, const struct batch_row *rows, size_t n,
-			     struct unnamed_frames **ret)
-{
-	return unnamed_of(t, n ? &rows->row : NULL, sizeof(*rows), n, ret);
 }
 
 void unnamed_frames_prepare(const struct unnamed_frames *u, struct symbolizer *symbolizer)

@@ -9,7 +9,6 @@
 #define SONDE_CONTROL_SPAN_TEXT_H
 
 #include "query/snapshot.h"
-#include "query/span_batch.h"
 #include "query/spans.h"
 #include "sonde/base/json.h"
 
@@ -28,8 +27,6 @@ struct unnamed_frames;
 struct symbolizer;
 int span_texts_unnamed(struct span_texts *t, const struct span_row *rows, size_t n,
 		       struct unnamed_frames **ret);
-int span_texts_unnamed_batch(struct span_texts *t, const struct batch_row *rows, size_t n,
-			     struct unnamed_frames **ret);
 /* Before they are resolved by that symbolizer: demangles their names by one question. */
 void unnamed_frames_prepare(const struct unnamed_frames *u, struct symbolizer *symbolizer);
 int unnamed_frames_resolve(struct unnamed_frames *u, snapshot_resolve_t resolve, void *arg);

@@ -20,8 +20,9 @@ struct span_batch {
 	uint64_t last_start;
 	struct strbuf columns[SPAN_COLUMNS], text;
 	struct batch_table processes, threads, functions;
-	struct batch_row *details;
-	size_t n_details, details_cap;
+	struct span_row *details;
+	uint32_t *at; /* which spans of the batch they are */
+	size_t n_details, details_cap, at_cap;
 };
 
 static void begin(struct span_batch *b)
@@ -37,7 +38,7 @@ static void begin(struct span_batch *b)
 		json_begin(&tables[i]->w, &tables[i]->fresh);
 	}
 	for (size_t i = 0; i < b->n_details; i++)
-		span_row_release(&b->details[i].row);
+		span_row_release(&b->details[i]);
 	b->n_details = 0;
 }
 
@@ -72,6 +73,7 @@ struct span_batch *span_batch_free(struct span_batch *b)
 	table_free(&b->threads);
 	table_free(&b->functions);
 	free(b->details);
+	free(b->at);
 	free(b);
 	return NULL;
 }
@@ -179,17 +181,16 @@ static bool has_details(const struct span_more *more)
 
 static int keep_details(struct span_batch *b, const struct span_row *row)
 {
-	struct batch_row *to;
 	int r;
 
-	if (array_reserve(&b->details, &b->details_cap, b->n_details + 1, sizeof(*b->details)) < 0)
+	if (array_reserve(&b->details, &b->details_cap, b->n_details + 1, sizeof(*b->details)) <
+		    0 ||
+	    array_reserve(&b->at, &b->at_cap, b->n_details + 1, sizeof(*b->at)) < 0)
 		return -ENOMEM;
-	to = &b->details[b->n_details];
-	r = span_row_copy(&to->row, row);
+	r = span_row_copy(&b->details[b->n_details], row);
 	if (r < 0)
 		return r;
-	to->at = b->n;
-	b->n_details++;
+	b->at[b->n_details++] = b->n;
 	return 0;
 }
 
@@ -224,8 +225,10 @@ size_t span_batch_count(const struct span_batch *b)
 	return b->n;
 }
 
-const struct batch_row *span_batch_details(const struct span_batch *b, size_t *ret_n)
+const struct span_row *span_batch_details(const struct span_batch *b, const uint32_t **ret_at,
+					  size_t *ret_n)
 {
+	*ret_at = b->at;
 	*ret_n = b->n_details;
 	return b->details;
 }

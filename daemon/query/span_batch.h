@@ -24,12 +24,9 @@ DEFINE_CLEANUP(struct span_batch *, span_batch_free)
 int span_batch_add(void *arg, const struct span_row *row);
 size_t span_batch_count(const struct span_batch *b);
 
-/* A row with details, and which span of the batch it is. */
-struct batch_row {
-	uint32_t at;
-	struct span_row row;
-};
-const struct batch_row *span_batch_details(const struct span_batch *b, size_t *ret_n);
+/* Rows with details, and which spans of the batch they are. */
+const struct span_row *span_batch_details(const struct span_batch *b, const uint32_t **ret_at,
+					  size_t *ret_n);
 
 /* The members "columns", "processes", "threads" and "functions". */
 void span_batch_write(struct span_batch *b, struct json_writer *w);
