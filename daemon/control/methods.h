@@ -79,6 +79,8 @@ int methods_read_selectors(const struct cJSON *params, struct asked *a, struct e
 /* NULL when all processes are asked about. */
 const struct selectors *asked_selectors(const struct asked *a);
 void asked_release(struct asked *a);
+/* min_duration_ns, name and errors_only. The name is borrowed from the call. */
+int methods_read_filter(const struct cJSON *params, struct spans_filter *f, struct error *error);
 /* Microseconds since the epoch on the clock of spans; what is before its start is its first. */
 uint64_t methods_span_clock(const struct session *s, uint64_t us);
 /* Has the raw spans that were taken be limited to the times that are asked about. */
@@ -94,6 +96,8 @@ int methods_take_session(struct session *s, struct coverage *ret_coverage, struc
 struct span_condition;
 void methods_write_end(struct json_writer *w, const struct coverage *coverage,
 		       const struct strbuf *session, const struct span_condition *condition);
+/* These "notes" alone; NULL: no condition. */
+void methods_write_condition_notes(struct json_writer *w, const struct span_condition *condition);
 /* Names frames for answers: kernel addresses only where they are those of the running kernel. arg:
  * the daemon. */
 char *methods_name_frame(void *arg, const struct model_file *file, const char *path,

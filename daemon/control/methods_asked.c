@@ -52,6 +52,19 @@ const struct selectors *asked_selectors(const struct asked *a)
 	return s->n_pids || s->comm || s->cgroup || s->container || s->has_uid ? s : NULL;
 }
 
+int methods_read_filter(const cJSON *params, struct spans_filter *f, struct error *error)
+{
+	int64_t min_duration = 0;
+	int r = param_int(params, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
+			  &min_duration, error);
+
+	f->min_duration_ns = (uint64_t)min_duration;
+	if (r >= 0)
+		r = param_string(params, "name", PARAM_OPTIONAL, &f->name, error);
+	return r < 0 ? r
+		     : param_bool(params, "errors_only", PARAM_OPTIONAL, &f->errors_only, error);
+}
+
 static int find_session(struct daemon *d, const char *name, struct session **ret,
 			struct error *error)
 {
@@ -174,23 +187,26 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	return -EINVAL;
 }
 
-void methods_write_end(struct json_writer *w, const struct coverage *coverage,
-		       const struct strbuf *session, const struct span_condition *condition)
+void methods_write_condition_notes(struct json_writer *w, const struct span_condition *condition)
 {
-	const char *const *notes = NULL;
 	size_t n = 0;
+	const char *const *notes = condition ? span_condition_notes(condition, &n) : NULL;
 
-	if (condition)
-		notes = span_condition_notes(condition, &n);
-	answer_coverage(w, "coverage", coverage);
-	if (session)
-		json_members(w, session);
-	if (n == 0)
+	if (!n)
 		return;
 	json_array_begin(w, "notes");
 	for (size_t i = 0; i < n; i++)
 		json_string(w, NULL, notes[i]);
 	json_array_end(w);
+}
+
+void methods_write_end(struct json_writer *w, const struct coverage *coverage,
+		       const struct strbuf *session, const struct span_condition *condition)
+{
+	answer_coverage(w, "coverage", coverage);
+	if (session)
+		json_members(w, session);
+	methods_write_condition_notes(w, condition);
 }
 
 int methods_take_session(struct session *s, struct coverage *ret_coverage, struct strbuf *out)

@@ -218,23 +218,13 @@ static void on_gone(void *arg)
 static int read_filter(struct call *call, struct export_job *job, bool *ret_details)
 {
 	const cJSON *params = call_params(call);
-	int64_t min_duration = 0;
-	const char *name = NULL;
-	int r;
+	int r = methods_read_filter(params, &job->filter, &job->error);
 
-	r = param_int(params, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &min_duration,
-		      &job->error);
-	if (r >= 0)
-		r = param_string(params, "name", PARAM_OPTIONAL, &name, &job->error);
-	if (r >= 0)
-		r = param_bool(params, "errors_only", PARAM_OPTIONAL, &job->filter.errors_only,
-			       &job->error);
 	if (r >= 0)
 		r = param_bool(params, "details", PARAM_OPTIONAL, ret_details, &job->error);
 	if (r < 0)
 		return r;
-	job->filter.min_duration_ns = (uint64_t)min_duration;
-	r = strdup_to(&job->name_glob, name);
+	r = strdup_to(&job->name_glob, job->filter.name);
 	job->filter.name = job->name_glob;
 	return r;
 }

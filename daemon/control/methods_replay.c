@@ -129,18 +129,13 @@ static int read_params(struct call *call, struct replay_wishes *w, const char **
 		       struct error *error)
 {
 	const cJSON *params = call_params(call);
-	int64_t min_duration = 0, max_depth = 0;
+	struct spans_filter filter = {};
+	int64_t max_depth = 0;
 	bool has_speed;
-	int r;
+	int r = methods_read_filter(params, &filter, error);
 
-	r = param_int(params, "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX, &min_duration,
-		      error);
 	if (r >= 0)
 		r = param_int(params, "max_depth", PARAM_OPTIONAL, 1, INT32_MAX, &max_depth, error);
-	if (r >= 0)
-		r = param_string(params, "name", PARAM_OPTIONAL, &w->name, error);
-	if (r >= 0)
-		r = param_bool(params, "errors_only", PARAM_OPTIONAL, &w->errors_only, error);
 	if (r >= 0)
 		r = param_bool(params, "exceptions", PARAM_OPTIONAL, &w->unwound_only, error);
 	if (r >= 0)
@@ -150,7 +145,9 @@ static int read_params(struct call *call, struct replay_wishes *w, const char **
 	if (r < 0)
 		return r;
 	has_speed = r > 0;
-	w->min_duration_ns = (uint64_t)min_duration;
+	w->min_duration_ns = filter.min_duration_ns;
+	w->name = filter.name;
+	w->errors_only = filter.errors_only;
 	w->max_depth = (uint32_t)max_depth;
 	if (has_speed && !(w->speed > 0 && w->speed <= MAX_SPEED))
 		return error_set(error, EINVAL, "BadArgument",

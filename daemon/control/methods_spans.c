@@ -193,12 +193,10 @@ static void spans_done(void *arg, bool cancelled)
 
 static int read_filter(struct call *call, const struct session *s, struct spans_job *job)
 {
-	int64_t min_duration = 0, limit = 0, ends_after = 0, starts_before = 0;
-	const char *name = NULL, *sort = NULL;
-	int r;
+	int64_t limit = 0, ends_after = 0, starts_before = 0;
+	const char *sort = NULL;
+	int r = methods_read_filter(call_params(call), &job->filter, &job->error);
 
-	r = param_int(call_params(call), "min_duration_ns", PARAM_OPTIONAL, 0, PARAM_INT_MAX,
-		      &min_duration, &job->error);
 	if (r >= 0)
 		r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit,
 			      &job->error);
@@ -209,22 +207,15 @@ static int read_filter(struct call *call, const struct session *s, struct spans_
 		r = param_int(call_params(call), "starts_before_us", PARAM_OPTIONAL, 1,
 			      PARAM_INT_MAX, &starts_before, &job->error);
 	if (r >= 0)
-		r = param_string(call_params(call), "name", PARAM_OPTIONAL, &name, &job->error);
-	if (r >= 0)
 		r = param_string(call_params(call), "sort", PARAM_OPTIONAL, &sort, &job->error);
-	if (r >= 0)
-		r = param_bool(call_params(call), "errors_only", PARAM_OPTIONAL,
-			       &job->filter.errors_only, &job->error);
 	if (r >= 0)
 		r = param_bool(call_params(call), "follow", PARAM_OPTIONAL, &job->follow,
 			       &job->error);
+	if (r >= 0)
+		r = strdup_to(&job->name_glob, job->filter.name);
 	if (r < 0)
 		return r;
-	job->name_glob = name ? strdup(name) : NULL;
-	if (name && !job->name_glob)
-		return -ENOMEM;
 	job->filter.name = job->name_glob;
-	job->filter.min_duration_ns = (uint64_t)min_duration;
 	job->filter.limit = (size_t)limit;
 	if (ends_after)
 		job->filter.ends_after_ns = methods_span_clock(s, (uint64_t)ends_after);

@@ -3,6 +3,7 @@
 
 #include "control/condition.h"
 #include "control/daemon.h"
+#include "control/methods.h"
 #include "control/recorded_lines.h"
 #include "control/replay_feed.h"
 #include "control/span_rows.h"
@@ -305,13 +306,5 @@ uint64_t replay_not_kept(const struct replay *r)
 
 void replay_write_notes(const struct replay *r, struct json_writer *w)
 {
-	size_t n = 0;
-	const char *const *notes = r->condition ? span_condition_notes(r->condition, &n) : NULL;
-
-	if (!n)
-		return;
-	json_array_begin(w, "notes");
-	for (size_t i = 0; i < n; i++)
-		json_string(w, NULL, notes[i]);
-	json_array_end(w);
+	methods_write_condition_notes(w, r->condition);
 }
