@@ -47,9 +47,7 @@ int methods_read_selectors(const cJSON *params, struct asked *a, struct error *e
 
 const struct selectors *asked_selectors(const struct asked *a)
 {
-	const struct selectors *s = &a->selectors;
-
-	return s->n_pids || s->comm || s->cgroup || s->container || s->has_uid ? s : NULL;
+	return selectors_choose(&a->selectors) ? &a->selectors : NULL;
 }
 
 int methods_read_filter(const cJSON *params, struct spans_filter *f, struct error *error)

@@ -90,11 +90,9 @@ static int take_paths(struct replay_feed *f, const char *glob, const struct mode
 /* Then the answers are those of the recording to the last bit, the order of frames included. */
 static bool is_everything_wanted(const struct replay_wishes *w)
 {
-	const struct selectors *s = &w->selectors;
-
 	return !w->name && !w->since_us && !w->until_us && !w->where && !w->min_duration_ns &&
-	       !w->max_depth && !w->errors_only && !w->unwound_only && !s->n_pids && !s->comm &&
-	       !s->cgroup && !s->container && !s->host && !s->has_uid;
+	       !w->max_depth && !w->errors_only && !w->unwound_only &&
+	       !selectors_choose(&w->selectors);
 }
 
 /* On the clock of spans; 0 stays: no limit. */

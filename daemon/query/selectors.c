@@ -5,6 +5,11 @@
 
 #include "model/container.h"
 
+bool selectors_choose(const struct selectors *s)
+{
+	return s->n_pids || s->comm || s->cgroup || s->container || s->host || s->has_uid;
+}
+
 static bool has_pid(const struct selectors *s, uint32_t pid)
 {
 	for (size_t i = 0; i < s->n_pids; i++)

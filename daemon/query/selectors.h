@@ -17,6 +17,9 @@ struct selectors {
 	uint32_t uid;
 };
 
+/* False: nothing is set. */
+bool selectors_choose(const struct selectors *s);
+
 /* What is asked of a process; texts are not NULL, "" where it is not known. */
 struct selectors_process {
 	uint32_t pid, uid;
