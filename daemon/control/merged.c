@@ -182,8 +182,7 @@ static int add_part(struct merged *m, struct session *s, const struct merged_par
 		r = translate_window(part->translator, &rest, &s->total);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < rest.n_stats; i++)
-		s->n_spans += rest.stats[i].calls;
+	s->n_spans += window_calls(&rest);
 	s->windows += store_reader_windows(part->reader);
 	s->parts[s->n_parts++] = part;
 	return 0;

@@ -115,13 +115,10 @@ void methods_coverage(struct session *s, struct coverage *ret,
 		for (size_t i = 0; i < LOSS_COUNTERS; i++)
 			losses[i] += now[i] - s->losses_seen[i];
 	if (session_kernel_window(s, &kernel) == 0) {
-		for (size_t i = 0; i < kernel.n_stats; i++)
-			spans += kernel.stats[i].calls;
+		spans += window_calls(&kernel);
 		window_release(&kernel);
 	} else if (s->options.stats_only && s->kind != SESSION_REPLAY) {
-		spans = 0;
-		for (size_t i = 0; i < s->total.n_stats; i++)
-			spans += s->total.stats[i].calls;
+		spans = window_calls(&s->total);
 	}
 	*ret = (struct coverage){
 		.spans_lost = losses[LOSS_RING_SPAN] + losses[LOSS_TOO_DEEP] +

@@ -296,11 +296,9 @@ void replay_names(const struct replay *r, struct store_names *ret)
 
 uint64_t replay_not_kept(const struct replay *r)
 {
-	const struct window *total = store_reader_total(r->reader);
-	uint64_t calls = 0, raw = replay_feed_count(r->feed);
+	uint64_t calls = window_calls(store_reader_total(r->reader));
+	uint64_t raw = replay_feed_count(r->feed);
 
-	for (size_t i = 0; i < total->n_stats; i++)
-		calls += total->stats[i].calls;
 	return calls > raw ? calls - raw : 0;
 }
 

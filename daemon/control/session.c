@@ -282,8 +282,7 @@ int session_from_recording(struct session_context *context, const char *path, bo
 		return r;
 	for (size_t i = 0; i < total->n_samples; i++)
 		s->n_samples += total->samples[i].count;
-	for (size_t i = 0; i < total->n_stats; i++)
-		s->n_spans += total->stats[i].calls;
+	s->n_spans = window_calls(total);
 	s->windows = store_reader_windows(s->reader);
 	*ret = TAKE_PTR(s);
 	return 0;

@@ -80,17 +80,23 @@ static int pack(struct session *s, const struct history_part *part)
 	return 0;
 }
 
+static void add_totals(struct session *s, const struct history_part *part)
+{
+	s->windows += part->windows;
+	s->windows_missing += part->missing_us / 10000000;
+	s->n_samples += part->samples;
+	s->options.frequency_hz = MAX(s->options.frequency_hz, part->frequency);
+	if (part->windows && (!s->started_us || part->first_us < s->started_us))
+		s->started_us = part->first_us;
+}
+
 static int make_session(struct view *v, struct history_part *part)
 {
 	struct session *s = v->session;
 	int r = pack(s, part);
 
 	window_move(&s->total, &part->total);
-	s->windows = part->windows;
-	s->windows_missing = part->missing_us / 10000000;
-	s->n_samples = part->samples;
-	s->options.frequency_hz = part->frequency;
-	s->started_us = part->first_us;
+	add_totals(s, part);
 	v->context.monotonic_to_epoch_ns = part->monotonic_to_epoch_ns;
 	return r;
 }
@@ -132,12 +138,7 @@ static int add_part(struct view *v, const struct model *from, struct history_par
 		r = translate_spans(t, part->sets[i].spans, part->sets[i].n, &part->sets[i].more);
 	if (r >= 0)
 		r = pack(s, part);
-	s->windows += part->windows;
-	s->windows_missing += part->missing_us / 10000000;
-	s->n_samples += part->samples;
-	s->options.frequency_hz = MAX(s->options.frequency_hz, part->frequency);
-	if (part->windows && (!s->started_us || part->first_us < s->started_us))
-		s->started_us = part->first_us;
+	add_totals(s, part);
 	return r;
 }
 
@@ -168,8 +169,7 @@ static void view_run(void *arg)
 	struct session *s = v->session;
 	int r = v->n_parts ? load_several(v) : load_one(v);
 
-	for (size_t i = 0; i < s->total.n_stats; i++)
-		s->n_spans += s->total.stats[i].calls;
+	s->n_spans += window_calls(&s->total);
 	if (r < 0)
 		error_set(&v->error, -r, "Internal", "reading the history failed: %s",
 			  strerror(-r));

@@ -247,6 +247,15 @@ int window_merge(struct window *dst, const struct window *src)
 	return 0;
 }
 
+uint64_t window_calls(const struct window *w)
+{
+	uint64_t calls = 0;
+
+	for (size_t i = 0; i < w->n_stats; i++)
+		calls += w->stats[i].calls;
+	return calls;
+}
+
 static void release_hists(struct window *w)
 {
 	for (size_t i = 0; i < w->n_stats; i++)

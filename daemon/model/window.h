@@ -97,6 +97,8 @@ int window_add_stat(struct window *w, const struct span_stat *stat);
 /* Adds samples, statistics and losses of src to dst; raw spans are not copied. The period is
  * widened. */
 int window_merge(struct window *dst, const struct window *src);
+/* Calls of all statistics. */
+uint64_t window_calls(const struct window *w);
 /* Empties a window for reuse and keeps its memory. */
 void window_reset(struct window *w, uint64_t start_ns);
 void window_release(struct window *w);
