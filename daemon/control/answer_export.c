@@ -24,10 +24,7 @@ static void write_processes(struct json_writer *w, const struct snapshot *s)
 
 static bool has_build_id(const struct model_file *file)
 {
-	static const uint8_t none[BUILD_ID_LEN];
-
-	return !(file->flags & FILE_CONTENT_HASH) &&
-	       memcmp(file->build_id, none, sizeof(none)) != 0;
+	return !(file->flags & FILE_CONTENT_HASH) && model_file_has_id(file);
 }
 
 static void write_frame(struct json_writer *w, const struct snapshot_frame *f)

@@ -298,7 +298,7 @@ static int try_functions(struct span_condition *c, struct model *m, struct error
 	for (size_t id = 1, tries = 0; id <= c->n_functions && r < 0 && tries < TRIES; id++) {
 		const struct model_probe *p = model_probe_get(m, id);
 		_cleanup_(bound_freep) struct bound *bound = NULL;
-		const char *name = model_string_get(m, p->name ? p->name : p->symbol);
+		const char *name = model_string_get(m, model_probe_label(p));
 		struct error e = {};
 
 		tries++;

@@ -63,7 +63,7 @@ static bool is_wanted(const struct model *m, uint32_t path, const char *glob)
 {
 	const struct model_probe *p = model_probe_get(m, model_path_get(m, path)->probe);
 
-	return !glob || fnmatch(glob, model_string_get(m, p->name ? p->name : p->symbol), 0) == 0;
+	return !glob || fnmatch(glob, model_string_get(m, model_probe_label(p)), 0) == 0;
 }
 
 /* Probes get the ids that they had: the session has all of them, from the first on. */

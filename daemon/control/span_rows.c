@@ -3,7 +3,7 @@
 
 static const char *probe_text(const struct model *m, const struct model_probe *p)
 {
-	return p ? model_string_get(m, p->name ? p->name : p->symbol ? p->symbol : p->spec) : "";
+	return p ? model_string_get(m, model_probe_label(p)) : "";
 }
 
 bool span_row_of(const struct model *m, const struct raw_span *span, const struct span_more *more,

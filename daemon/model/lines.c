@@ -4,10 +4,8 @@
 
 bool source_lines_may_know(const struct model_file *file, const char *path)
 {
-	static const uint8_t unknown[BUILD_ID_LEN];
-
 	return (file->flags & ~(uint32_t)FILE_CONTENT_HASH) == 0 && path[0] == '/' &&
-	       path[1] != '/' && memcmp(file->build_id, unknown, BUILD_ID_LEN) != 0;
+	       path[1] != '/' && model_file_has_id(file);
 }
 
 void source_lines_release(struct source_line (*lines)[SOURCE_DEPTH_MAX])

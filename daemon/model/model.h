@@ -35,6 +35,13 @@ struct model_file {
 	uint32_t flags;
 };
 
+static inline bool model_file_has_id(const struct model_file *f)
+{
+	static const uint8_t none[BUILD_ID_LEN];
+
+	return memcmp(f->build_id, none, BUILD_ID_LEN) != 0;
+}
+
 struct model_mapping {
 	uint64_t start, end, offset; /* [start, end) shows the file from offset on */
 	uint64_t since_ns;	     /* CLOCK_MONOTONIC */
@@ -88,6 +95,12 @@ struct model_probe {
 	uint32_t skipped;
 	uint32_t signature; /* string: what is known of arguments and result (probe/signature.h) */
 };
+
+/* String: what a probe is called in answers. */
+static inline uint32_t model_probe_label(const struct model_probe *p)
+{
+	return p->name ? p->name : p->symbol ? p->symbol : p->spec;
+}
 
 struct model_path {
 	uint32_t parent; /* 0: outermost */

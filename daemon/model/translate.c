@@ -94,7 +94,6 @@ int translate_string(struct translator *t, uint32_t id, uint32_t *ret)
 
 int translate_file(struct translator *t, uint32_t id, uint32_t *ret)
 {
-	static const uint8_t none[BUILD_ID_LEN];
 	const struct model_file *f;
 	int r = look_up(&t->files, id, ret);
 
@@ -102,8 +101,7 @@ int translate_file(struct translator *t, uint32_t id, uint32_t *ret)
 		return MIN(r, 0);
 	f = model_file_get(t->from, id);
 	return remember(&t->files, id,
-			model_file(t->to,
-				   memcmp(f->build_id, none, sizeof(none)) ? f->build_id : NULL,
+			model_file(t->to, model_file_has_id(f) ? f->build_id : NULL,
 				   model_string_get(t->from, f->path), f->flags),
 			ret);
 }

@@ -268,9 +268,7 @@ static int take_probe(struct take *t, uint32_t id, struct snapshot_path *path)
 	if (!p)
 		return -EBADMSG;
 	if (!t->probe_of[id]) {
-		uint32_t name = p->name ? p->name : p->symbol ? p->symbol : p->spec;
-
-		r = add_frame(t, p->file, p->offset, name, FRAME_SPAN);
+		r = add_frame(t, p->file, p->offset, model_probe_label(p), FRAME_SPAN);
 		if (r >= 0)
 			r = take_category(t, p, &t->s->frames[t->s->n_frames - 1].category);
 		if (r < 0)

@@ -75,8 +75,7 @@ static int take_probes(struct spans_names *n, struct model *m, const char *name_
 	for (size_t id = 1; id <= n->n_probes; id++) {
 		const struct model_probe *p = model_probe_get(m, id);
 		const struct model_file *file = model_file_get(m, p->file);
-		uint32_t name_id = p->name ? p->name : p->symbol ? p->symbol : p->spec;
-		const char *name = model_string_get(m, name_id);
+		const char *name = model_string_get(m, model_probe_label(p));
 		struct snapshot_frame frame = {
 			.kind = FRAME_SPAN,
 			.file_path = file ? model_string_get(m, file->path) : "",

@@ -77,8 +77,6 @@ static int put_strings(struct history *h, const struct history_batch *b)
 
 static int64_t put_file(struct history *h, const struct model_file *f, int64_t path)
 {
-	static const uint8_t none[BUILD_ID_LEN];
-	bool has_id = memcmp(f->build_id, none, BUILD_ID_LEN) != 0;
 	const enum history_statement both[] = {H_FIND_FILE, H_ADD_FILE};
 
 	for (size_t i = 0; i < 2; i++) {
@@ -87,7 +85,7 @@ static int64_t put_file(struct history *h, const struct model_file *f, int64_t p
 
 		sqlite3_bind_int64(s, 1, path);
 		sqlite3_bind_int64(s, 2, f->flags);
-		if (has_id)
+		if (model_file_has_id(f))
 			sqlite3_bind_blob(s, 3, f->build_id, BUILD_ID_LEN, SQLITE_STATIC);
 		else
 			sqlite3_bind_null(s, 3);

@@ -45,7 +45,6 @@ static int put_strings(struct store_writer *w, const struct store_batch *b)
 
 static int put_files(struct store_writer *w, const struct store_batch *b)
 {
-	static const uint8_t none[BUILD_ID_LEN];
 	uint32_t n = b->last.files - b->first.files;
 	int r = 0;
 
@@ -53,11 +52,11 @@ static int put_files(struct store_writer *w, const struct store_batch *b)
 		const struct model_file *f = &b->files[i].file;
 
 		BIND(w, INSERT_FILE, b->first.files + 1 + i, f->path, f->flags);
-		if (memcmp(f->build_id, none, BUILD_ID_LEN) == 0)
-			sqlite3_bind_null(w->statements[INSERT_FILE], 4);
-		else
+		if (model_file_has_id(f))
 			sqlite3_bind_blob(w->statements[INSERT_FILE], 4, f->build_id, BUILD_ID_LEN,
 					  SQLITE_STATIC);
+		else
+			sqlite3_bind_null(w->statements[INSERT_FILE], 4);
 		r = run(w, INSERT_FILE);
 	}
 	return r;
