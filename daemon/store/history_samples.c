@@ -57,15 +57,13 @@ int history_sum_samples(struct history *h, struct window *sum)
 int history_replace_processes(struct window *sum, const struct table *programs)
 {
 	_cleanup_(window_release) struct window old = {};
-	int r = 0;
 
 	window_move(&old, sum);
-	for (size_t i = 0; i < old.n_samples && r >= 0; i++) {
+	for (size_t i = 0; i < old.n_samples; i++) {
 		const uint32_t *program = table_get(programs, old.samples[i].process);
 
 		if (program)
 			old.samples[i].process = *program;
-		r = window_add_row(sum, &old.samples[i]);
 	}
-	return r < 0 ? HISTORY_NO_MEMORY : 0;
+	return window_add_rows(sum, old.samples, old.n_samples) < 0 ? HISTORY_NO_MEMORY : 0;
 }

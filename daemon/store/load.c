@@ -258,10 +258,10 @@ static bool row_window(struct load *l, sqlite3_stmt *s)
 	       keep_window(l, &w) && window_merge(&l->total, &w) == 0;
 }
 
-static bool keep_row(struct load *l, uint32_t window, const struct sample_row *row)
+static bool keep_rows(struct load *l, uint32_t window, const struct sample_row *rows, size_t n)
 {
-	return window_add_row(&l->total, row) == 0 &&
-	       (!l->apart || window_add_row(&l->windows[window], row) == 0);
+	return window_add_rows(&l->total, rows, n) == 0 &&
+	       (!l->apart || window_add_rows(&l->windows[window], rows, n) == 0);
 }
 
 static bool keep_stat(struct load *l, uint32_t window, const struct span_stat *stat)
@@ -280,13 +280,14 @@ static bool row_sample(struct load *l, sqlite3_stmt *s)
 	       get_id(s, 3, l->have.strings, &thread) && get_id(s, 4, SAMPLE_KINDS - 1, &kind) &&
 	       get_id(s, 5, l->have.stacks, &stack) && get_number(s, 6, STORE_MAX_NUMBER, &count) &&
 	       get_number(s, 7, STORE_MAX_NUMBER, &total_ns) &&
-	       keep_row(l, window,
-			&(struct sample_row){.process = process,
-					     .thread = thread,
-					     .stack = stack,
-					     .kind = kind,
-					     .count = count,
-					     .total_ns = total_ns});
+	       keep_rows(l, window,
+			 &(struct sample_row){.process = process,
+					      .thread = thread,
+					      .stack = stack,
+					      .kind = kind,
+					      .count = count,
+					      .total_ns = total_ns},
+			 1);
 }
 
 static bool row_samples(struct load *l, sqlite3_stmt *s)
@@ -307,12 +308,11 @@ static bool row_samples(struct load *l, sqlite3_stmt *s)
 		const struct sample_row *row = &set.rows[i];
 
 		if (!row->process || row->process > l->have.processes ||
-		    row->thread > l->have.strings || row->stack > l->have.stacks ||
-		    !keep_row(l, window, row))
+		    row->thread > l->have.strings || row->stack > l->have.stacks)
 			return false;
 		sum = MIN(sum + row->count, STORE_MAX_NUMBER);
 	}
-	return sum == samples;
+	return sum == samples && keep_rows(l, window, set.rows, set.n);
 }
 
 static bool row_stat(struct load *l, sqlite3_stmt *s)
