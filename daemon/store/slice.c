@@ -154,7 +154,7 @@ static int remember(struct translation *t, int64_t id, uint32_t model_id, uint32
 {
 	if (!model_id)
 		return -ENOMEM;
-	t->pages[id / PAGE][id % PAGE] = model_id + 1; /* made by look_up() */
+	t->pages[id / PAGE][id % PAGE] = model_id + 1; /* made by known() */
 	*ret = model_id;
 	return 0;
 }
@@ -354,7 +354,7 @@ int slice_lines(struct slice *s)
 	bool is_known = false;
 	int code = SQLITE_DONE, r = 0;
 
-	if (s->version < 3)
+	if (s->version < 3 || !s->frames.n_pages)
 		return 0;
 	/* In the order in which they were written: those of a frame are in a row, by level. */
 	if (sqlite3_prepare_v2(s->db,
