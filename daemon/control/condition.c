@@ -149,12 +149,11 @@ static struct signature *signature_of(struct span_condition *c, struct function 
 static int bind(struct span_condition *c, struct function *f, const char *name, const char *binary,
 		bool has_args, struct bound **ret, struct error *error)
 {
-	const char *slash = strrchr(binary, '/');
 	struct binder binder = {c, signature_of(c, f), has_args};
 	struct expr_scope scope = {
 		.stage = EXPR_AT_END,
 		.name = name,
-		.binary = slash ? slash + 1 : binary,
+		.binary = binary,
 		.cat = f->cat,
 		.monotonic_to_epoch_ns = c->monotonic_to_epoch_ns,
 		.bind = bind_ref,
