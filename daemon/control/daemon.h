@@ -154,7 +154,7 @@ struct stream *stream_of(struct daemon *d, const struct session *s);
 struct stream *stream_begin(struct daemon *d, struct session *s, struct call *call);
 /* Opens the first reply, which says that all is in place; the caller ends and sends it. */
 struct json_writer;
-void stream_open_reply(struct stream *t, struct json_writer *w, struct strbuf *out);
+void stream_open_reply(struct session *s, struct json_writer *w, struct strbuf *out);
 /* Sends what a trace session has gathered. */
 void stream_flush(struct daemon *d, struct stream *s);
 /* Ends a trace by itself: all its targets have exited. */

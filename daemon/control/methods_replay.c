@@ -101,21 +101,23 @@ static void begin(struct daemon *d, struct call *call, struct session *s)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	struct replay_owner owner = {s, flush_nothing, writer_is_congested, written};
-	struct stream *t, own = {.daemon = d, .session = s, .call = call};
+	bool streams = s->kind == SESSION_TRACE;
+	struct stream *t = NULL;
 	struct json_writer w;
 
 	daemon_add_session(d, s);
-	t = s->kind == SESSION_TRACE ? stream_begin(d, s, call) : &own;
-	if (!t) {
+	if (streams)
+		t = stream_begin(d, s, call);
+	if (streams && !t) {
 		methods_fail_memory(call);
 		daemon_remove_session(d, s);
 		return;
 	}
-	stream_open_reply(t, &w, &out);
+	stream_open_reply(s, &w, &out);
 	write_notes(&w, s);
 	json_object_end(&w);
 	call_reply(call, &out, true);
-	if (s->kind == SESSION_TRACE) {
+	if (streams) {
 		owner = (struct replay_owner){t, flush_stream, stream_is_congested, stream_ended};
 		call_on_writable(call, peer_reads, s);
 	} else {

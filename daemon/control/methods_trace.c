@@ -176,14 +176,14 @@ struct stream *stream_begin(struct daemon *d, struct session *s, struct call *ca
 	return t;
 }
 
-void stream_open_reply(struct stream *t, struct json_writer *w, struct strbuf *out)
+void stream_open_reply(struct session *s, struct json_writer *w, struct strbuf *out)
 {
 	json_begin(w, out);
 	json_object_begin(w, NULL);
 	json_array_begin(w, "spans");
 	json_array_end(w);
 	json_u64(w, "skipped", 0);
-	methods_write_session(w, "session", t->session);
+	methods_write_session(w, "session", s);
 }
 
 bool methods_need_stream(struct call *call)
@@ -216,7 +216,7 @@ void method_trace(struct daemon *d, struct call *call)
 		daemon_remove_session(d, s);
 		return;
 	}
-	stream_open_reply(t, &w, &out);
+	stream_open_reply(s, &w, &out);
 	methods_write_left_out(&w, s->probes, s);
 	methods_write_notes(&w, s->calls ? session_calls_plan(s->calls) : NULL);
 	json_object_end(&w);
