@@ -40,11 +40,9 @@ static int prepare(void *arg, const struct model_file *file, const char *path,
 	return 0;
 }
 
-/* NULL for what is not known; false: out of memory. */
-static bool copy_text(const struct model *m, uint32_t id, char **ret)
+static const char *text_of(const struct model *m, uint32_t id)
 {
-	*ret = id ? strdup(model_string_get(m, id)) : NULL;
-	return !id || *ret;
+	return id ? model_string_get(m, id) : NULL;
 }
 
 /* A recording has the outermost function first. */
@@ -60,8 +58,8 @@ static int get_line(void *arg, const struct model_file *file, uint64_t offset, s
 		return 0;
 	line = &lines[n - 1 - depth];
 	*ret = (struct source_line){.line = line->line};
-	if (copy_text(l->model, line->function, &ret->function) &&
-	    copy_text(l->model, line->source, &ret->file))
+	if (strdup_to(&ret->function, text_of(l->model, line->function)) >= 0 &&
+	    strdup_to(&ret->file, text_of(l->model, line->source)) >= 0)
 		return 1;
 	free(TAKE_PTR(ret->function));
 	return -ENOMEM;
