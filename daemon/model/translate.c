@@ -83,7 +83,7 @@ static int remember(struct known *k, uint32_t id, uint32_t becomes, uint32_t *re
 	return 0;
 }
 
-int translate_string(struct translator *t, uint32_t id, uint32_t *ret)
+static int translate_string(struct translator *t, uint32_t id, uint32_t *ret)
 {
 	int r = look_up(&t->strings, id, ret);
 
@@ -92,7 +92,7 @@ int translate_string(struct translator *t, uint32_t id, uint32_t *ret)
 			    ret);
 }
 
-int translate_file(struct translator *t, uint32_t id, uint32_t *ret)
+static int translate_file(struct translator *t, uint32_t id, uint32_t *ret)
 {
 	const struct model_file *f;
 	int r = look_up(&t->files, id, ret);
@@ -153,7 +153,8 @@ static int copy_lines(struct translator *t, uint32_t id, uint32_t to)
 	return r;
 }
 
-int translate_frame(struct translator *t, uint32_t id, uint32_t *ret)
+/* With its lines. */
+static int translate_frame(struct translator *t, uint32_t id, uint32_t *ret)
 {
 	struct model_frame f;
 	int r = look_up(&t->frames, id, ret);

@@ -22,10 +22,7 @@ DEFINE_CLEANUP(struct translator *, translator_free)
 void translator_set_shift(struct translator *t, int64_t shift_ns);
 
 /* 0 becomes 0. -EINVAL for an id that `from` does not have, -ENOMEM. */
-int translate_string(struct translator *t, uint32_t id, uint32_t *ret);
-int translate_file(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_process(struct translator *t, uint32_t id, uint32_t *ret);
-int translate_frame(struct translator *t, uint32_t id, uint32_t *ret); /* with its lines */
 int translate_stack(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_probe(struct translator *t, uint32_t id, uint32_t *ret);
 int translate_path(struct translator *t, uint32_t id, uint32_t *ret);
