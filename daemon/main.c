@@ -140,8 +140,10 @@ static int parse_arguments(int argc, char **argv, struct arguments *a, bool *ret
 		return 1;
 	fprintf(stderr, "sonded: %s; see sonded --help\n",
 		optind < argc ? "takes no arguments besides options"
-		: a->compared ? "--compare needs one --replay"
-			      : "--private needs --connection and excludes --replay");
+		: a->compared
+			? "--compare needs one --replay"
+			: "--private and --import need --connection, and exclude --replay and "
+			  "each other");
 	*ret_status = EXIT_USAGE;
 	return 0;
 }
