@@ -5,16 +5,15 @@
 
 /* The first bucket of those that are left out: whole buckets, so at most that share of the calls.
  */
-static int find_cut(const struct compare_blocks *b, size_t key, uint32_t *ret)
+static int find_cut(const struct hist sides[static COMPARE_SIDES], uint32_t *ret)
 {
 	_cleanup_(hist_release) struct hist all = {};
 	double left_out = 0, most;
 	uint32_t i;
 
 	for (size_t s = 0; s < COMPARE_SIDES; s++)
-		for (size_t w = 0; w < b->sides[s].n_blocks; w++)
-			if (hist_merge(&all, &compare_cells_of(&b->sides[s], key)[w].hist) < 0)
-				return -ENOMEM;
+		if (hist_merge(&all, &sides[s]) < 0)
+			return -ENOMEM;
 	most = COMPARE_TRIMMED * (double)hist_count(&all);
 	for (i = all.len; i > 0; i--) {
 		left_out += (double)all.counts[i - 1];
@@ -53,21 +52,17 @@ static void split(const struct hist *h, uint32_t cut, struct part *below, struct
  * is exact, without the buckets above. Each counts by how sure it is; where in its bucket a value
  * lies is the same in all windows.
  */
-static int trim_side(const struct compare_side *side, size_t key, uint32_t cut,
-		     struct estimate *ret_mean, double *ret_slow)
+static bool trim_side(const struct compare_side *side, const struct compare_cell *cells,
+		      const struct hist *all, uint32_t cut, struct estimate *ret_mean,
+		      double *ret_slow)
 {
-	const struct compare_cell *cells = compare_cells_of(side, key);
-	_cleanup_(hist_release) struct hist all = {};
 	double y[COMPARE_MAX_BLOCKS], x[COMPARE_MAX_BLOCKS];
 	struct part below = {}, above = {};
 	double exact = 0, sure, blur;
 
-	for (size_t i = 0; i < side->n_blocks; i++) {
+	for (size_t i = 0; i < side->n_blocks; i++)
 		exact += (double)cells[i].calls_ns;
-		if (hist_merge(&all, &cells[i].hist) < 0)
-			return -ENOMEM;
-	}
-	split(&all, cut, &below, &above);
+	split(all, cut, &below, &above);
 	blur = below.blur + above.blur;
 	sure = blur > 0 ? above.blur / blur : 0; /* of the buckets below */
 	for (size_t i = 0; i < side->n_blocks; i++) {
@@ -86,13 +81,20 @@ static int trim_side(const struct compare_side *side, size_t key, uint32_t cut,
 
 int compare_trim(const struct compare_blocks *b, size_t key, struct trimmed *ret)
 {
+	struct hist all[COMPARE_SIDES] = {};
 	uint32_t cut;
-	int r = find_cut(b, key, &cut);
+	int r = 0;
 
 	*ret = (struct trimmed){};
-	for (size_t s = 0; s < COMPARE_SIDES && r >= 0; s++) {
-		r = trim_side(&b->sides[s], key, cut, &ret->mean[s], &ret->slow[s]);
-		ret->any |= r > 0;
-	}
-	return r < 0 ? r : 0;
+	for (size_t s = 0; s < COMPARE_SIDES; s++)
+		for (size_t w = 0; w < b->sides[s].n_blocks && r >= 0; w++)
+			r = hist_merge(&all[s], &compare_cells_of(&b->sides[s], key)[w].hist);
+	if (r >= 0)
+		r = find_cut(all, &cut);
+	for (size_t s = 0; s < COMPARE_SIDES && r >= 0; s++)
+		ret->any |= trim_side(&b->sides[s], compare_cells_of(&b->sides[s], key), &all[s],
+				      cut, &ret->mean[s], &ret->slow[s]);
+	for (size_t s = 0; s < COMPARE_SIDES; s++)
+		hist_release(&all[s]);
+	return r;
 }
