@@ -24,6 +24,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -247,13 +248,42 @@ def text_is_as_in_file(pid, path):
     return True
 
 
+# Recordings that are kept
+
+def recording_of_format(n, name=None):
+    """tests/unit/recording-N.sql as a file, made once."""
+    path = TMP / f"{name or f'format-{n}'}.sonde"
+    if not path.exists():
+        with sqlite3.connect(path) as db:
+            db.executescript((ROOT / f"tests/unit/recording-{n}.sql").read_text())
+        db.close()
+    return path
+
+
 # The socket, by hand
 
 def connect(daemon):
+    return connect_to(daemon.socket)
+
+
+def connect_to(path):
     s = socket.socket(socket.AF_UNIX)
     s.settimeout(PATIENCE)
-    s.connect(daemon.socket)
+    s.connect(path)
     return s
+
+
+def replay(recording):
+    """A daemon that answers from a recording: how to connect to it, its process, a connection."""
+    path = str(TMP / f"replay-{time.monotonic_ns()}.sock")
+    process = spawn(SONDED, "--replay", recording, "--socket", path)
+
+    def try_to_connect():
+        try:
+            return connect_to(path)
+        except OSError:
+            return None
+    return lambda: connect_to(path), process, wait_until(try_to_connect, "the replay's socket")
 
 
 def call(connection, method, parameters=None, **flags):

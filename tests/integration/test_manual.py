@@ -5,7 +5,6 @@ that they were made from, and every condition that it has as text is understood.
 import os
 import re
 import shlex
-import sqlite3
 
 os.environ["TZ"] = "UTC"  # of the times on the page
 import harness as h  # noqa: E402, as it takes the environment
@@ -23,18 +22,13 @@ def blocks():
     return [plain(b) for b in re.findall(r"^```\n(.*?)^```$", PAGE.read_text(), re.M | re.S)]
 
 
-def app(daemon):
-    path = h.TMP / "app.sonde"
-    if not path.exists():
-        with sqlite3.connect(path) as db:
-            db.executescript((h.ROOT / "tests/unit/recording-1.sql").read_text())
-        db.close()
-    return path
+def app():
+    return h.recording_of_format(1, "app")
 
 
 @h.test(smoke=True)
 def examples_print_what_the_page_shows(daemon):
-    app(daemon)
+    app()
     n = 0
     for command, shown in re.findall(r"^\$ sonde (.*)\n((?:(?!\$ ).*\n)*)", "\n".join(blocks()), re.M):
         words = shlex.split(command)
@@ -55,7 +49,7 @@ def every_condition_is_understood(daemon):
             conditions.append(found)
     h.check(len(conditions) >= 9, f"conditions of the page: {conditions}")
     for condition in conditions:
-        result = daemon.sonde("spans", "-i", app(daemon), "--where", condition, status=None)
+        result = daemon.sonde("spans", "-i", app(), "--where", condition, status=None)
         known = "names of this function's arguments are not known" in result.err
         if condition == "duration > 10":  # the one that the page has as wrong
             h.contains(result.err, "expected a duration", condition)

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -291,15 +290,10 @@ def two_at_the_same_time(daemon):
     """Each is sent its own spans, though both are of one daemon."""
     path = original(daemon)
     wanted = len(lines(daemon.sonde("replay", path, "--json")))
-    place = h.TMP / "two.socket"
-    server = h.spawn(h.SONDED, "--foreground", "--replay", path, "--socket", place)
-    h.wait_until(place.exists, "the daemon")
+    connect, server, first = h.replay(path)
     request = json.dumps({"method": "io.sonde.Replay", "parameters": {"query": {}}, "more": True})
     two = []
-    for _ in range(2):
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(20)
-        s.connect(str(place))
+    for s in (first, connect()):
         s.sendall(request.encode() + b"\0")
         two.append(s.makefile("rb"))
     got = []
@@ -333,10 +327,7 @@ def an_interrupt_ends_it_cleanly(daemon):
 def old_recordings_are_replayed(daemon):
     """Of formats that had less: what they did not tell is not made up."""
     for version in (1, 2):
-        path, out = h.TMP / f"v{version}.sonde", h.TMP / f"v{version}-again.sonde"
-        with sqlite3.connect(path) as db:
-            db.executescript((h.ROOT / f"tests/unit/recording-{version}.sql").read_text())
-        db.close()
+        path, out = h.recording_of_format(version), h.TMP / f"v{version}-again.sonde"
         daemon.sonde("replay", path, "-o", out)
         for question in ("report", "report --kind cpu"):
             before, after = (json.loads(answer(daemon, question, p)) for p in (path, out))

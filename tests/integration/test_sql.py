@@ -9,7 +9,6 @@ import re
 import select
 import shlex
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -24,12 +23,7 @@ CALLS = {"alpha": 10000, "beta": 5000, "gamma_fail": 1000, "delta_null": 400, "o
 
 
 def shop():
-    path = h.TMP / "shop.sonde"
-    if not path.exists():
-        with sqlite3.connect(path) as db:
-            db.executescript((h.ROOT / "tests/unit/recording-3.sql").read_text())
-        db.close()
-    return path
+    return h.recording_of_format(3, "shop")
 
 
 def ask(path, query, *args):
@@ -75,12 +69,7 @@ def every_column_is_on_the_page():
         columns = columns.replace("*arg0* … *arg5*", " ".join(f"*arg{i}*" for i in range(6)))
         documented = re.findall(r"\*([a-z]\w*)\*(?!\()", re.sub(r"\([^)]*\)", "", columns))
         for format in (1, 3):
-            path = h.TMP / f"format-{format}.sonde"
-            if not path.exists():
-                with sqlite3.connect(path) as db:
-                    db.executescript((h.ROOT / f"tests/unit/recording-{format}.sql").read_text())
-                db.close()
-            _, real = ask(path, f"SELECT * FROM {table} LIMIT 1")
+            _, real = ask(h.recording_of_format(format), f"SELECT * FROM {table} LIMIT 1")
             h.equal(sorted(real), sorted(documented), f"{table} of format {format}")
 
 
@@ -244,25 +233,9 @@ def the_history_of_a_daemon_is_asked():
     daemon.stop()
 
 
-def replay():
-    """A daemon that answers from the recording on a socket; and its process."""
-    path = str(h.TMP / f"replay-{time.monotonic_ns()}.sock")
-    process = h.spawn(h.SONDED, "--replay", shop(), "--socket", path)
-
-    def connect():
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(h.PATIENCE)
-        try:
-            s.connect(path)
-        except OSError:
-            return None
-        return s
-    return connect, process, h.wait_until(connect, "the replay's socket")
-
-
 @h.test(own_daemon=True)
 def one_reply_or_more():
-    _, process, c = replay()
+    _, process, c = h.replay(shop())
     many = ENDLESS + "n, printf('%01000d', n) FROM t LIMIT 1000"
     c.sendall(json.dumps({"method": "io.sonde.Sql", "parameters": {"query": many}}).encode() + b"\0")
     one = h.receive(c)["parameters"]
@@ -285,7 +258,7 @@ def one_reply_or_more():
 @h.test(own_daemon=True)
 def short_questions_pass_a_long_one():
     """While a query runs that has no end, everything else is answered at once."""
-    connect, process, c = replay()
+    connect, process, c = h.replay(shop())
     endless = {"query": ENDLESS + "count(*) FROM t", "timeout_ms": 600000}
     c.sendall(json.dumps({"method": "io.sonde.Sql", "parameters": endless}).encode() + b"\0")
     time.sleep(0.2)
@@ -307,7 +280,7 @@ def short_questions_pass_a_long_one():
 @h.test(own_daemon=True)
 def nobody_waits_for_who_has_gone():
     """A query ends with its caller, and with the daemon, however much time it was given."""
-    connect, process, c = replay()
+    connect, process, c = h.replay(shop())
     endless = {"query": ENDLESS + "count(*) FROM t", "timeout_ms": 600000}
     c.sendall(json.dumps({"method": "io.sonde.Sql", "parameters": endless}).encode() + b"\0")
     time.sleep(0.2)

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """--where on history: of recordings and of sessions in memory, by every verb, with known answers."""
-import sqlite3
 
 import harness as h
 
@@ -20,12 +19,7 @@ def recording(daemon):
 
 def format_1():
     """A recording of the first format, see tests/unit/recording-1.sql."""
-    path = h.TMP / "format-1.sonde"
-    if not path.exists():
-        with sqlite3.connect(path) as db:
-            db.executescript((h.ROOT / "tests/unit/recording-1.sql").read_text())
-        db.close()
-    return path
+    return h.recording_of_format(1)
 
 
 def spans(daemon, *args):
