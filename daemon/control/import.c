@@ -189,8 +189,6 @@ static int add_thread(struct import *i, const struct import_column *c, size_t ro
 			     error);
 	if (r < 0)
 		return r;
-	if (i->n_threads >= IMPORT_MAX_THINGS)
-		return too_many("threads", error);
 	if (array_reserve(&i->threads, &i->threads_cap, i->n_threads + 1, sizeof(*i->threads)) < 0)
 		return -ENOMEM;
 	i->threads[i->n_threads++] = thread;
@@ -314,7 +312,7 @@ static const struct table_def tables[] = {
 	 add_process,
 	 {{.name = "pid", .max = UINT32_MAX}, NUMBER("comm")}},
 	{"threads",
-	 0,
+	 IMPORT_THREADS,
 	 add_thread,
 	 {NUMBER("process"), {.name = "tid", .max = UINT32_MAX}, NUMBER("name")}},
 	{"files", IMPORT_FILES, add_file, {NUMBER("path"), NUMBER("build_id")}},
@@ -345,7 +343,7 @@ static int take_table(struct import *i, const cJSON *params, const struct table_
 		uint32_t id = 0;
 
 		r = def->add(i, columns, row, &id, error);
-		if (r >= 0 && def->kind != IMPORT_THREADS)
+		if (r >= 0)
 			r = add_id(&i->ids[def->kind], id, def->name, error);
 	}
 	import_columns_release(columns, n);

@@ -15,7 +15,7 @@ struct import_ids {
 enum import_kind {
 	IMPORT_STRINGS,
 	IMPORT_PROCESSES,
-	IMPORT_THREADS, /* these have rows of their own instead */
+	IMPORT_THREADS, /* the model has none: an id is 1 + the index in threads */
 	IMPORT_FILES,
 	IMPORT_FRAMES,
 	IMPORT_STACKS,

@@ -48,11 +48,12 @@ static int go_to(struct import *i, uint64_t ns)
 static int find_thread(const struct import *i, int64_t number, const struct import_thread **ret,
 		       struct error *error)
 {
-	if (number < 1 || (uint64_t)number > i->n_threads)
-		return error_set(error, EINVAL, "BadArgument", "thread: there is no %lld yet",
-				 (long long)number);
-	*ret = &i->threads[number - 1];
-	return 0;
+	uint32_t id;
+	int r = import_id(&i->ids[IMPORT_THREADS], number, "thread", &id, error);
+
+	if (r >= 0)
+		*ret = &i->threads[id - 1];
+	return r;
 }
 
 static int weigh(struct import *i, uint64_t weight, struct error *error)

@@ -129,6 +129,21 @@ def dftracer_files():
         h.equal((first["time_us"], first["comm"]), (1700000000000000, "train"), "the first span")
 
 
+@h.test(smoke=True, own_daemon=True)
+def names_of_later_batches():
+    # The daemon gets half a megabyte at a time: new names, and new threads, come with each.
+    events = [{"name": f"f{i // 100}", "cat": f"c{i // 1000}", "ph": "X", "ts": i * 10, "dur": 5,
+               "pid": 1 + i // 5000, "tid": 1 + i // 2500} for i in range(80_000)]
+    path = h.TMP / "late.json"
+    path.write_text(json.dumps(events + [{"name": "process_name", "ph": "M", "pid": 1 + n,
+                                          "args": {"name": f"app{n}"}} for n in range(16)]))
+    recording = imported(path, spans=len(events))
+    h.equal({n: (r["calls"], r["binary"]) for n, r in report(recording, "-n", "1000").items()},
+            {f"f{n}": (100, f"c{n // 10}") for n in range(800)}, "report")
+    h.equal([(s["name"], s["comm"], s["tid"]) for s in spans_of(recording)],
+            [(e["name"], f"app{e['pid'] - 1}", e["tid"]) for e in events], "spans")
+
+
 def perf_stacks(text):
     """Samples of perf script's output by process and stack, root first."""
     stacks = collections.Counter()
