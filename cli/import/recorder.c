@@ -30,7 +30,6 @@ struct import_recorder *import_recorder_new(const struct import_recorder_ops *op
 		.stacks.size = 2 * sizeof(uint32_t),
 		.probes.size = 2 * sizeof(uint32_t),
 		.paths.size = 2 * sizeof(uint32_t),
-		.pids.size = sizeof(uint32_t),
 		.spans = import_sorter_new(sizeof(struct import_begun), SPANS_MEMORY,
 					   import_begun_compare),
 	};
@@ -53,8 +52,7 @@ struct import_recorder *import_recorder_free(struct import_recorder *r)
 	import_keys_release(&r->stacks);
 	import_keys_release(&r->probes);
 	import_keys_release(&r->paths);
-	import_keys_release(&r->pids);
-	free(r->comms);
+	table_release(&r->comms);
 	free(r);
 	return NULL;
 }

@@ -27,9 +27,7 @@ struct import_recorder {
 	struct import_sorter *spans;
 	uint64_t n_spans;
 	struct import_strings names; /* of spans and processes, not yet sent */
-	struct import_keys pids;     /* processes that have a name: */
-	uint32_t *comms;	     /* by number of pids: a string of names */
-	size_t comms_cap;
+	struct table comms;	     /* by pid, of processes that have a name: one of names */
 	int64_t shift_ns;
 };
 

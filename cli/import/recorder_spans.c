@@ -22,16 +22,11 @@ static uint32_t keep_name(struct import_recorder *r, const char *name)
 int recorder_note_process(void *arg, uint32_t pid, const char *name)
 {
 	struct import_recorder *r = arg;
-	uint32_t number, text = keep_name(r, name);
-	bool is_new;
+	uint32_t text = keep_name(r, name), *slot = text ? table_put(&r->comms, pid, NULL) : NULL;
 
-	if (!text)
+	if (!slot)
 		return -ENOMEM;
-	number = import_keys_put(&r->pids, &pid, &is_new);
-	if (!number ||
-	    array_reserve(&r->comms, &r->comms_cap, (size_t)number + 1, sizeof(*r->comms)) < 0)
-		return -ENOMEM;
-	r->comms[number] = text;
+	*slot = text;
 	return 0;
 }
 
@@ -86,26 +81,12 @@ static int put_path(void *arg, uint32_t parent, uint32_t name, uint32_t category
 	return 0;
 }
 
-static const char *comm_of(const struct import_recorder *r, uint32_t number)
+/* NULL: it has no name. */
+static const char *comm_of(const struct import_recorder *r, uint32_t pid)
 {
-	return number ? import_strings_get(&r->names, r->comms[number]) : NULL;
-}
+	const uint32_t *text = table_get(&r->comms, pid);
 
-/* Without adding it to the processes that have a name. */
-static uint32_t find_pid(struct import_recorder *r, uint32_t pid)
-{
-	size_t had = r->pids.n;
-	bool is_new;
-	uint32_t number = import_keys_put(&r->pids, &pid, &is_new);
-
-	if (number && number > had) {
-		/* It has the name that is none from now on. */
-		if (array_reserve(&r->comms, &r->comms_cap, (size_t)number + 1, sizeof(*r->comms)) <
-		    0)
-			return 0;
-		r->comms[number] = 0;
-	}
-	return number;
+	return text ? import_strings_get(&r->names, *text) : NULL;
 }
 
 static int send_span(void *arg, const struct import_ended *s)
@@ -114,7 +95,7 @@ static int send_span(void *arg, const struct import_ended *s)
 	int64_t end_ns = s->end_ns + r->shift_ns, end_us = end_ns / 1000;
 	uint32_t thread;
 
-	thread = recorder_thread(r, s->pid, s->tid, comm_of(r, find_pid(r, s->pid)), NULL);
+	thread = recorder_thread(r, s->pid, s->tid, comm_of(r, s->pid), NULL);
 	if (!thread)
 		return -ENOMEM;
 	import_batch_add(&r->batch, COLUMN_spans_thread, thread);

@@ -10,7 +10,7 @@ struct import_events {
 	struct error *error;
 	struct import_pairs *pairs;
 	struct import_strings odd; /* processes and threads that are not known by a number */
-	struct import_keys told;   /* of those, processes that the sink has been told the name of */
+	struct table told;	   /* of those, processes that the sink has been told the name of */
 	struct strbuf key;
 };
 
@@ -22,7 +22,6 @@ struct import_events *import_events_new(struct import_sink *sink, struct error *
 		return NULL;
 	t->sink = sink;
 	t->error = error;
-	t->told.size = sizeof(uint32_t);
 	t->pairs = import_pairs_new();
 	return t->pairs ? t : import_events_free(t);
 }
@@ -33,7 +32,7 @@ struct import_events *import_events_free(struct import_events *t)
 		return NULL;
 	import_pairs_free(t->pairs);
 	import_strings_release(&t->odd);
-	import_keys_release(&t->told);
+	table_release(&t->told);
 	strbuf_release(&t->key);
 	free(t);
 	return NULL;
@@ -74,7 +73,7 @@ static int tell_odd(struct import_events *t, const struct import_value *v, uint3
 
 	if (v->kind != IMPORT_JSON_STRING || pid < (uint32_t)INT32_MAX / 2)
 		return 0;
-	if (!import_keys_put(&t->told, &pid, &is_new))
+	if (!table_put(&t->told, pid, &is_new))
 		return -ENOMEM;
 	return is_new ? t->sink->process(t->sink->arg, pid, v->text) : 0;
 }
