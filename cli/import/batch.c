@@ -29,21 +29,15 @@ void import_batch_string(struct import_batch *b, const char *text, size_t len)
 void import_batch_add(struct import_batch *b, enum import_column_id column, int64_t value)
 {
 	struct strbuf *text = &b->columns[column].text;
-	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-	char digits[24], *p = digits + sizeof(digits);
-	size_t len;
+	size_t before = text->len;
 
-	do
-		*--p = (char)('0' + rest % 10);
-	while (rest /= 10);
-	if (value < 0)
-		*--p = '-';
 	if (text->len)
-		*--p = ',';
-	len = (size_t)(digits + sizeof(digits) - p);
-	strbuf_append(text, p, len);
+		strbuf_putc(text, ',');
+	if (value < 0)
+		strbuf_putc(text, '-');
+	strbuf_u64(text, value < 0 ? -(uint64_t)value : (uint64_t)value);
 	b->columns[column].any |= value != 0;
-	b->size += len;
+	b->size += text->len - before;
 }
 
 static void write_array(struct strbuf *out, const char *name, const struct strbuf *text,
