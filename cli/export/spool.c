@@ -32,7 +32,7 @@ struct spool {
 	size_t capacity;
 	struct exported_span *spans; /* of the run that is being collected */
 	size_t n, spans_cap;
-	struct strbuf details; /* theirs, as text; at[i]: where it begins, or SIZE_MAX */
+	struct strbuf details; /* theirs, as text; at[i]: 1 + where it begins, 0 for none */
 	size_t *at, at_cap;
 	int fd;
 	off_t size;

@@ -43,11 +43,6 @@ static int put_hash(struct reader *d, const struct import_value *v, uint32_t *re
 	return array_reserve(&d->texts, &d->texts_cap, (size_t)*ret + 1, sizeof(*d->texts));
 }
 
-static bool is_text(const struct import_value *v)
-{
-	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
-}
-
 static const char *base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -76,7 +71,7 @@ static int take_string(struct reader *d, const struct import_value *v)
 	int r;
 
 	if (!streq(v[FIELD_NAME].text, "SH") || name->kind != IMPORT_JSON_STRING ||
-	    !is_text(&v[FIELD_ARGS_VALUE]))
+	    !import_is_text(&v[FIELD_ARGS_VALUE]))
 		return 0;
 	r = put_hash(d, &v[FIELD_ARGS_VALUE], &hash);
 	if (r < 0)
@@ -112,7 +107,7 @@ static int on_event(void *arg, const struct import_value v[IMPORT_FIELDS])
 	if (is_meta && v[FIELD_NAME].kind == IMPORT_JSON_STRING &&
 	    !streq(v[FIELD_NAME].text, "process_name"))
 		return streq(v[FIELD_NAME].text, "PR") ? take_process(d, v) : take_string(d, v);
-	if (is_text(&v[FIELD_ARGS_EXEC])) {
+	if (import_is_text(&v[FIELD_ARGS_EXEC])) {
 		int r = note_program(d, v);
 
 		if (r < 0)

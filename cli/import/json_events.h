@@ -31,6 +31,11 @@ struct import_value {
 	size_t len;
 };
 
+static inline bool import_is_text(const struct import_value *v)
+{
+	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
+}
+
 enum import_json_form {
 	IMPORT_JSON_TRACE, /* an array, or an object with the member "traceEvents" */
 	IMPORT_JSON_ROWS,  /* objects without anything between them but white space */

@@ -12,7 +12,6 @@ struct import_pairs;
 
 struct import_pairs *import_pairs_new(void); /* NULL: out of memory */
 struct import_pairs *import_pairs_free(struct import_pairs *p);
-DEFINE_CLEANUP(struct import_pairs *, import_pairs_free)
 
 /* duration_ns of the span is not looked at; of an end, only lane and start_ns are. */
 int import_pairs_begin(struct import_pairs *p, const struct import_span *span, struct error *error);

@@ -40,7 +40,7 @@ static int add_thing(void *items, size_t *cap, size_t *n, const void *thing, siz
 static int read_function(struct pprof_tables *t, struct protobuf p)
 {
 	struct pprof_function f = {};
-	uint64_t id = 0, *const to[] = {[1] = &id, [2] = &f.name, [4] = &f.file};
+	uint64_t id = 0, *const to[] = {[1] = &id, [2] = &f.name};
 	int r = protobuf_numbers(p, to, ARRAY_SIZE(to));
 
 	return r < 0 ? r : ADD(t, functions, f, function_index, id);
@@ -144,10 +144,6 @@ int pprof_tables_read(struct pprof_tables *t, struct protobuf p)
 			r = read_message(t, &field);
 			if (r < 0)
 				return r;
-		} else if (field.number == 9) {
-			t->time_ns = field.value;
-		} else if (field.number == 10) {
-			t->duration_ns = field.value;
 		} else if (field.number == 12) {
 			t->period = field.value;
 		} else if (field.number == 14) {

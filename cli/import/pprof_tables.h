@@ -11,7 +11,7 @@
 #include "sonde/base/table.h"
 
 struct pprof_function {
-	uint64_t name, file;
+	uint64_t name;
 };
 
 struct pprof_mapping {
@@ -42,7 +42,7 @@ struct pprof_tables {
 	struct table function_index, mapping_index, location_index; /* id to index */
 	struct pprof_type types[16], period_type;
 	size_t n_types;
-	uint64_t period, default_type, time_ns, duration_ns;
+	uint64_t period, default_type;
 };
 
 /* -EBADMSG for what is no profile, -ENOMEM. Points into the data. */

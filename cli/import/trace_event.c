@@ -38,11 +38,6 @@ struct import_events *import_events_free(struct import_events *t)
 	return NULL;
 }
 
-static bool is_text(const struct import_value *v)
-{
-	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
-}
-
 /* From the highest one down: real ones are small. */
 int import_events_pid(struct import_events *t, const struct import_value *v, uint32_t *ret)
 {
@@ -50,7 +45,7 @@ int import_events_pid(struct import_events *t, const struct import_value *v, uin
 	uint32_t id;
 	bool is_new;
 
-	if (!is_text(v)) {
+	if (!import_is_text(v)) {
 		*ret = 0;
 		return 0;
 	}
@@ -81,7 +76,7 @@ static int tell_odd(struct import_events *t, const struct import_value *v, uint3
 /* Time in microseconds, as nanoseconds. 1; 0: the event cannot be used, which has been counted. */
 static int read_time(struct import_events *t, const struct import_value *v, int64_t *ret)
 {
-	int r = !is_text(v) ? -EINVAL : import_number(v->text, v->len, 3, ret);
+	int r = !import_is_text(v) ? -EINVAL : import_number(v->text, v->len, 3, ret);
 
 	if (r == -EINVAL)
 		t->sink->notes[NOTE_INCOMPLETE]++;
@@ -97,7 +92,7 @@ static int take_complete(struct import_events *t, const struct import_value *v,
 {
 	const struct import_value *dur = &v[FIELD_DUR];
 	int64_t ns = 0;
-	int r = is_text(dur) ? import_number(dur->text, dur->len, 3, &ns) : -EINVAL;
+	int r = import_is_text(dur) ? import_number(dur->text, dur->len, 3, &ns) : -EINVAL;
 
 	if (r == -EINVAL)
 		t->sink->notes[NOTE_NO_DURATION]++;

@@ -120,7 +120,7 @@ static int read_kinds(const cJSON *params, struct store_session *row, char **spe
 static int begin(struct daemon *d, const cJSON *params, struct error *error)
 {
 	const char *path = NULL, *name = NULL, *source = NULL;
-	_cleanup_(freep) char *spec = NULL;
+	char *spec = NULL;
 	int64_t frequency = 0, started_us = 0;
 	struct store_session row = {};
 	int r;
@@ -143,12 +143,12 @@ static int begin(struct daemon *d, const cJSON *params, struct error *error)
 			      path);
 	if (r < 0)
 		return r;
-	spec = strdup(source);
+	spec = (char *)source;
 	row.name = (char *)name;
 	row.targets = (char *)source;
 	row.frequency = (uint32_t)frequency;
 	row.started_us = (uint64_t)started_us;
-	return spec ? import_new(path, &row, error, &d->import) : -ENOMEM;
+	return import_new(path, &row, error, &d->import);
 }
 
 /* What is asked of a daemon that cannot, or not now. */
