@@ -5,13 +5,13 @@
  * than the numbers of JavaScript. otherData says when that was.
  */
 #include "formats.h"
+#include "members.h"
 
 struct chrome {
 	struct json_writer w;
 	uint64_t base_ns;
-	struct strbuf *threads;	  /* of each thread: the members that say which it is */
-	struct strbuf *functions; /* likewise */
-	size_t n_threads, threads_cap, n_functions, functions_cap, n_processes;
+	struct members members;
+	size_t n_processes;
 };
 
 static int chrome_begin(struct export *x)
@@ -88,26 +88,12 @@ static int introduce(struct export *x, struct chrome *c)
 	for (; c->n_processes < s->n_processes; c->n_processes++)
 		write_name(c, "process_name", s->processes[c->n_processes].pid, 0,
 			   s->processes[c->n_processes].comm);
-	if (array_reserve(&c->threads, &c->threads_cap, s->n_threads, sizeof(*c->threads)) < 0 ||
-	    array_reserve(&c->functions, &c->functions_cap, s->n_functions, sizeof(*c->functions)) <
-		    0)
-		return -ENOMEM;
-	for (; c->n_threads < s->n_threads; c->n_threads++) {
-		const struct exported_thread *t = &s->threads[c->n_threads];
-		const struct exported_process *p = &s->processes[t->process];
+	for (size_t i = c->members.n_threads; i < s->n_threads; i++) {
+		const struct exported_process *p = &s->processes[s->threads[i].process];
 
-		write_name(c, "thread_name", p->pid, t->tid, p->comm);
-		strbuf_printf(&c->threads[c->n_threads], "\"pid\":%u,\"tid\":%u", p->pid, t->tid);
+		write_name(c, "thread_name", p->pid, s->threads[i].tid, p->comm);
 	}
-	for (; c->n_functions < s->n_functions; c->n_functions++) {
-		struct strbuf *text = &c->functions[c->n_functions];
-		struct json_writer w;
-
-		json_begin(&w, text);
-		json_string(&w, "name", s->functions[c->n_functions].name);
-		json_string(&w, "cat", s->functions[c->n_functions].binary);
-	}
-	return 0;
+	return members_update(&c->members, s, NULL);
 }
 
 static void write_args(struct json_writer *w, const struct exported_span *span)
@@ -137,21 +123,15 @@ static int chrome_span(struct export *x, const struct exported_span *span)
 {
 	struct chrome *c = x->state;
 	bool instant = span->flags & EXPORTED_INSTANT;
-	const struct strbuf *text;
-	int r = 0;
+	int r = introduce(x, c);
 
-	if (c->n_threads < x->source->n_threads || c->n_functions < x->source->n_functions)
-		r = introduce(x, c);
 	if (r < 0)
 		return r;
 	json_object_begin(&c->w, NULL);
 	json_string(&c->w, "ph", instant ? "i" : "X");
 	if (instant)
 		json_string(&c->w, "s", "t");
-	text = &c->functions[span->function];
-	json_raw(&c->w, NULL, text->data, text->len);
-	text = &c->threads[span->thread];
-	json_raw(&c->w, NULL, text->data, text->len);
+	members_put(&c->members, &c->w, span);
 	write_time(c, span->start_ns);
 	if (!instant)
 		write_us(&c->w, "dur", span->duration_ns);
@@ -177,12 +157,7 @@ static void chrome_free(struct export *x)
 
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->threads_cap; i++)
-		strbuf_release(&c->threads[i]);
-	for (size_t i = 0; i < c->functions_cap; i++)
-		strbuf_release(&c->functions[i]);
-	free(c->threads);
-	free(c->functions);
+	members_release(&c->members);
 	free(c);
 }
 

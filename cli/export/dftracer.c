@@ -6,6 +6,7 @@
  */
 #include "formats.h"
 #include "intern.h"
+#include "members.h"
 
 enum { FIRST_NUMBER = 1 }; /* of a host, and of a file: 0 is none */
 
@@ -15,8 +16,7 @@ struct dftracer_process {
 };
 
 struct dftracer {
-	struct strbuf *threads, *functions; /* of each the members that say which it is */
-	size_t n_threads, threads_cap, n_functions, functions_cap;
+	struct members members;
 	struct dftracer_process *processes;
 	size_t n_processes, processes_cap;
 	struct intern hosts, files; /* HH, and what calls have opened: FH */
@@ -104,28 +104,12 @@ static int introduce(struct export *x, struct dftracer *d)
 	const struct span_source *s = x->source;
 
 	if (array_reserve(&d->processes, &d->processes_cap, s->n_processes, sizeof(*d->processes)) <
-		    0 ||
-	    array_reserve(&d->threads, &d->threads_cap, s->n_threads, sizeof(*d->threads)) < 0 ||
-	    array_reserve(&d->functions, &d->functions_cap, s->n_functions, sizeof(*d->functions)) <
-		    0)
+	    0)
 		return -ENOMEM;
 	for (; d->n_processes < s->n_processes; d->n_processes++)
 		if (put_process(x, d, (uint32_t)d->n_processes) < 0)
 			return -ENOMEM;
-	for (; d->n_threads < s->n_threads; d->n_threads++) {
-		const struct exported_thread *t = &s->threads[d->n_threads];
-
-		strbuf_printf(&d->threads[d->n_threads], "\"pid\":%u,\"tid\":%u",
-			      s->processes[t->process].pid, t->tid);
-	}
-	for (; d->n_functions < s->n_functions; d->n_functions++) {
-		struct json_writer w;
-
-		json_begin(&w, &d->functions[d->n_functions]);
-		json_string(&w, "name", s->functions[d->n_functions].name);
-		json_string(&w, "cat", category_of(&s->functions[d->n_functions]));
-	}
-	return 0;
+	return members_update(&d->members, s, category_of);
 }
 
 /* The file that a call names in an argument called so, as text with or without its quotes. */
@@ -204,13 +188,10 @@ static int dftracer_span(struct export *x, const struct exported_span *span)
 {
 	uint32_t process = x->source->threads[span->thread].process;
 	struct dftracer *d = x->state;
-	const struct strbuf *text;
 	struct json_writer w;
 	uint64_t file;
-	int r = 0;
+	int r = introduce(x, d);
 
-	if (d->n_threads < x->source->n_threads || d->n_functions < x->source->n_functions)
-		r = introduce(x, d);
 	if (r >= 0)
 		r = put_file(x, d, span, &file);
 	if (r < 0)
@@ -218,10 +199,7 @@ static int dftracer_span(struct export *x, const struct exported_span *span)
 	json_begin(&w, x->out);
 	json_object_begin(&w, NULL);
 	json_u64(&w, "id", d->processes[process].events++);
-	text = &d->functions[span->function];
-	json_raw(&w, NULL, text->data, text->len);
-	text = &d->threads[span->thread];
-	json_raw(&w, NULL, text->data, text->len);
+	members_put(&d->members, &w, span);
 	json_u64(&w, "ts", span->start_ns / NSEC_PER_USEC);
 	json_u64(&w, "dur", span->duration_ns / NSEC_PER_USEC);
 	json_string(&w, "ph", "X");
@@ -244,14 +222,9 @@ static void dftracer_free(struct export *x)
 
 	if (!d)
 		return;
-	for (size_t i = 0; i < d->threads_cap; i++)
-		strbuf_release(&d->threads[i]);
-	for (size_t i = 0; i < d->functions_cap; i++)
-		strbuf_release(&d->functions[i]);
+	members_release(&d->members);
 	intern_release(&d->hosts);
 	intern_release(&d->files);
-	free(d->threads);
-	free(d->functions);
 	free(d->processes);
 	free(d);
 }
