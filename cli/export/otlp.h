@@ -7,7 +7,7 @@
 #ifndef SONDE_EXPORT_OTLP_H
 #define SONDE_EXPORT_OTLP_H
 
-#include "arena.h"
+#include "../arena.h"
 #include "common.pb-c.h"
 #include "formats.h"
 #include "resource.pb-c.h"

@@ -3,6 +3,7 @@
  * What `perf script` prints: a line that says who was sampled, then a line a frame, innermost
  * first, then an empty one; without call chains the frame is on the first line.
  */
+#include "../arena.h"
 #include "formats.h"
 #include "lines.h"
 #include "perf_header.h"
@@ -24,28 +25,17 @@ struct reader {
 	char *event; /* the first one: that is imported */
 	bool open;   /* a sample that frames belong to */
 	bool skip;   /* frames of a sample that is left out */
-	char *comm;
 	struct import_sample sample;
 	struct import_frame *frames;
 	size_t n, cap;
-	char **texts; /* of frames, two each */
-	size_t n_texts, texts_cap;
+	struct arena texts; /* of the sample and its frames */
 };
-
-static void drop_texts(struct reader *p)
-{
-	for (size_t i = 0; i < p->n_texts; i++)
-		free(p->texts[i]);
-	p->n_texts = p->n = 0;
-}
 
 static void reader_release(struct reader *p)
 {
-	drop_texts(p);
-	free(p->texts);
+	arena_release(&p->texts);
 	free(p->frames);
 	free(p->event);
-	free(p->comm);
 }
 
 static int end_sample(struct reader *p)
@@ -55,16 +45,9 @@ static int end_sample(struct reader *p)
 	if (p->open)
 		r = p->sink->sample(p->sink->arg, &p->sample, p->frames, p->n);
 	p->open = p->skip = false;
-	drop_texts(p);
+	arena_reset(&p->texts);
+	p->n = 0;
 	return r;
-}
-
-static const char *copy(struct reader *p, const char *text)
-{
-	if (array_reserve(&p->texts, &p->texts_cap, p->n_texts + 1, sizeof(*p->texts)) < 0)
-		return NULL;
-	p->texts[p->n_texts] = strdup(text);
-	return p->texts[p->n_texts++];
 }
 
 static bool is_kernel(const struct perf_frame *f)
@@ -80,11 +63,11 @@ static int add_frame(struct reader *p, const struct perf_frame *f)
 		return -ENOMEM;
 	to = &p->frames[p->n];
 	*to = (struct import_frame){.kernel = is_kernel(f)};
-	to->name = copy(p, f->symbol);
+	to->name = arena_text(&p->texts, f->symbol);
 	if (!to->name)
 		return -ENOMEM;
 	if (f->binary && !streq(f->binary, "[unknown]") && !streq(f->binary, "inlined")) {
-		to->binary = copy(p, f->binary);
+		to->binary = arena_text(&p->texts, f->binary);
 		if (!to->binary)
 			return -ENOMEM;
 	}
@@ -95,6 +78,7 @@ static int add_frame(struct reader *p, const struct perf_frame *f)
 static int begin_sample(struct reader *p, const struct perf_header *h)
 {
 	struct perf_frame frame;
+	const char *comm;
 
 	if (!p->event) {
 		p->event = strdup(h->event);
@@ -108,17 +92,16 @@ static int begin_sample(struct reader *p, const struct perf_header *h)
 		p->skip = true;
 		return 0;
 	}
-	free(p->comm);
-	p->comm = strdup(h->comm);
-	if (!p->comm)
+	comm = arena_text(&p->texts, h->comm);
+	if (!comm)
 		return -ENOMEM;
 	p->sample = (struct import_sample){
 		.has_time = h->has_time,
 		.time_us = h->time_us,
 		.pid = h->pid,
 		.tid = h->tid,
-		.comm = p->comm,
-		.thread = p->comm,
+		.comm = comm,
+		.thread = comm,
 		.count = 1,
 	};
 	if (is_wait(h->event)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "export_help.h"
 
-#include "arena.h"
+#include "../arena.h"
 #include "otlp.h"
 #include "trace.pb-c.h"
 

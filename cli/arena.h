@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory for many small things that are all given up at once. A failure is sticky. */
-#ifndef SONDE_EXPORT_ARENA_H
-#define SONDE_EXPORT_ARENA_H
+#ifndef SONDE_CLI_ARENA_H
+#define SONDE_CLI_ARENA_H
 
 #include "sonde/base/util.h"
 
