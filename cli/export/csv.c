@@ -79,11 +79,6 @@ static int csv_end(struct export *x)
 	return 0;
 }
 
-static void csv_free(struct export *x)
-{
-	free(x->state);
-}
-
 const struct export_format export_csv = {
 	.name = "csv",
 	.extensions = ".csv",
@@ -94,5 +89,5 @@ const struct export_format export_csv = {
 	.span = csv_span,
 	.answer = csv_answer,
 	.end = csv_end,
-	.free = csv_free,
+	.free = export_free_state,
 };

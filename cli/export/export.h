@@ -70,6 +70,10 @@ struct export_format {
 	void (*free)(struct export *x); /* also when begin() has failed */
 };
 
+/* For those without anything to begin, or to end; and whose state is one piece of memory. */
+int export_nothing(struct export *x);
+void export_free_state(struct export *x);
+
 extern const struct export_format *const export_formats[];
 extern const size_t export_formats_count;
 

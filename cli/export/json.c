@@ -3,12 +3,6 @@
 #include "answer.h"
 #include "formats.h"
 
-static int json_begin_answer(struct export *x)
-{
-	(void)x;
-	return 0;
-}
-
 static int json_answer(struct export *x, reply_t *reply)
 {
 	struct json_writer w;
@@ -71,20 +65,15 @@ static int json_span(struct export *x, const struct exported_span *span)
 	return 0;
 }
 
-static void json_free(struct export *x)
-{
-	(void)x;
-}
-
 const struct export_format export_json = {
 	.name = "json",
 	.extensions = ".report.json|.jsonl",
 	.summary = "as --json of report (default), graph or spans: --answer",
 	.carries = EXPORT_SPANS | EXPORT_ANSWER,
 	.order = ORDER_START,
-	.begin = json_begin_answer,
+	.begin = export_nothing,
 	.span = json_span,
 	.answer = json_answer,
-	.end = json_begin_answer,
-	.free = json_free,
+	.end = export_nothing,
+	.free = export_free_state,
 };

@@ -129,11 +129,6 @@ static int markdown_end(struct export *x)
 	return 0;
 }
 
-static void markdown_free(struct export *x)
-{
-	free(x->state);
-}
-
 const struct export_format export_markdown = {
 	.name = "md",
 	.extensions = ".md|.markdown",
@@ -144,5 +139,5 @@ const struct export_format export_markdown = {
 	.span = markdown_span,
 	.answer = markdown_answer,
 	.end = markdown_end,
-	.free = markdown_free,
+	.free = export_free_state,
 };

@@ -105,12 +105,6 @@ static int perf_stacks(struct export *x, reply_t *reply)
 	return r;
 }
 
-static int perf_end(struct export *x)
-{
-	(void)x;
-	return 0;
-}
-
 static void perf_free(struct export *x)
 {
 	struct perf_script *p = x->state;
@@ -129,6 +123,6 @@ const struct export_format export_perf_script = {
 	.carries = EXPORT_STACKS,
 	.begin = perf_begin,
 	.stacks = perf_stacks,
-	.end = perf_end,
+	.end = export_nothing,
 	.free = perf_free,
 };

@@ -13,15 +13,15 @@ static void run(const struct export_format *format, struct strbuf *out)
 	struct error error = {};
 	struct export x = {.out = out, .source = &odd_source, .session = session, .error = &error};
 
-	cr_assert_eq(format->begin(&x), 0);
+	cr_assert_eq(export_begin(format, &x), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
 		struct exported_span span = odd_spans[order[i]];
 
 		span.details = order[i] == 4 ? details : NULL;
 		cr_assert_eq(format->span(&x, &span), 0);
 	}
-	cr_assert_eq(format->end(&x), 0);
-	format->free(&x);
+	cr_assert_eq(export_end(format, &x), 0);
+	export_free(format, &x);
 	cJSON_Delete(session);
 	cJSON_Delete(details);
 }
