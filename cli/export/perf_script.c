@@ -10,6 +10,7 @@
 #include "stacks.h"
 
 struct perf_script {
+	uint64_t started_us;
 	struct table threads; /* by process and name: which of the clocks */
 	uint64_t *clocks_ns;  /* how much of a thread's time has been written */
 	size_t clocks_cap;
@@ -17,8 +18,13 @@ struct perf_script {
 
 static int perf_begin(struct export *x)
 {
-	x->state = calloc(1, sizeof(struct perf_script));
-	return x->state ? 0 : -ENOMEM;
+	struct perf_script *p = calloc(1, sizeof(*p));
+
+	x->state = p;
+	if (!p)
+		return -ENOMEM;
+	p->started_us = reply_u64(x->session, "started_us");
+	return 0;
 }
 
 /* A name on a line of its own must stay on it, and its spaces would end it too soon. */
@@ -53,8 +59,9 @@ static int put_event(struct export *x, const struct stacks *s, const struct stac
 		[ANSWER_CPU] = "cpu-clock",
 		[ANSWER_WAITS] = "off-cpu-ns",
 	};
+	const struct perf_script *state = x->state;
 	const struct stacks_process *p = &s->processes[sample->process];
-	uint64_t at_us = reply_u64(x->session, "started_us") + *clock_ns / NSEC_PER_USEC;
+	uint64_t at_us = state->started_us + *clock_ns / NSEC_PER_USEC;
 	size_t n;
 	const uint32_t *chain = stacks_chain(s, sample->stack, &n);
 
