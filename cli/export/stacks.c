@@ -36,7 +36,6 @@ static int read_frames(struct stacks *s, reply_t *reply)
 		return -ENOMEM;
 	reply_foreach(f, reply, "frames")
 	{
-		const char *kind = reply_str(f, "kind");
 		struct stacks_frame *to = &s->frames[s->n_frames++];
 
 		*to = (struct stacks_frame){
@@ -46,9 +45,7 @@ static int read_frames(struct stacks *s, reply_t *reply)
 			.file = reply_str(f, "file"),
 			.line = (uint32_t)reply_u64(f, "line"),
 			.inlined = reply_bool(f, "inlined"),
-			.kind = streq(kind, "kernel") ? FLAME_KERNEL
-				: streq(kind, "span") ? FLAME_SPAN
-						      : FLAME_USER,
+			.kind = flame_kind_of(reply_str(f, "kind")),
 		};
 		reply_hex(f, "offset", &to->offset);
 	}

@@ -46,6 +46,11 @@ const char *flame_kind_name(enum flame_kind kind)
 	return (unsigned int)kind < FLAME_KINDS ? kind_names[kind] : "unknown";
 }
 
+enum flame_kind flame_kind_of(const char *kind)
+{
+	return streq(kind, "kernel") ? FLAME_KERNEL : streq(kind, "span") ? FLAME_SPAN : FLAME_USER;
+}
+
 /*
  * The length of the UTF-8 sequence at s (NUL-terminated, so that a cut sequence ends at the NUL),
  * or 0 when it is none that text may hold: overlong forms, surrogates, U+FFFE and U+FFFF, beyond

@@ -99,6 +99,8 @@ size_t flame_tree_frames(const struct flame_tree *t);
 struct flame_frame flame_tree_frame(const struct flame_tree *t, uint32_t frame);
 
 const char *flame_kind_name(enum flame_kind kind);
+/* Of the kind that a frame of an answer has. */
+enum flame_kind flame_kind_of(const char *kind);
 
 /* "redis-server (4711) · 10 s at 99 Hz · 990 samples · 0 lost" */
 void flame_info_subtitle(const struct flame_info *info, struct strbuf *out);

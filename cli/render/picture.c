@@ -46,13 +46,6 @@ int picture_format_of(const char *path, enum picture_format *ret)
 	return -EINVAL;
 }
 
-static enum flame_kind kind_of(reply_t *frame)
-{
-	const char *kind = reply_str(frame, "kind");
-
-	return streq(kind, "kernel") ? FLAME_KERNEL : streq(kind, "span") ? FLAME_SPAN : FLAME_USER;
-}
-
 static int read_frames(struct frames *f, reply_t *reply)
 {
 	f->all = calloc(reply_count(reply, "frames") + 1, sizeof(*f->all));
@@ -61,7 +54,7 @@ static int read_frames(struct frames *f, reply_t *reply)
 	reply_foreach(frame, reply, "frames") f->all[f->n++] =
 		(struct flame_frame){.name = reply_str(frame, "func"),
 				     .binary = reply_str(frame, "binary"),
-				     .kind = kind_of(frame),
+				     .kind = flame_kind_of(reply_str(frame, "kind")),
 				     .inlined = reply_bool(frame, "inlined")};
 	return 0;
 }
