@@ -11,12 +11,12 @@
 #define INIT(name, p) opentelemetry__proto__profiles__v1development__##name##__init(p)
 
 /* A table of pointers in the arena, its first element the zero value. */
-#define TABLE(o, Type, init, n)                                                                    \
+#define TABLE(o, Type, name, n)                                                                    \
 	({                                                                                         \
-		Type **_table = ARENA_ARRAY(&(o)->arena, Type *, (n) + 1);                         \
-		Type *_all = ARENA_ARRAY(&(o)->arena, Type, (n) + 1);                              \
+		P(Type) **_table = ARENA_ARRAY(&(o)->arena, P(Type) *, (n) + 1);                   \
+		P(Type) *_all = ARENA_ARRAY(&(o)->arena, P(Type), (n) + 1);                        \
 		for (size_t _i = 0; _table && _all && _i <= (n); _i++) {                           \
-			init(&_all[_i]);                                                           \
+			INIT(name, &_all[_i]);                                                     \
 			_table[_i] = &_all[_i];                                                    \
 		}                                                                                  \
 		_all ? _table : NULL;                                                              \
@@ -140,8 +140,7 @@ static int put_process(struct profiles *p, struct stacks_sample **samples, size_
 	P(ResourceProfiles) *rp = ARENA_NEW(&o->arena, P(ResourceProfiles));
 	P(ScopeProfiles) *scope = ARENA_NEW(&o->arena, P(ScopeProfiles));
 	P(Profile) *profile = profile_of(p, samples[0]->process);
-	P(Sample) **table =
-		TABLE(o, P(Sample), opentelemetry__proto__profiles__v1development__sample__init, n);
+	P(Sample) **table = TABLE(o, Sample, sample, n);
 
 	if (!rp || !scope || !profile || !table)
 		return -ENOMEM;
@@ -168,9 +167,7 @@ static int put_process(struct profiles *p, struct stacks_sample **samples, size_
 
 static void put_lines(struct profiles *p, const struct place_location *from, P(Location) * to)
 {
-	P(Line) **lines =
-		TABLE(p->o, P(Line), opentelemetry__proto__profiles__v1development__line__init,
-		      from->n_lines);
+	P(Line) **lines = TABLE(p->o, Line, line, from->n_lines);
 
 	if (!lines)
 		return;
@@ -185,9 +182,7 @@ static void put_lines(struct profiles *p, const struct place_location *from, P(L
 
 static int put_stacks(struct profiles *p, P(ProfilesDictionary) * d)
 {
-	d->stack_table =
-		TABLE(p->o, P(Stack), opentelemetry__proto__profiles__v1development__stack__init,
-		      p->n_stacks);
+	d->stack_table = TABLE(p->o, Stack, stack, p->n_stacks);
 	if (!d->stack_table)
 		return -ENOMEM;
 	d->n_stack_table = p->n_stacks + 1;
@@ -212,15 +207,9 @@ static int put_places(struct profiles *p, P(ProfilesDictionary) * d)
 {
 	const struct places *from = &p->places;
 
-	d->mapping_table = TABLE(p->o, P(Mapping),
-				 opentelemetry__proto__profiles__v1development__mapping__init,
-				 from->n_mappings);
-	d->function_table = TABLE(p->o, P(Function),
-				  opentelemetry__proto__profiles__v1development__function__init,
-				  from->n_functions);
-	d->location_table = TABLE(p->o, P(Location),
-				  opentelemetry__proto__profiles__v1development__location__init,
-				  from->n_locations);
+	d->mapping_table = TABLE(p->o, Mapping, mapping, from->n_mappings);
+	d->function_table = TABLE(p->o, Function, function, from->n_functions);
+	d->location_table = TABLE(p->o, Location, location, from->n_locations);
 	if (!d->mapping_table || !d->function_table || !d->location_table)
 		return -ENOMEM;
 	d->n_mapping_table = from->n_mappings + 1;
@@ -254,10 +243,8 @@ static int put_attributes(struct profiles *p, P(ProfilesDictionary) * d)
 {
 	size_t n = p->n_threads;
 
-	d->attribute_table =
-		TABLE(p->o, P(KeyValueAndUnit),
-		      opentelemetry__proto__profiles__v1development__key_value_and_unit__init,
-		      p->n_threads + p->places.n_mappings);
+	d->attribute_table = TABLE(p->o, KeyValueAndUnit, key_value_and_unit,
+				   p->n_threads + p->places.n_mappings);
 	if (!d->attribute_table)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_threads; i++)
@@ -292,8 +279,7 @@ static int put_dictionary(struct profiles *p)
 		r = put_places(p, d);
 	if (r >= 0)
 		r = put_attributes(p, d);
-	d->link_table =
-		TABLE(p->o, P(Link), opentelemetry__proto__profiles__v1development__link__init, 0);
+	d->link_table = TABLE(p->o, Link, link, 0);
 	if (r < 0 || !d->link_table)
 		return -ENOMEM;
 	d->n_link_table = 1;
