@@ -13,8 +13,6 @@
 #include "sonde/base/format.h"
 #include "varlink/message.h"
 
-enum { EXIT_INTERRUPTED = 130 };
-
 int debuginfo_missing(struct cli *cli, struct connection *c, const char *kind, struct cJSON **ret)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {0};

@@ -11,8 +11,6 @@
 #include "spool.h"
 #include "varlink/message.h"
 
-enum { STATUS_INTERRUPTED = 130 };
-
 struct drive {
 	struct cli *cli;
 	const struct export_format *format;
@@ -48,7 +46,7 @@ static int no_memory(struct drive *d)
 
 static int interrupted(struct drive *d)
 {
-	d->cli->exit_status = STATUS_INTERRUPTED;
+	d->cli->exit_status = EXIT_INTERRUPTED;
 	return error_set(&d->cli->error, EINTR, "WriteFailed",
 			 "interrupted: nothing was written to %s", d->cli->options->output);
 }

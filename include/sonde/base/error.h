@@ -23,6 +23,7 @@ enum exit_status {
 	EXIT_NO_DAEMON = 3,
 	EXIT_NOT_FOUND = 4,
 	EXIT_UNSUPPORTED = 77,
+	EXIT_INTERRUPTED = 130,
 };
 
 /*
