@@ -30,7 +30,7 @@ static void known_names(struct strbuf *out, bool extensions)
 static int choose(const struct options *o, const struct export_format **ret, struct error *e)
 {
 	_cleanup_(strbuf_release) struct strbuf names = {};
-	bool to_file = o->output && !streq(o->output, "-");
+	bool to_file = options_to_file(o);
 
 	*ret = o->format ? export_format_find(o->format)
 	       : to_file ? export_format_of(o->output)
@@ -100,7 +100,7 @@ int cmd_export(struct cli *cli)
 			"%s carries spans and no samples: choose another format, such as "
 			"pprof or speedscope",
 			format->name);
-	if (format->binary && (!o->output || streq(o->output, "-")) && isatty(STDOUT_FILENO))
+	if (format->binary && !options_to_file(o) && isatty(STDOUT_FILENO))
 		return usage_error(o, &cli->error,
 				   "%s is not text for a terminal: write it to a file with -o",
 				   format->name);

@@ -115,6 +115,12 @@ void options_release(struct options *o);
 /* -EINVAL with a BadArgument of the verb at hand; fix is "see sonde VERB --help". */
 int usage_error(const struct options *o, struct error *e, const char *fmt, ...) _printf_(3, 4);
 
+/* Whether -o names a file; it does not when it is absent or "-", standard output. */
+static inline bool options_to_file(const struct options *o)
+{
+	return o->output && !streq(o->output, "-");
+}
+
 /* Does the verb take the option of that long name? */
 bool option_known(const struct verb *v, const char *name);
 

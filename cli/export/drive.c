@@ -126,6 +126,16 @@ static int next_reply(struct drive *d, struct cJSON **ret, bool *ret_continues)
 	return connection_next(d->connection, -1, ret, ret_continues, &d->cli->error);
 }
 
+/* Of the first answer only. */
+static void note(struct drive *d, reply_t *reply)
+{
+	if (d->noted)
+		return;
+	d->noted = true;
+	notes_note(d->cli->output, reply);
+	coverage_note(d->cli->output, reply);
+}
+
 static int take_spans(struct drive *d, bool *ret_continues)
 {
 	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
@@ -142,11 +152,8 @@ static int take_spans(struct drive *d, bool *ret_continues)
 	}
 	if (r >= 0)
 		r = span_source_take(&d->source, reply, d->spool ? keep : emit, d, &cli->error);
-	if (!*ret_continues && r >= 0 && !d->noted) {
-		d->noted = true;
-		notes_note(cli->output, reply);
-		coverage_note(cli->output, reply);
-	}
+	if (!*ret_continues && r >= 0)
+		note(d, reply);
 	if (!d->first)
 		d->first = TAKE_PTR(reply);
 	return r;
@@ -205,11 +212,7 @@ static int ask_once(struct drive *d, const char *method, const char *params,
 	r = d->begun ? 0 : begin(d);
 	if (r >= 0)
 		r = take(&d->x, d->first);
-	if (d->noted)
-		return r == -ENOMEM ? no_memory(d) : r;
-	d->noted = true;
-	notes_note(cli->output, d->first);
-	coverage_note(cli->output, d->first);
+	note(d, d->first);
 	return r == -ENOMEM ? no_memory(d) : r;
 }
 
@@ -313,11 +316,6 @@ static int finish(struct drive *d)
 	return r == -ENOMEM ? no_memory(d) : r;
 }
 
-static bool to_file(const struct options *o)
-{
-	return o->output && !streq(o->output, "-");
-}
-
 static int prepare(struct drive *d)
 {
 	const struct options *o = d->cli->options;
@@ -326,13 +324,13 @@ static int prepare(struct drive *d)
 
 	/* Processes that are looked at may end: the export goes on all the same. */
 	watched.n_pids = 0;
-	if (to_file(o))
+	if (options_to_file(o))
 		r = watch_new(&watched, NULL, &d->watch, &d->cli->error);
 	if (r >= 0)
 		r = connection_open(o, &d->connection, &d->cli->error);
 	if (r >= 0 && d->format->order != ORDER_ANY)
 		r = spool_new(0, d->format->order == ORDER_THREAD, &d->spool);
-	if (r >= 0 && (d->format->gzipped || (to_file(o) && export_is_gzip(o->output))))
+	if (r >= 0 && (d->format->gzipped || (options_to_file(o) && export_is_gzip(o->output))))
 		r = gzip_new(&d->gzip);
 	return r == -ENOMEM ? no_memory(d) : r;
 }
