@@ -3,8 +3,6 @@
 
 #include <ctype.h>
 
-#include "sonde/base/base64.h"
-
 enum { NAME_MAX_LEN = 64 };
 
 static const char *camel_case(const char *name, char buf[static NAME_MAX_LEN])
@@ -43,9 +41,7 @@ static void write_bytes(struct json_writer *w, const char *key, const char *fiel
 		write_hex(w, key, b);
 		return;
 	}
-	json_raw(w, key, "\"", 1);
-	base64_encode(w->out, b->data, b->len);
-	strbuf_putc(w->out, '"');
+	json_base64(w, key, b->data, b->len);
 }
 
 static void write_int64(struct json_writer *w, const char *key, const void *member, bool is_signed)

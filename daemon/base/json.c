@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "sonde/base/base64.h"
+
 /* The lead byte decides the length and narrows the second byte: no overlong forms, no surrogates.
  */
 size_t utf8_sequence(const char *s, size_t len)
@@ -192,6 +194,14 @@ void json_stringn(struct json_writer *w, const char *key, const char *value, siz
 {
 	begin_value(w, key);
 	write_quoted(w->out, value, len);
+}
+
+void json_base64(struct json_writer *w, const char *key, const void *data, size_t len)
+{
+	begin_value(w, key);
+	strbuf_putc(w->out, '"');
+	base64_encode(w->out, data, len);
+	strbuf_putc(w->out, '"');
 }
 
 void json_u64(struct json_writer *w, const char *key, uint64_t value)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "span_batch.h"
 
-#include "sonde/base/base64.h"
 #include "sonde/base/table.h"
 #include "sonde/base/varint.h"
 #include "sonde/span_columns.h"
@@ -18,7 +17,7 @@ struct span_batch {
 	bool wants_details;
 	uint32_t n;
 	uint64_t last_start;
-	struct strbuf columns[SPAN_COLUMNS], text;
+	struct strbuf columns[SPAN_COLUMNS];
 	struct batch_table processes, threads, functions;
 	struct span_row *details;
 	uint32_t *at; /* which spans of the batch they are */
@@ -68,7 +67,6 @@ struct span_batch *span_batch_free(struct span_batch *b)
 	begin(b);
 	for (size_t i = 0; i < SPAN_COLUMNS; i++)
 		strbuf_release(&b->columns[i]);
-	strbuf_release(&b->text);
 	table_free(&b->processes);
 	table_free(&b->threads);
 	table_free(&b->functions);
@@ -254,10 +252,8 @@ void span_batch_write(struct span_batch *b, struct json_writer *w)
 	json_object_begin(w, "columns");
 	json_u64(w, "count", b->n);
 	for (size_t i = 0; i < SPAN_COLUMNS; i++) {
-		strbuf_reset(&b->text);
-		base64_encode(&b->text, b->columns[i].data, b->columns[i].len);
-		json_stringn(w, names[i], b->text.data ? b->text.data : "", b->text.len);
-		if (strbuf_error(&b->text) < 0 || strbuf_error(&b->columns[i]) < 0)
+		json_base64(w, names[i], b->columns[i].data, b->columns[i].len);
+		if (strbuf_error(&b->columns[i]) < 0)
 			w->out->failed = true;
 	}
 	json_object_end(w);

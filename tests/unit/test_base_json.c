@@ -39,6 +39,19 @@ Test(json, exact_text)
 	cr_assert_eq(strbuf_error(&b), 0);
 }
 
+Test(json, bytes)
+{
+	_cleanup_(strbuf_release) struct strbuf b = {};
+	struct json_writer w;
+
+	json_begin(&w, &b);
+	json_array_begin(&w, NULL);
+	json_base64(&w, NULL, NULL, 0);
+	json_base64(&w, NULL, "\0\xff\xfe\x80", 4);
+	json_array_end(&w);
+	cr_assert_str_eq(b.data, "[\"\",\"AP/+gA==\"]");
+}
+
 Test(json, depth_is_checked)
 {
 	for (int extra = 0; extra < 2; extra++) {

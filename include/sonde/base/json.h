@@ -25,6 +25,7 @@ void json_array_begin(struct json_writer *w, const char *key);
 void json_array_end(struct json_writer *w);
 void json_string(struct json_writer *w, const char *key, const char *value); /* NULL value: null */
 void json_stringn(struct json_writer *w, const char *key, const char *value, size_t len);
+void json_base64(struct json_writer *w, const char *key, const void *data, size_t len);
 void json_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_i64(struct json_writer *w, const char *key, int64_t value);
 void json_hex(struct json_writer *w, const char *key,
