@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 
 import harness as h
+from profiles import folded, pprof_top
 
 CALLS = ["beta", "gamma_fail", "outer", "middle", "inner", "six"]
 
@@ -32,11 +33,6 @@ def sqlite(daemon):
         daemon.sonde("record", "-q", "-F", "999", "--off-cpu", "-o", path, "libsqlite3:sqlite3_step",
                      "libsqlite3:sqlite3_value_*", "--", "sqlite3", ":memory:", query, query)
     return path
-
-
-def folded(text):
-    """{stack: value}"""
-    return {line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in text.splitlines()}
 
 
 def export(daemon, name, *args):
@@ -111,22 +107,13 @@ def from_perf(text, kind):
     return stacks
 
 
-def pprof_top(path, index):
-    """{function: (flat, cumulative)} as go tool pprof has them."""
-    out = h.run("go", "tool", "pprof", "-top", "-nodecount=100000", "-nodefraction=0", f"-sample_index={index}",
-                "-unit=ns" if index not in ("samples", "calls", "waits") else "-unit=count", path,
-                env={**os.environ, "PPROF_TMPDIR": str(h.TMP), "HOME": str(h.TMP)}, timeout=60).out
-    rows = re.findall(r"^ *(\d+)(?:ns)? +[\d.]+% +[\d.]+% +(\d+)(?:ns)? +[\d.]+%  (.*)$", out, re.M)
-    return {name.removesuffix(" (inline)"): (int(flat), int(cum)) for flat, cum, name in rows}
-
-
 @h.test
 def pprof_says_what_report_says(daemon):
     path = sqlite(daemon)
-    for kind, index, columns in (("cpu", "samples", ("self_samples", "samples")),
-                                 ("cpu", "cpu", ("self_ns", "total_ns")),
-                                 ("offcpu", "offcpu", ("self_ns", "total_ns")),
-                                 ("span", "self", ("self_ns", "total_ns"))):
+    for kind, index, unit, columns in (("cpu", "samples", "count", ("self_samples", "samples")),
+                                       ("cpu", "cpu", "ns", ("self_ns", "total_ns")),
+                                       ("offcpu", "offcpu", "ns", ("self_ns", "total_ns")),
+                                       ("span", "self", "ns", ("self_ns", "total_ns"))):
         profile = h.TMP / f"{kind}.pb.gz"
         daemon.sonde("export", "-i", path, "--kind", kind, "-o", profile)
         rows = daemon.json("report", "-i", path, "--kind", kind)["rows"]
@@ -135,7 +122,7 @@ def pprof_says_what_report_says(daemon):
             name = row["func"]
             have = wanted.get(name, (0, 0))
             wanted[name] = (have[0] + row[columns[0]], have[1] + row[columns[1]])
-        got = pprof_top(profile, index)
+        got = pprof_top(profile, index, unit)
         h.equal(sorted(got), sorted(wanted), f"functions by {index}")
         for name, (flat, total) in wanted.items():
             h.equal(got[name][0], flat, f"{name} alone by {index}")

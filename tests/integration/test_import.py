@@ -12,6 +12,7 @@ import shutil
 import sys
 
 import harness as h
+import profiles
 
 
 def sonde(*args, **more):
@@ -38,8 +39,7 @@ def report(recording, *args):
 def folded(recording, *args):
     out = h.TMP / "again.folded"
     sonde("flame", "-i", recording, "-o", out, *args)
-    return collections.Counter({line.rsplit(" ", 1)[0]: int(line.rsplit(" ", 1)[1])
-                                for line in out.read_text().splitlines()})
+    return collections.Counter(profiles.folded(out.read_text()))
 
 
 def spans_of(recording, *args):
@@ -202,19 +202,6 @@ func main() {
 """
 
 
-def pprof_top(path, *args):
-    """Flat and cumulative samples by function, as go tool pprof has them."""
-    env = dict(os.environ, HOME=str(h.TMP), PPROF_TMPDIR=str(h.TMP))
-    out = h.run("go", "tool", "pprof", "-top", "-nodecount=1000", "-nodefraction=0", *args, path,
-                env=env, timeout=60).out
-    rows = {}
-    for line in out.splitlines():
-        m = re.match(r"\s*(\d+)B?\s+\S+%\s+\S+%\s+(\d+)B?\s+\S+%\s+(.*?)( \(inline\))?$", line)
-        if m:
-            rows[m[3]] = (int(m[1]), int(m[2]))
-    return rows
-
-
 @h.test(own_daemon=True)
 def pprof_of_a_go_program():
     if not shutil.which("go"):
@@ -225,7 +212,7 @@ def pprof_of_a_go_program():
     h.run("go", "build", "-o", h.TMP / "p", h.TMP / "p.go", env=env, timeout=120)
     cpu, heap = h.TMP / "cpu.pb.gz", h.TMP / "heap.pb.gz"
     h.run(h.TMP / "p", cpu, heap, timeout=30)
-    wanted = pprof_top(cpu, "-sample_index=samples")
+    wanted = profiles.pprof_top(cpu, "samples", "count")
     h.check(wanted["main.main"][1] > 3, f"pprof: {wanted}")
     rows = report(imported(cpu, samples=sum(flat for flat, _ in wanted.values())))
     h.equal({n: (r["self_samples"], r["samples"]) for n, r in rows.items()}, wanted, "report")
@@ -233,7 +220,7 @@ def pprof_of_a_go_program():
     # Of the heap the bytes in use are shown.
     out = h.TMP / "heap.sonde"
     h.contains(sonde("import", heap, "-o", out).err, "numbers of samples", "note")
-    wanted = pprof_top(heap, "-unit=B", "-sample_index=inuse_space")
+    wanted = profiles.pprof_top(heap, "inuse_space", "B")
     h.equal({n: (r["self_samples"], r["samples"]) for n, r in report(out).items()}, wanted, "heap")
 
 

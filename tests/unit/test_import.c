@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Parsers of foreign files: each file of tests/golden/import is read by the format that it is found
- * to be of, and what is heard is what NAME.txt has. SONDE_GOLDEN_UPDATE=1 writes those anew.
+ * to be of, and what is heard is what NAME.txt has. SONDE_UPDATE_GOLDEN=1 writes those anew.
  */
 #include <dirent.h>
 
@@ -31,7 +31,7 @@ static void check_file(const char *name)
 	cr_assert_eq(read_file(path, 1 << 20, &data, &len), 0);
 	strbuf_printf(&out, "format %s\n", format->name);
 	cr_assert_eq(import_text(format, data, len, &out, &e), 0, "%s: %s", name, e.message);
-	if (getenv("SONDE_GOLDEN_UPDATE")) {
+	if (getenv("SONDE_UPDATE_GOLDEN")) {
 		FILE *f = fopen(golden, "w");
 
 		cr_assert_not_null(f);
