@@ -9,21 +9,8 @@
 static void run(const struct export_format *format, struct strbuf *out)
 {
 	static const size_t order[] = {1, 2, 3, 0, 4, 5};
-	cJSON *session = cJSON_Parse(odd_session), *details = cJSON_Parse(odd_details);
-	struct error error = {};
-	struct export x = {.out = out, .source = &odd_source, .session = session, .error = &error};
 
-	cr_assert_eq(export_begin(format, &x), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		struct exported_span span = odd_spans[order[i]];
-
-		span.details = order[i] == 4 ? details : NULL;
-		cr_assert_eq(format->span(&x, &span), 0);
-	}
-	cr_assert_eq(export_end(format, &x), 0);
-	export_free(format, &x);
-	cJSON_Delete(session);
-	cJSON_Delete(details);
+	run_in_order(format, NULL, order, ARRAY_SIZE(order), NULL, out);
 }
 
 Test(export_otlp, traces)
