@@ -3,6 +3,8 @@
 
 #include <ctype.h>
 
+#include "sonde/base/hex.h"
+
 enum { NAME_MAX_LEN = 64 };
 
 static const char *camel_case(const char *name, char buf[static NAME_MAX_LEN])
@@ -20,18 +22,14 @@ static const char *camel_case(const char *name, char buf[static NAME_MAX_LEN])
 
 static void write_hex(struct json_writer *w, const char *key, const ProtobufCBinaryData *b)
 {
-	static const char digits[] = "0123456789abcdef";
 	char *to;
 
 	json_raw(w, key, "\"", 1);
 	to = strbuf_extend(w->out, 2 * b->len + 1);
 	if (!to)
 		return;
-	for (size_t i = 0; i < b->len; i++) {
-		*to++ = digits[b->data[i] >> 4];
-		*to++ = digits[b->data[i] & 15];
-	}
-	*to = '"';
+	hex_encode(b->data, b->len, to);
+	to[2 * b->len] = '"';
 }
 
 static void write_bytes(struct json_writer *w, const char *key, const char *field,

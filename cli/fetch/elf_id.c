@@ -3,6 +3,8 @@
 
 #include <elf.h>
 
+#include "sonde/base/hex.h"
+
 enum { NOTES_MAX = 65536, LINK_MAX = 4096 + ELF_ID_MAX, SECTIONS_MAX = 1 << 20 };
 #define ALT_LINK ".gnu_debugaltlink"
 
@@ -94,9 +96,7 @@ static bool has_name(const struct file *f, const struct section *s, const char *
 
 static void write_hex(const uint8_t *id, size_t len, char ret[static ELF_ID_HEX])
 {
-	ret[0] = '\0';
-	for (size_t i = 0; i < MIN(len, (size_t)ELF_ID_MAX); i++)
-		snprintf(ret + 2 * i, 3, "%02x", id[i]);
+	hex_encode(id, MIN(len, (size_t)ELF_ID_MAX), ret);
 }
 
 /* 1 when it has one. */

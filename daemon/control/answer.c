@@ -2,6 +2,7 @@
 #include "control/answer.h"
 
 #include "query/group.h"
+#include "sonde/base/hex.h"
 #include "varlink/params.h"
 
 void answer_int(struct json_writer *w, const char *key, uint64_t value)
@@ -218,10 +219,9 @@ void answer_build_id(struct json_writer *w, const char *key,
 		     const uint8_t build_id[static BUILD_ID_LEN])
 {
 	size_t len = build_id_len(build_id);
-	char hex[2 * BUILD_ID_LEN + 1] = "";
+	char hex[2 * BUILD_ID_LEN + 1];
 
-	for (size_t k = 0; k < len; k++)
-		snprintf(hex + 2 * k, 3, "%02x", build_id[k]);
+	hex_encode(build_id, len, hex);
 	json_string(w, key, hex);
 }
 

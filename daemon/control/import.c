@@ -3,6 +3,7 @@
 
 #include "control/import_private.h"
 #include "probe/signature.h"
+#include "sonde/base/hex.h"
 #include "varlink/params.h"
 
 /* Nothing is known of arguments, and there is no result that could be shown as 0. */
@@ -196,19 +197,6 @@ static int add_thread(struct import *i, const struct import_column *c, size_t ro
 	return 0;
 }
 
-static bool parse_build_id(const char *text, uint8_t ret[static BUILD_ID_LEN])
-{
-	size_t len = strlen(text);
-
-	memset(ret, 0, BUILD_ID_LEN);
-	if (len == 0 || len % 2 || len > (size_t)2 * BUILD_ID_LEN ||
-	    strspn(text, "0123456789abcdefABCDEF") != len)
-		return false;
-	for (size_t i = 0; i < len / 2; i++)
-		(void)sscanf(text + 2 * i, "%2hhx", &ret[i]);
-	return true;
-}
-
 static int add_file(struct import *i, const struct import_column *c, size_t row, uint32_t *ret,
 		    struct error *error)
 {
@@ -227,7 +215,7 @@ static int add_file(struct import *i, const struct import_column *c, size_t row,
 		*ret = model_file(i->model, NULL, name, FILE_SPECIAL);
 		return 0;
 	}
-	if (!parse_build_id(model_string_get(i->model, text), build_id))
+	if (hex_decode(model_string_get(i->model, text), build_id, sizeof(build_id)) < 0)
 		return error_set(error, EINVAL, "BadArgument",
 				 "build_id: \"%.50s\" is no even number of at most %d hexadecimal "
 				 "digits",

@@ -2,6 +2,7 @@
 /* What a client has fetched by build-id is to be used from now on. */
 #include "control/methods.h"
 
+#include "sonde/base/hex.h"
 #include "varlink/params.h"
 
 enum { MAX_BUILD_IDS = 65536 };
@@ -23,23 +24,6 @@ static struct forgetting *forgetting_free(struct forgetting *f)
 }
 DEFINE_CLEANUP(struct forgetting *, forgetting_free)
 
-/* Build-ids of 1 to 20 bytes in hexadecimal, zero padded. */
-static int parse_build_id(const char *text, uint8_t ret[static BUILD_ID_SIZE])
-{
-	size_t len = strlen(text);
-
-	if (len == 0 || len % 2 || len > 2 * (size_t)BUILD_ID_SIZE ||
-	    strspn(text, "0123456789abcdefABCDEF") != len)
-		return -EINVAL;
-	memset(ret, 0, BUILD_ID_SIZE);
-	for (size_t i = 0; i < len / 2; i++) {
-		char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-		ret[i] = (uint8_t)strtoul(byte, NULL, 16);
-	}
-	return 0;
-}
-
 static int read_build_ids(struct call *call, struct forgetting *f, struct error *error)
 {
 	_cleanup_(freep) const char **texts = NULL;
@@ -56,7 +40,7 @@ static int read_build_ids(struct call *call, struct forgetting *f, struct error 
 	if (!f->build_ids)
 		return -ENOMEM;
 	for (; f->n < n; f->n++)
-		if (parse_build_id(texts[f->n], f->build_ids[f->n]) < 0)
+		if (hex_decode(texts[f->n], f->build_ids[f->n], BUILD_ID_SIZE) < 0)
 			return error_set(error, EINVAL, "BadArgument",
 					 "build_ids: \"%.100s\" is no build-id", texts[f->n]);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the records of a batch are as spans of the session. */
 #include "control/session_source_private.h"
+#include "sonde/base/hex.h"
 
 /*
  * The time that spans inside have taken; its own goes to what is around it, or theirs when it is
@@ -59,8 +60,7 @@ static void put_trace(uint8_t *values, struct span_more *more, const struct sond
 {
 	char text[33];
 
-	for (int i = 0; i < 16; i++)
-		snprintf(text + 2 * i, 3, "%02x", trace->trace_id[i]);
+	hex_encode(trace->trace_id, 16, text);
 	put_text(values, more, "trace_id", text, 32);
 	snprintf(text, sizeof(text), "%016llx", (unsigned long long)trace->span_id);
 	put_text(values, more, "span_id", text, 16);

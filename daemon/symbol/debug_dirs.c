@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "sonde/base/hex.h"
 #include "symbol/elf_image.h"
 
 enum { HEX_SIZE = 2 * DEBUG_ID_MAX + 1 };
@@ -62,12 +63,11 @@ static int open_checked(const char *dir, const char *hex, int *ret)
 
 int debug_dirs_open(const char *dirs, const uint8_t *build_id, size_t len, int *ret)
 {
-	char hex[HEX_SIZE] = "", dir[PATH_MAX], path[PATH_MAX];
+	char hex[HEX_SIZE], dir[PATH_MAX], path[PATH_MAX];
 
 	if (len < 2 || len > DEBUG_ID_MAX)
 		return -ENOENT;
-	for (size_t i = 0; i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", build_id[i]);
+	hex_encode(build_id, len, hex);
 	for (bool first = true; dirs || first; first = false) {
 		int found = debug_dirs_first(dirs, dir, sizeof(dir));
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "sonde/base/hex.h"
 #include "symbol/symbol_image.h"
 
 enum { NAME_SIZE = 2 * BUILD_ID_SIZE + 1 };
@@ -46,8 +47,7 @@ static void closedirp(DIR **d)
 
 static void name_of(const uint8_t *build_id, char ret[static NAME_SIZE])
 {
-	for (size_t i = 0; i < BUILD_ID_SIZE; i++)
-		snprintf(ret + 2 * i, 3, "%02x", build_id[i]);
+	hex_encode(build_id, BUILD_ID_SIZE, ret);
 }
 
 static bool is_name(const char *name)

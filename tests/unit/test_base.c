@@ -8,6 +8,7 @@
 
 #include "sonde/base/error.h"
 #include "sonde/base/format.h"
+#include "sonde/base/hex.h"
 #include "sonde/base/json.h"
 #include "sonde/base/log.h"
 #include "sonde/base/strbuf.h"
@@ -16,6 +17,23 @@
 #include "sonde/hist.h"
 
 #include "base_random.h"
+
+Test(util, hex)
+{
+	static const char *const bad[] = {"", "0", "abc", "0g", "0x00", " 00", "00 ", "0011223344"};
+	uint8_t bytes[4];
+	char text[9];
+
+	cr_assert_eq(hex_decode("00fFA9", bytes, sizeof(bytes)), 0);
+	cr_assert_eq(memcmp(bytes, "\0\xff\xa9\0", sizeof(bytes)), 0);
+	cr_assert_eq(hex_decode("01234567", bytes, sizeof(bytes)), 0);
+	hex_encode(bytes, sizeof(bytes), text);
+	cr_assert_str_eq(text, "01234567");
+	hex_encode(bytes, 0, text);
+	cr_assert_str_eq(text, "");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		cr_assert_eq(hex_decode(bad[i], bytes, sizeof(bytes)), -EINVAL, "\"%s\"", bad[i]);
+}
 
 Test(util, parse_u64)
 {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sonde/base/hex.h"
+
+void hex_encode(const void *data, size_t len, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *in = data;
+
+	for (size_t i = 0; i < len; i++) {
+		*ret++ = digits[in[i] >> 4];
+		*ret++ = digits[in[i] & 15];
+	}
+	*ret = '\0';
+}
+
+int hex_decode(const char *text, void *ret, size_t size)
+{
+	size_t len = strlen(text);
+	uint8_t *to = ret;
+
+	if (len == 0 || len % 2 || len / 2 > size || strspn(text, "0123456789abcdefABCDEF") != len)
+		return -EINVAL;
+	memset(to, 0, size);
+	for (size_t i = 0; i < len / 2; i++) {
+		char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
+
+		to[i] = (uint8_t)strtoul(byte, NULL, 16);
+	}
+	return 0;
+}
