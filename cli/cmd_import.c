@@ -40,11 +40,9 @@ static void importing_release(struct importing *i)
 /* The name of the session: that of the file. */
 static const char *session_name(const struct cli *cli)
 {
-	const char *name = cli->options->operands[0], *slash = strrchr(name, '/');
+	const char *name = cli->options->operands[0];
 
-	if (streq(name, "-"))
-		return "import";
-	return slash && slash[1] ? slash + 1 : name;
+	return streq(name, "-") ? "import" : path_base(name);
 }
 
 static int begin(void *arg, const struct import_begin *b)

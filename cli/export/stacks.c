@@ -140,7 +140,5 @@ const uint32_t *stacks_chain(const struct stacks *s, uint32_t stack, size_t *ret
 
 const char *stacks_binary(const struct stacks_frame *f)
 {
-	const char *slash = strrchr(f->path, '/');
-
-	return slash && slash[1] ? slash + 1 : f->path;
+	return path_base(f->path);
 }

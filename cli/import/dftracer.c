@@ -43,13 +43,6 @@ static int put_hash(struct reader *d, const struct import_value *v, uint32_t *re
 	return array_reserve(&d->texts, &d->texts_cap, (size_t)*ret + 1, sizeof(*d->texts));
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 /* The name of a process. */
 static int take_process(struct reader *d, const struct import_value *v)
 {
@@ -59,7 +52,7 @@ static int take_process(struct reader *d, const struct import_value *v)
 	if (v[FIELD_ARGS_NAME].kind != IMPORT_JSON_STRING || !v[FIELD_ARGS_NAME].len)
 		return 0;
 	r = import_events_pid(d->events, &v[FIELD_PID], &pid);
-	return r < 0 ? r : d->sink->process(d->sink->arg, pid, base_name(v[FIELD_ARGS_NAME].text));
+	return r < 0 ? r : d->sink->process(d->sink->arg, pid, path_base(v[FIELD_ARGS_NAME].text));
 }
 
 /* A string and its hash; of files and hosts, which have kinds of their own, nothing is kept. */
@@ -125,7 +118,7 @@ static int tell_programs(struct reader *d)
 		const char *text = import_strings_get(&d->strings, d->texts[d->programs[i].hash]);
 
 		if (text[0])
-			r = d->sink->process(d->sink->arg, d->programs[i].pid, base_name(text));
+			r = d->sink->process(d->sink->arg, d->programs[i].pid, path_base(text));
 	}
 	return r;
 }

@@ -264,9 +264,8 @@ static int read_sample(struct reader *p, struct protobuf bytes, const char *comm
 static const char *program(struct reader *p)
 {
 	const char *path = p->tables.n_mappings ? text(p, p->tables.mappings[0].path) : "";
-	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	return slash && slash[1] ? slash + 1 : path;
+	return path ? path_base(path) : NULL;
 }
 
 static int read_samples(struct reader *p, struct protobuf data)

@@ -13,11 +13,7 @@ void answer_int(struct json_writer *w, const char *key, uint64_t value)
 /* The file name of a path; names in brackets have no slash and stay. */
 static const char *base_name(const char *path)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	if (!path)
-		return "";
-	return slash && slash[1] ? slash + 1 : path;
+	return path ? path_base(path) : "";
 }
 
 const char *answer_frame_kind(enum frame_kind kind)

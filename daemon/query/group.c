@@ -99,12 +99,7 @@ const char *frame_function(const struct snapshot_frame *f)
 
 const char *frame_binary(const struct snapshot_frame *f)
 {
-	const char *slash;
-
 	if (f->kind == FRAME_KERNEL)
 		return "[kernel]";
-	if (!f->file_path)
-		return "";
-	slash = strrchr(f->file_path, '/');
-	return slash && slash[1] ? slash + 1 : f->file_path;
+	return f->file_path ? path_base(f->file_path) : "";
 }

@@ -4,8 +4,7 @@
 /* "[libfoo.so+0x1234]", "[vdso+0x10]": what is known of an address without a symbol. */
 static char *address_name(const struct snapshot_frame *f)
 {
-	const char *slash = strrchr(f->file_path, '/');
-	const char *base = slash && slash[1] ? slash + 1 : f->file_path;
+	const char *base = path_base(f->file_path);
 	size_t len = strlen(base);
 	char *name;
 

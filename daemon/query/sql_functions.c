@@ -76,7 +76,7 @@ static void base_name(sqlite3_context *context, int n, sqlite3_value **args)
 
 	(void)n;
 	if (path)
-		sqlite3_result_text(context, sql_base_name(path), -1, SQLITE_TRANSIENT);
+		sqlite3_result_text(context, path_base(path), -1, SQLITE_TRANSIENT);
 }
 
 /*

@@ -61,13 +61,6 @@ static char *copy_text(sqlite3_stmt *s, int column)
 	return strdup(text ? text : "");
 }
 
-const char *sql_base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 /* 0 for an id that is new, where value is put; one that was there stays as it was. */
 static int put(struct table *t, int64_t id, size_t value)
 {
@@ -92,7 +85,7 @@ static int row_path(struct sql *q, sqlite3_stmt *s)
 	p = &n->paths[n->n_paths];
 	p->id = sqlite3_column_int64(s, 0);
 	p->function = copy_text(s, 1);
-	p->binary = strdup(sql_base_name(binary));
+	p->binary = strdup(path_base(binary));
 	p->signature_text = copy_text(s, 3);
 	n->n_paths++;
 	if (!p->function || !p->binary || !p->signature_text)
@@ -177,7 +170,7 @@ static char *frame_function(sqlite3_stmt *s)
 	const char *name = (const char *)sqlite3_column_text(s, 0);
 	const char *path = (const char *)sqlite3_column_text(s, 1);
 	int64_t flags = sqlite3_column_int64(s, 2);
-	const char *base = sql_base_name(path ? path : "");
+	const char *base = path_base(path ? path : "");
 	size_t len = strlen(base);
 	char *text;
 
@@ -206,7 +199,7 @@ static const struct sql_frame *add_frame(struct sql *q, int64_t id, sqlite3_stmt
 	if (array_reserve(&n->frames, &n->frames_cap, n->n_frames + 1, sizeof(*f)) < 0)
 		return NULL;
 	f = &n->frames[n->n_frames];
-	f->binary = strdup(sql_base_name(path ? path : ""));
+	f->binary = strdup(path_base(path ? path : ""));
 	f->function = frame_function(s);
 	n->n_frames++;
 	if (!f->binary || !f->function || put(&n->frame_index, id, n->n_frames - 1) != SQLITE_OK) {

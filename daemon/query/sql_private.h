@@ -125,7 +125,4 @@ int sql_read_seen(struct sql *q);
 int sql_read_paths(struct sql *q);
 void sql_names_release(struct sql *q);
 
-/* The last part of a path; names in brackets have no slash and stay. */
-const char *sql_base_name(const char *path);
-
 #endif

@@ -95,6 +95,14 @@ static inline bool startswith(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* The file name of a path: what is behind its last slash, if anything is. */
+static inline const char *path_base(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 /*
  * Grows the array *items of *cap elements of `size` bytes so that it holds at least `need`;
  * new elements are zero. 0, or -ENOMEM with the array as it was.
