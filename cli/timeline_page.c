@@ -21,7 +21,9 @@ struct page {
 	struct span_source source;
 	struct timeline timeline;
 	struct strbuf session, target;
-	uint64_t lost, more;
+	/* When the first span of all began: as it is known before they come, and exactly. */
+	uint64_t zero_us, first_ns;
+	uint64_t lost;
 	bool quiet; /* another answer has the notes */
 };
 
@@ -71,10 +73,7 @@ static int add_span(void *arg, const struct exported_span *span)
 
 	if (r < 0)
 		return r;
-	if (p->timeline.n_spans >= PAGE_MAX_SPANS) {
-		p->more++;
-		return 0;
-	}
+	p->first_ns = p->source.n_spans > 1 ? MIN(p->first_ns, span->start_ns) : span->start_ns;
 	return timeline_add_span(
 		&p->timeline,
 		&(struct timeline_span){
@@ -135,6 +134,7 @@ static int ask_spans(struct page *p)
 	struct json_writer w;
 	int r;
 
+	p->timeline.most = PAGE_MAX_SPANS;
 	request_begin(&w, &params);
 	request_spans(&w, p->cli->options);
 	json_bool(&w, "details", true);
@@ -142,20 +142,62 @@ static int ask_spans(struct page *p)
 	return r < 0 ? r : ask(p, "ExportSpans", &params, take_spans, &p->cli->error);
 }
 
-static uint64_t side_ns(const struct page *p, const struct range_side *side)
+static int take_zero(struct page *p, reply_t *reply, bool last)
 {
-	return side->kind == RANGE_OFFSET ? p->timeline.zero_ns + side->value
-					  : side->value * NSEC_PER_USEC;
+	reply_t *first = reply_first(reply, "spans");
+
+	(void)last;
+	if (first)
+		p->zero_us = reply_u64(first, "time_us");
+	return 0;
+}
+
+static int ask_zero(struct page *p)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {0};
+	struct json_writer w;
+	int r;
+
+	request_begin(&w, &params);
+	request_spans(&w, p->cli->options);
+	json_string(&w, "sort", "oldest");
+	json_u64(&w, "limit", 1);
+	r = request_end(&w, &p->cli->error);
+	return r < 0 ? r : ask(p, "Spans", &params, take_zero, &p->cli->error);
+}
+
+static uint64_t side_ns(const struct range_side *side, uint64_t zero_ns)
+{
+	return side->kind == RANGE_OFFSET ? zero_ns + side->value : side->value * NSEC_PER_USEC;
+}
+
+/*
+ * Spans that are not in the range take no room of those that are. What offsets mean is known to the
+ * microsecond before they come: what that leaves over is for cut_range().
+ */
+static int bound_range(struct page *p)
+{
+	const struct range *range = &p->cli->options->range;
+	bool offsets = range->from.kind == RANGE_OFFSET || range->to.kind == RANGE_OFFSET;
+	int r = range->set && offsets ? ask_zero(p) : 0;
+
+	if (!range->set || r < 0)
+		return r;
+	if (range->from.kind)
+		p->timeline.from_ns = side_ns(&range->from, p->zero_us * NSEC_PER_USEC);
+	if (range->to.kind)
+		p->timeline.until_ns = side_ns(&range->to, (p->zero_us + 1) * NSEC_PER_USEC);
+	return 0;
 }
 
 /* Offsets are from the first span of all on. */
 static int cut_range(struct page *p)
 {
 	const struct range *range = &p->cli->options->range;
-	uint64_t from = range->from.kind ? side_ns(p, &range->from) : p->timeline.zero_ns;
-	uint64_t until = range->to.kind ? side_ns(p, &range->to) : UINT64_MAX;
+	uint64_t from = range->from.kind ? side_ns(&range->from, p->first_ns) : p->first_ns;
+	uint64_t until = range->to.kind ? side_ns(&range->to, p->first_ns) : UINT64_MAX;
 
-	if (!range->set || !p->timeline.n_spans)
+	if (!range->set || !p->source.n_spans)
 		return 0;
 	if (until <= from)
 		return usage_error(p->cli->options, &p->cli->error,
@@ -251,7 +293,7 @@ static int write_page(struct page *p)
 		.title = p->cli->options->title,
 		.target = p->target.data,
 		.lost = p->lost,
-		.more = p->more,
+		.more = p->timeline.more,
 	};
 	int r = timeline_html_write(output_data(o), &p->timeline, &info);
 
@@ -262,7 +304,7 @@ static int write_page(struct page *p)
 		return r;
 	if (!p->timeline.n_spans)
 		output_note(o, "sonde: no such spans in this session");
-	if (p->more)
+	if (p->timeline.more)
 		output_note(o,
 			    "sonde: these are the first %d spans: there are more, look at a part "
 			    "of them by --since and --until, or choose by --where",
@@ -273,8 +315,10 @@ static int write_page(struct page *p)
 int timeline_page(struct cli *cli, struct connection *c)
 {
 	_cleanup_(page_release) struct page p = {.cli = cli, .connection = c};
-	int r = ask_spans(&p);
+	int r = bound_range(&p);
 
+	if (r >= 0)
+		r = ask_spans(&p);
 	if (r >= 0)
 		r = cut_range(&p);
 	if (r >= 0 && p.timeline.n_spans && p.session.len && ask_uses(&p) < 0)

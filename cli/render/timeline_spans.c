@@ -50,20 +50,24 @@ static uint64_t end_of(const struct timeline_span *s)
 
 int timeline_add_span(struct timeline *t, const struct timeline_span *span)
 {
-	struct timeline_span *s;
+	struct timeline_span s = *span;
 
-	if (span->thread >= t->n_threads || span->function >= t->n_functions)
+	if (s.thread >= t->n_threads || s.function >= t->n_functions)
 		return -EINVAL;
-	if (array_reserve(&t->spans, &t->spans_cap, t->n_spans + 1, sizeof(*t->spans)) < 0)
+	s.duration_ns = MIN(s.duration_ns, UINT64_MAX - s.start_ns);
+	s.offcpu_ns = MIN(s.offcpu_ns, s.duration_ns);
+	if (end_of(&s) < t->from_ns || (t->until_ns && s.start_ns >= t->until_ns))
+		return 0;
+	if (t->most && t->n_spans >= t->most) {
+		t->more++;
+		return 0;
+	}
+	if (array_reserve(&t->spans, &t->spans_cap, t->n_spans + 1, sizeof(s)) < 0)
 		return -ENOMEM;
-	s = &t->spans[t->n_spans];
-	*s = *span;
-	s->duration_ns = MIN(s->duration_ns, UINT64_MAX - s->start_ns);
-	s->offcpu_ns = MIN(s->offcpu_ns, s->duration_ns);
-	t->zero_ns = t->n_spans ? MIN(t->zero_ns, s->start_ns) : s->start_ns;
-	t->end_ns = MAX(t->end_ns, end_of(s));
-	t->has_offcpu |= s->offcpu_ns > 0;
-	t->n_spans++;
+	t->zero_ns = t->n_spans ? MIN(t->zero_ns, s.start_ns) : s.start_ns;
+	t->end_ns = MAX(t->end_ns, end_of(&s));
+	t->has_offcpu |= s.offcpu_ns > 0;
+	t->spans[t->n_spans++] = s;
 	return 0;
 }
 

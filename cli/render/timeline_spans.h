@@ -55,6 +55,11 @@ struct timeline {
 	size_t processes_cap, threads_cap, functions_cap, spans_cap, uses_cap;
 	bool has_offcpu;
 	size_t limit; /* spans of each thread that are shown, the first ones; 0: all */
+	/* What is kept of what is added from then on: spans that end at from_ns or later and begin
+	 * before until_ns (0: all), of these the first `most` (0: all). */
+	uint64_t from_ns, until_ns;
+	size_t most;
+	uint64_t more; /* spans beyond `most` */
 	/* From timeline_arrange() on. */
 	uint64_t zero_ns, end_ns;	 /* when the first span began, and the last one ended */
 	uint64_t too_deep, beyond_limit; /* spans that are not shown */
@@ -66,7 +71,8 @@ struct timeline {
 int timeline_add_process(struct timeline *t, uint32_t pid, const char *comm);
 int timeline_add_thread(struct timeline *t, uint32_t process, uint32_t tid);
 int timeline_add_function(struct timeline *t, const char *name, const char *binary);
-/* 0, -EINVAL (no such thread or function), -ENOMEM. An end beyond all time is cut. */
+/* 0, also when it is not to be kept; -EINVAL (no such thread or function), -ENOMEM. An end beyond
+ * all time is cut. */
 int timeline_add_span(struct timeline *t, const struct timeline_span *span);
 int timeline_add_use(struct timeline *t, const struct timeline_use *use);
 void timeline_release(struct timeline *t);

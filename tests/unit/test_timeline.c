@@ -116,6 +116,28 @@ Test(timeline, what_cannot_be_is_refused_or_cut)
 	cr_expect_eq(t.too_deep, 7);
 }
 
+Test(timeline, what_is_outside_a_range_takes_no_room)
+{
+	_cleanup_(timeline_release) struct timeline t = {
+		.from_ns = 100, .until_ns = 200, .most = 3};
+
+	two_threads(&t);
+	for (uint64_t i = 0; i < 5; i++)
+		add(&t, 1, 10 * i, 9, 0);
+	add(&t, 1, 60, 39, 0);
+	add(&t, 1, 50, 50, 0); /* ends when it begins */
+	add(&t, 0, 110, 5, 0);
+	add(&t, 1, 200, 5, 0);
+	add(&t, 1, 199, 50, 0);
+	cr_expect_eq(t.more, 0);
+	add(&t, 1, 150, 5, 0);
+	add(&t, 1, 210, 5, 0);
+	cr_expect_eq(t.more, 1);
+	cr_expect_eq(t.zero_ns, 50);
+	cr_expect_eq(t.end_ns, 249);
+	check_rows(&t, "1: 50+50 199+50\n0: 110+5\n");
+}
+
 static const struct timeline_box boxes[] = {
 	{0, 3, 3, 1, 1},   {4, 6, 2, 2, 1},   {7, 8, 1, 2, 1}, /* one bin of 8: mostly 1 and 2 */
 	{8, 40, 32, 3, 1},				       /* longer than a bin: stays */
