@@ -15,6 +15,15 @@ INKS = """(() => {
     for (let i = 0; i < all.length; i += 28) seen.add(all[i] << 16 | all[i + 1] << 8 | all[i + 2]);
     return seen.size;
 })()"""
+# What is copied right after the view was changed.
+COPIED = """(() => {
+    let copied = "";
+    Object.defineProperty(navigator, "clipboard", { configurable: true,
+        value: { writeText: async (text) => { copied = text; } } });
+    sonde.look(sonde.view[0] + 3, sonde.view[1] + 3);
+    COPY;
+    return copied;
+})()"""
 
 
 def recording(daemon):
@@ -141,6 +150,12 @@ def walking_and_zooming_to_the_nanosecond(daemon):
     page.scheme(False)
     page.go(link)
     h.equal(page.js("[sonde.selected.name, sonde.selected.start]"), ["inner", start], "the link's span")
+    # At once, before the address has followed.
+    for copy in ("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'c'}))",
+                 "document.getElementById('link').click()"):
+        copied = page.js(COPIED.replace("COPY", copy))
+        h.contains(copied, f"#{fragment(page)}", f"the link that is copied by {copy}")
+        h.contains(copied, "view=", f"the link that is copied by {copy}")
     page.key("Escape")
     page.key("0")
     h.equal(page.js("sonde.selected"), None, "after Escape")

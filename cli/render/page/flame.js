@@ -175,7 +175,7 @@ const KEYS = {
 	"?": toggleHelp,
 	i: () => setFlame(!flame),
 	o: () => { $("order").selectedIndex = ($("order").selectedIndex + 1) % $("order").options.length; rearrange(); },
-	c: () => copyLink($("link")),
+	c: copyLink,
 	Enter: () => selected >= 0 && zoom(selected, true),
 	n: () => nextMatch(1),
 	N: () => nextMatch(-1),
@@ -195,7 +195,7 @@ canvas.addEventListener("click", (e) => {
 scroll.addEventListener("scroll", () => { tip(-1); schedule(); });
 $("search").addEventListener("input", (e) => search(e.target.value));
 $("reset").addEventListener("click", () => zoom(0, true));
-$("link").addEventListener("click", () => copyLink($("link")));
+$("link").addEventListener("click", copyLink);
 $("layout").addEventListener("click", () => setFlame(!flame));
 $("order").addEventListener("change", rearrange);
 $("process").addEventListener("change", rearrange);

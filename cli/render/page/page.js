@@ -125,8 +125,11 @@ function writeFragment(state) {
 	/* A browser may refuse when asked too often; the next change says it then. */
 	try { history.replaceState(null, "", url); } catch (e) { /* as it was */ }
 }
-async function copyLink(button) {
+async function copyLink() {
+	const button = $("link");
 	let done = false;
+	/* What is seen now may not stand in the address yet. */
+	remember();
 	try {
 		await navigator.clipboard.writeText(location.href);
 		done = true;
@@ -143,7 +146,7 @@ async function copyLink(button) {
 	setTimeout(() => { button.textContent = text; }, 1200);
 }
 
-/* ---- help: what a page says of its keys, in <template id="keys"> ---- */
+/* ---- help: of the keys that a page tells of ---- */
 function toggleHelp() {
 	if ($("help").open) $("help").close(); else $("help").showModal();
 }

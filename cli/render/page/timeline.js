@@ -184,7 +184,7 @@ function scale(factor) {
 	look(middle - half, middle + half, true);
 }
 const KEYS = {
-	"/": () => $("search").select(), "?": toggleHelp, c: () => copyLink($("link")), n: () => nextMatch(1), N: () => nextMatch(-1),
+	"/": () => $("search").select(), "?": toggleHelp, c: copyLink, n: () => nextMatch(1), N: () => nextMatch(-1),
 	w: () => scale(0.5), "+": () => scale(0.5), s: () => scale(2), "-": () => scale(2), a: () => move(-0.4), d: () => move(0.4),
 	0: showAll, Home: showAll, z: zoomBrush, f: () => selected && zoomTo(selected), Enter: () => selected && zoomTo(selected),
 	t: () => { $("panel").hidden = !$("panel").hidden; resize(); later(); },
@@ -192,7 +192,7 @@ const KEYS = {
 onKeys({ canvas, keys: KEYS, search, nextMatch, escape, walk });
 $("search").addEventListener("input", (e) => search(e.target.value));
 $("reset").addEventListener("click", showAll);
-$("link").addEventListener("click", () => { remember(); copyLink($("link")); });
+$("link").addEventListener("click", copyLink);
 scroll.addEventListener("scroll", () => { tip(null); schedule(); later(); });
 addEventListener("resize", resize);
 addEventListener("hashchange", restore);
