@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "baseline.h"
 #include "connect.h"
+#include "debuginfo.h"
 #include "query.h"
 #include "render/picture.h"
 #include "render/session.h"
@@ -10,6 +11,7 @@
 
 struct picture {
 	struct picture_options options;
+	bool by_time;
 	reply_t *before; /* what it is compared with, or NULL */
 	struct error *error;
 };
@@ -24,7 +26,7 @@ static void flame_text(struct output *o, reply_t *reply, const void *arg)
 			  strerror(-r));
 	if (!reply_first(reply, "stacks"))
 		output_note(o, "sonde: no stacks in this session yet");
-	else if (p->options.times && answer_kind(reply) != ANSWER_SPANS)
+	else if (p->by_time && answer_kind(reply) != ANSWER_SPANS)
 		output_note(o, "sonde: samples are kept without their times: the order is by size");
 }
 
@@ -104,30 +106,35 @@ static int compare(struct cli *cli, struct picture *p, const struct view *view)
 	return EXIT_OK;
 }
 
-static int check_order(const struct options *o, enum picture_format format, struct error *e)
+static int check_order(const struct options *o, const struct picture *p, struct error *e)
 {
-	bool by_time = o->order && streq(o->order, "time");
-
-	if (o->order && (o->json || format != PICTURE_HTML))
+	if (o->order && (o->json || p->options.format != PICTURE_HTML))
 		return usage_error(o, e, "--order is for pages: -o FILE.html");
-	if (by_time && o->diff)
+	if (p->by_time && o->diff)
 		return usage_error(o, e, "--order time is not for comparisons");
-	if (by_time && o->kind && !streq(o->kind, "span"))
+	if (p->by_time && o->kind && !streq(o->kind, "span"))
 		return usage_error(
 			o, e, "--order time is for spans: samples are kept without their times");
 	return 0;
 }
 
-/* Stacks are merged and have no times: raw spans tell them. */
-static int collect_times(struct cli *cli, struct picture *p, struct timeline *times)
+static int draw(struct cli *cli, const char *params, struct picture *p, const struct view *view)
 {
 	_cleanup_(connection_freep) struct connection *c = NULL;
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	_cleanup_(timeline_release) struct timeline times = {};
 	int r = connection_open(cli->options, &c, &cli->error);
 
 	if (r >= 0)
-		r = timeline_collect(cli, c, times);
-	p->options.times = times;
-	return r;
+		r = debuginfo_prepare(cli, c);
+	if (r >= 0)
+		r = connection_call(c, "Stacks", params, &reply, &cli->error);
+	/* Stacks are merged and have no times: raw spans tell them. */
+	if (r >= 0 && p->by_time && answer_kind(reply) == ANSWER_SPANS) {
+		r = timeline_collect(cli, c, &times);
+		p->options.times = &times;
+	}
+	return r < 0 ? r : query_show(cli, reply, view, p);
 }
 
 int cmd_flame(struct cli *cli)
@@ -135,8 +142,8 @@ int cmd_flame(struct cli *cli)
 	static const struct view view = {.text = flame_text};
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	const struct options *o = cli->options;
-	_cleanup_(timeline_release) struct timeline times = {};
 	struct picture p = {.options = {.title = o->title, .order = o->order},
+			    .by_time = o->order && streq(o->order, "time"),
 			    .error = &cli->error};
 	struct json_writer w;
 	int r;
@@ -145,7 +152,7 @@ int cmd_flame(struct cli *cli)
 		return usage_error(o, &cli->error,
 				   "-o %s: its name must end in .html, .svg, .folded or .txt",
 				   o->output);
-	r = check_order(o, p.options.format, &cli->error);
+	r = check_order(o, &p, &cli->error);
 	if (r < 0)
 		return r;
 	if (o->diff) {
@@ -159,9 +166,7 @@ int cmd_flame(struct cli *cli)
 	request_begin(&w, &params);
 	request_stacks(&w, o, p.options.format);
 	r = request_end(&w, &cli->error);
-	if (r >= 0 && o->order && streq(o->order, "time"))
-		r = collect_times(cli, &p, &times);
 	if (r >= 0)
-		r = query_run_samples(cli, "Stacks", params.data, &view, &p);
+		r = draw(cli, params.data, &p, &view);
 	return cli->error.name[0] ? -EIO : r;
 }

@@ -14,7 +14,7 @@ int query_call(struct cli *cli, const char *method, const char *params, struct c
 	return r < 0 ? r : connection_call(c, method, params, ret_reply, &cli->error);
 }
 
-static int show(struct cli *cli, reply_t *reply, const struct view *view, const void *arg)
+int query_show(struct cli *cli, reply_t *reply, const struct view *view, const void *arg)
 {
 	int r;
 
@@ -35,7 +35,7 @@ int query_run(struct cli *cli, const char *method, const char *params, const str
 	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
 	int r = query_call(cli, method, params, &reply);
 
-	return r < 0 ? r : show(cli, reply, view, arg);
+	return r < 0 ? r : query_show(cli, reply, view, arg);
 }
 
 int query_run_samples(struct cli *cli, const char *method, const char *params,
@@ -49,5 +49,5 @@ int query_run_samples(struct cli *cli, const char *method, const char *params,
 		r = debuginfo_prepare(cli, c);
 	if (r >= 0)
 		r = connection_call(c, method, params, &reply, &cli->error);
-	return r < 0 ? r : show(cli, reply, view, arg);
+	return r < 0 ? r : query_show(cli, reply, view, arg);
 }

@@ -20,5 +20,7 @@ int query_run_samples(struct cli *cli, const char *method, const char *params,
 		      const struct view *view, const void *arg);
 /* As query_run(), but the reply is the caller's to show (message_free_json()). 0, -errno. */
 int query_call(struct cli *cli, const char *method, const char *params, struct cJSON **ret_reply);
+/* What query_run() does with the reply. */
+int query_show(struct cli *cli, reply_t *reply, const struct view *view, const void *arg);
 
 #endif
