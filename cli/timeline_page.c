@@ -20,6 +20,7 @@ struct page {
 	struct connection *connection;
 	struct span_source source;
 	struct timeline timeline;
+	struct table pids; /* the process of each; the last one, where a number was used again */
 	struct strbuf session, target;
 	/* When the first span of all began: as it is known before they come, and exactly. */
 	uint64_t zero_us, first_ns;
@@ -31,6 +32,7 @@ static void page_release(struct page *p)
 {
 	span_source_release(&p->source);
 	timeline_release(&p->timeline);
+	table_release(&p->pids);
 	strbuf_release(&p->session);
 	strbuf_release(&p->target);
 }
@@ -49,8 +51,14 @@ static int take_names(struct page *p)
 	struct timeline *t = &p->timeline;
 	int r = 0;
 
-	for (size_t i = t->n_processes; i < s->n_processes && r >= 0; i++)
+	for (size_t i = t->n_processes; i < s->n_processes && r >= 0; i++) {
+		uint32_t *process = table_put(&p->pids, s->processes[i].pid, NULL);
+
+		if (!process)
+			return -ENOMEM;
+		*process = (uint32_t)i;
 		r = timeline_add_process(t, s->processes[i].pid, s->processes[i].comm);
+	}
 	for (size_t i = t->n_threads; i < s->n_threads && r >= 0; i++)
 		r = timeline_add_thread(t, s->threads[i].process, s->threads[i].tid);
 	for (size_t i = t->n_functions; i < s->n_functions && r >= 0; i++)
@@ -208,17 +216,6 @@ static int cut_range(struct page *p)
 	return 0;
 }
 
-/* The process of that number whose spans are shown; the last one, where a number was used again. */
-static bool find_process(const struct timeline *t, uint64_t pid, uint32_t *ret)
-{
-	for (size_t i = t->n_processes; i > 0; i--)
-		if (t->processes[i - 1].pid == pid) {
-			*ret = (uint32_t)(i - 1);
-			return true;
-		}
-	return false;
-}
-
 static uint64_t cell(const cJSON *row, int i)
 {
 	return reply_value(cJSON_GetArrayItem(row, i));
@@ -230,6 +227,7 @@ static int take_uses(struct page *p, reply_t *reply, bool last)
 	(void)last;
 	reply_foreach(row, reply, "rows")
 	{
+		const uint32_t *process = table_get(&p->pids, cell(row, 0));
 		struct timeline_use use = {
 			.start_us = cell(row, 1),
 			.end_us = cell(row, 2),
@@ -237,8 +235,10 @@ static int take_uses(struct page *p, reply_t *reply, bool last)
 			.wait_ns = cell(row, 4),
 		};
 
-		if (find_process(&p->timeline, cell(row, 0), &use.process) &&
-		    timeline_add_use(&p->timeline, &use) == -ENOMEM)
+		if (!process)
+			continue;
+		use.process = *process;
+		if (timeline_add_use(&p->timeline, &use) == -ENOMEM)
 			return -ENOMEM;
 	}
 	return 0;
