@@ -105,7 +105,7 @@ static bool has_hosts(reply_t *reply, const char *key)
 	return false;
 }
 
-static void session_row(struct grid *g, reply_t *session, bool hosts)
+static void session_row(struct grid *g, reply_t *session)
 {
 	uint64_t lost = losses_total(session, "losses");
 	reply_t *coverage = reply_get(session, "coverage");
@@ -124,35 +124,28 @@ static void session_row(struct grid *g, reply_t *session, bool hosts)
 	stacks_cell(g, coverage, "samples_pointers");
 	grid_count(g, lost);
 	grid_style(g, lost ? STYLE_BAD : STYLE_NONE);
-	if (hosts)
-		grid_text(g, *reply_str(session, "host") ? reply_str(session, "host") : "-");
+	grid_text(g, *reply_str(session, "host") ? reply_str(session, "host") : "-");
 	join_cell(g, session, "specs", " ");
 }
 
 void sessions_table(struct output *o, reply_t *reply, const char *key)
 {
-	struct grid_column columns[] = {
-		{"SESSION"},	   {"STATE"},	       {"KINDS"},	{"TARGETS"},
-		{"PROBES", true},  {"HZ", true},       {"SPANS", true}, {"SAMPLES", true},
-		{"PARTIAL", true}, {"POINTERS", true}, {"LOST", true},	{"HOST"},
+	const struct grid_column columns[] = {
+		{"SESSION"},	    {"STATE"},	       {"KINDS"},
+		{"TARGETS"},	    {"PROBES", true},  {"HZ", true},
+		{"SPANS", true},    {"SAMPLES", true}, {"PARTIAL", true},
+		{"POINTERS", true}, {"LOST", true},    {has_hosts(reply, key) ? "HOST" : NULL},
 		{"SPECS"},
 	};
-	_cleanup_(grid_freep) struct grid *g = NULL;
-	bool hosts = has_hosts(reply, key);
-	size_t n = ARRAY_SIZE(columns);
+	_cleanup_(grid_freep) struct grid *g = grid_new(columns, ARRAY_SIZE(columns));
 
-	if (!hosts) {
-		columns[n - 2] = columns[n - 1];
-		n--;
-	}
-	g = grid_new(columns, n);
 	if (!g) {
 		output_data(o)->failed = true;
 		return;
 	}
 	reply_foreach(session, reply, key)
 	{
-		session_row(g, session, hosts);
+		session_row(g, session);
 	}
 	grid_print(g, o);
 }
