@@ -71,7 +71,7 @@ static int record(struct cli *cli, struct connection *c, struct command *command
 	int r = begin(cli, c, path, command, &begun);
 
 	if (r >= 0)
-		r = watch_new(cli->options, command, &w, &cli->error);
+		r = watch_new(cli->options, true, command, &w, &cli->error);
 	if (r < 0)
 		return r;
 	left_out_note(cli->output, begun);

@@ -35,23 +35,15 @@ static int write_params(const struct options *o, const char *path, struct strbuf
 	return request_end(&w, e);
 }
 
-/* Processes of a recording are not to be waited for. */
-static struct options without_processes(const struct options *o)
-{
-	struct options copy = *o; /* borrows what it owns */
-
-	copy.n_pids = 0;
-	return copy;
-}
-
 int cmd_replay(struct cli *cli)
 {
 	_cleanup_(connection_freep) struct connection *c = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	_cleanup_(freep) char *path = NULL;
-	const struct options *o = cli->options, watched = without_processes(o);
-	_cleanup_(span_stream_release) struct span_stream stream = {
-		.cli = cli, .watched = &watched, .silent = o->output};
+	const struct options *o = cli->options;
+	/* Processes of a recording are not to be waited for. */
+	_cleanup_(span_stream_release) struct span_stream stream = {.cli = cli,
+								    .silent = o->output};
 	int r = check(o, &cli->error);
 
 	if (r < 0)

@@ -62,13 +62,10 @@ static int show(struct spans *s)
 /* Until the session ends, or a signal: that is how a person ends it, and no failure. */
 static int follow(struct spans *s)
 {
-	struct options o = *s->cli->options; /* borrows what it owns */
 	_cleanup_(watch_freep) struct watch *w = NULL;
-	int r;
-
 	/* Processes that are looked at may end: the session goes on all the same. */
-	o.n_pids = 0;
-	r = watch_new(&o, NULL, &w, &s->cli->error);
+	int r = watch_new(s->cli->options, false, NULL, &w, &s->cli->error);
+
 	/* The first reply comes at once, or an error. */
 	if (r >= 0)
 		r = take_reply(s, -1);

@@ -9,7 +9,8 @@ int cmd_trace(struct cli *cli)
 	_cleanup_(command_freep) struct command *command = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	const struct options *o = cli->options;
-	_cleanup_(span_stream_release) struct span_stream stream = {.cli = cli, .watched = o};
+	_cleanup_(span_stream_release) struct span_stream stream = {.cli = cli,
+								    .watches_processes = true};
 	struct json_writer w;
 	int r = request_check(o, &cli->error);
 

@@ -112,7 +112,8 @@ static int await_begin(struct span_stream *t, struct watch **ret)
 	int r = connection_next(t->connection, -1, &reply, &continues, &t->cli->error);
 
 	if (r >= 0)
-		r = watch_new(t->watched, t->command, ret, &t->cli->error);
+		r = watch_new(t->cli->options, t->watches_processes, t->command, ret,
+			      &t->cli->error);
 	if (r < 0)
 		return r;
 	session = reply_get(reply, "session");

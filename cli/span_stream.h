@@ -13,7 +13,7 @@
 struct span_stream {
 	struct cli *cli;
 	struct connection *connection; /* that the method was called on, by connection_stream() */
-	const struct options *watched; /* whose end is the stream's, see watch.h */
+	bool watches_processes;	       /* the end of those of -p is the stream's */
 	struct command *command;       /* is started when all is in place; NULL: none */
 	bool silent;		       /* no spans are to come, but the totals */
 

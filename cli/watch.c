@@ -33,11 +33,11 @@ static int watch_process(struct watch *w, pid_t pid)
 	return 0;
 }
 
-int watch_new(const struct options *o, const struct command *command, struct watch **ret,
-	      struct error *e)
+int watch_new(const struct options *o, bool processes, const struct command *command,
+	      struct watch **ret, struct error *e)
 {
 	_cleanup_(watch_freep) struct watch *w = calloc(1, sizeof(*w));
-	size_t wanted = command ? 1 : o->n_pids;
+	size_t wanted = command ? 1 : processes ? o->n_pids : 0;
 	sigset_t mask;
 	bool unknown = false;
 

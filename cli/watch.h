@@ -18,9 +18,12 @@ enum watch_event {
 	WATCH_SIGNAL = 1 << 2, /* asked to end; again each time */
 };
 
-/* The clock of -d starts here; from now on signals are taken by the watch. command may be NULL. */
-int watch_new(const struct options *o, const struct command *command, struct watch **ret,
-	      struct error *e);
+/*
+ * The clock of -d starts here; from now on signals are taken by the watch. processes: do those of
+ * -p matter, or are they only looked at? command may be NULL.
+ */
+int watch_new(const struct options *o, bool processes, const struct command *command,
+	      struct watch **ret, struct error *e);
 struct watch *watch_free(struct watch *w);
 DEFINE_CLEANUP(struct watch *, watch_free)
 

@@ -319,13 +319,11 @@ static int finish(struct drive *d)
 static int prepare(struct drive *d)
 {
 	const struct options *o = d->cli->options;
-	struct options watched = *o; /* borrows what it owns */
 	int r = 0;
 
 	/* Processes that are looked at may end: the export goes on all the same. */
-	watched.n_pids = 0;
 	if (options_to_file(o))
-		r = watch_new(&watched, NULL, &d->watch, &d->cli->error);
+		r = watch_new(o, false, NULL, &d->watch, &d->cli->error);
 	if (r >= 0)
 		r = connection_open(o, &d->connection, &d->cli->error);
 	if (r >= 0 && d->format->order != ORDER_ANY)
