@@ -3,7 +3,6 @@
 #include "query.h"
 #include "render/rows.h"
 #include "sonde/base/format.h"
-#include "varlink/message.h"
 
 enum {
 	MAX_QUERY = 1 << 20, /* far more than the daemon takes: it is to say so */
@@ -30,32 +29,28 @@ static enum rows_form form(const struct options *o)
 	return !o->output && isatty(STDOUT_FILENO) ? ROWS_CSV_TO_TERMINAL : ROWS_CSV;
 }
 
+struct answer {
+	struct cli *cli;
+	struct rows *rows;
+};
+
 /* An answer comes in several replies; what can be shown is written out before the next is taken. */
-static int show(struct cli *cli, struct connection *c)
+static int show(void *arg, reply_t *reply, bool last)
 {
-	_cleanup_(rows_freep) struct rows *rows = rows_new(cli->output, form(cli->options));
-	char truncated[16] = "";
-	bool continues = true;
-	int r = rows ? 0 : -ENOMEM;
+	struct answer *a = arg;
+	struct output *output = a->cli->output;
+	const char *truncated = reply_str(reply, "truncated");
+	int r = rows_add(a->rows, reply);
 
-	while (continues && r >= 0) {
-		_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-
-		r = connection_next(c, -1, &reply, &continues, &cli->error);
-		if (r >= 0)
-			r = rows_add(rows, reply);
-		if (r < 0)
-			break;
-		snprintf(truncated, sizeof(truncated), "%s", reply_str(reply, "truncated"));
-		if (!continues)
-			rows_end(rows, truncated);
-		r = continues ? output_flush(cli->output, &cli->error)
-			      : output_finish(cli->output, &cli->error);
-	}
 	if (r < 0)
 		return r;
-	say_truncated(cli->output, rows, truncated);
-	return EXIT_OK;
+	if (!last)
+		return output_flush(output, &a->cli->error);
+	rows_end(a->rows, truncated);
+	r = output_finish(output, &a->cli->error);
+	if (r >= 0)
+		say_truncated(output, a->rows, truncated);
+	return r;
 }
 
 static int read_stdin(const struct options *o, struct strbuf *out, struct error *e)
@@ -81,9 +76,12 @@ static int ask(struct cli *cli, const char *text)
 	_cleanup_(connection_freep) struct connection *c = NULL;
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	const struct options *o = cli->options;
+	_cleanup_(rows_freep) struct rows *rows = rows_new(cli->output, form(o));
 	struct json_writer w;
 	int r;
 
+	if (!rows)
+		return -ENOMEM;
 	request_begin(&w, &params);
 	json_string(&w, "query", text);
 	if (o->timeout.set)
@@ -95,8 +93,9 @@ static int ask(struct cli *cli, const char *text)
 	if (r >= 0)
 		r = connection_open(o, &c, &cli->error);
 	if (r >= 0)
-		r = connection_stream(c, "Sql", params.data, &cli->error);
-	return r < 0 ? r : show(cli, c);
+		r = connection_each(c, "Sql", params.data, show, &(struct answer){cli, rows},
+				    &cli->error);
+	return r < 0 ? r : EXIT_OK;
 }
 
 int cmd_sql(struct cli *cli)

@@ -5,7 +5,6 @@
 #include "render/session.h"
 #include "sonde/base/format.h"
 #include "timeline_page.h"
-#include "varlink/message.h"
 
 /* As many as the daemon answers with at most; said, so that it is known when there are more. */
 enum { MAX_SPANS = 1000000 };
@@ -22,7 +21,7 @@ struct spans_in_time {
 
 /* What was going on between two times, 0 for no limit; the oldest. */
 static int ask(struct spans_in_time *t, const struct options *o, uint64_t from_us,
-	       uint64_t until_us, uint64_t limit)
+	       uint64_t until_us, uint64_t limit, int (*each)(void *arg, reply_t *reply, bool last))
 {
 	_cleanup_(strbuf_release) struct strbuf params = {0};
 	struct json_writer w;
@@ -37,29 +36,14 @@ static int ask(struct spans_in_time *t, const struct options *o, uint64_t from_u
 	if (until_us)
 		json_u64(&w, "starts_before_us", until_us);
 	r = request_end(&w, &t->cli->error);
-	return r < 0 ? r : connection_stream(t->connection, "Spans", params.data, &t->cli->error);
+	return r < 0 ? r
+		     : connection_each(t->connection, "Spans", params.data, each, t,
+				       &t->cli->error);
 }
 
-/* Each reply of an answer in turn. each: 0, -errno. */
-static int each_reply(struct spans_in_time *t,
-		      int (*each)(struct spans_in_time *t, reply_t *reply, bool last))
+static int take_zero(void *arg, reply_t *reply, bool last)
 {
-	bool continues = true;
-
-	while (continues) {
-		_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-		int r = connection_next(t->connection, -1, &reply, &continues, &t->cli->error);
-
-		if (r >= 0)
-			r = each(t, reply, !continues);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int take_zero(struct spans_in_time *t, reply_t *reply, bool last)
-{
+	struct spans_in_time *t = arg;
 	reply_t *first = reply_first(reply, "spans");
 
 	(void)last;
@@ -79,10 +63,8 @@ static uint64_t side_us(const struct spans_in_time *t, const struct range_side *
 static int resolve_range(struct spans_in_time *t, const struct options *o)
 {
 	const struct range *range = &o->range;
-	int r = ask(t, o, 0, 0, 1);
+	int r = ask(t, o, 0, 0, 1, take_zero);
 
-	if (r >= 0)
-		r = each_reply(t, take_zero);
 	if (r < 0 || !t->has_zero)
 		return r;
 	t->from_us = range->from.kind ? side_us(t, &range->from) : t->zero_us;
@@ -94,8 +76,9 @@ static int resolve_range(struct spans_in_time *t, const struct options *o)
 	return 0;
 }
 
-static int show_spans(struct spans_in_time *t, reply_t *reply, bool last)
+static int show_spans(void *arg, reply_t *reply, bool last)
 {
+	struct spans_in_time *t = arg;
 	struct cli *cli = t->cli;
 	int r = 0;
 
@@ -142,9 +125,7 @@ static int show(struct spans_in_time *t)
 	const struct options *o = t->cli->options;
 	int r = o->range.set ? resolve_range(t, o) : 0;
 
-	if (r >= 0)
-		r = ask(t, o, t->from_us, t->until_us, MAX_SPANS);
-	return r < 0 ? r : each_reply(t, show_spans);
+	return r < 0 ? r : ask(t, o, t->from_us, t->until_us, MAX_SPANS, show_spans);
 }
 
 int cmd_timeline(struct cli *cli)

@@ -6,6 +6,7 @@
 #include "private.h"
 #include "spawn.h"
 #include "varlink/client.h"
+#include "varlink/message.h"
 
 struct connection {
 	const struct options *options;
@@ -239,6 +240,23 @@ int connection_next(struct connection *c, int timeout_ms, struct cJSON **ret_rep
 	if (!c->client)
 		return gone(e);
 	return check(c, varlink_client_next(c->client, timeout_ms, ret_reply, ret_continues, e), e);
+}
+
+int connection_each(struct connection *c, const char *method, const char *params,
+		    int (*each)(void *arg, const struct cJSON *reply, bool last), void *arg,
+		    struct error *e)
+{
+	bool continues = true;
+	int r = connection_stream(c, method, params, e);
+
+	while (continues && r >= 0) {
+		_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+
+		r = connection_next(c, -1, &reply, &continues, e);
+		if (r >= 0)
+			r = each(arg, reply, !continues);
+	}
+	return r;
 }
 
 bool connection_has_message(struct connection *c)

@@ -31,6 +31,10 @@ int connection_stream(struct connection *c, const char *method, const char *para
 /* The next answer of the stream; timeout as for varlink_client_next(). */
 int connection_next(struct connection *c, int timeout_ms, struct cJSON **ret_reply,
 		    bool *ret_continues, struct error *e);
+/* Calls the method, and each() with every reply of the stream, until one fails. 0, -errno. */
+int connection_each(struct connection *c, const char *method, const char *params,
+		    int (*each)(void *arg, const struct cJSON *reply, bool last), void *arg,
+		    struct error *e);
 bool connection_has_message(struct connection *c);
 int connection_fd(const struct connection *c);
 /* Sends a call beside an open stream, over a second connection; nobody answers it. */

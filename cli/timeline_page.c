@@ -10,7 +10,6 @@
 #include "render/timeline_html.h"
 #include "request.h"
 #include "sonde/base/table.h"
-#include "varlink/message.h"
 
 /* So many take a browser a second to open, and a gigabyte of memory. The oldest are shown. */
 enum { PAGE_MAX_SPANS = 5000000 };
@@ -100,8 +99,9 @@ static int no_memory(struct cli *cli)
 	return error_set(&cli->error, ENOMEM, "Internal", "out of memory");
 }
 
-static int take_spans(struct page *p, reply_t *reply, bool last)
+static int take_spans(void *arg, reply_t *reply, bool last)
 {
+	struct page *p = arg;
 	reply_t *session = reply_get(reply, "session");
 	int r;
 
@@ -120,22 +120,6 @@ static int take_spans(struct page *p, reply_t *reply, bool last)
 	return r;
 }
 
-/* Calls each() with every reply to a question. 0, or -errno with the error set. */
-static int ask(struct page *p, const char *method, const struct strbuf *params,
-	       int (*each)(struct page *p, reply_t *reply, bool last), struct error *e)
-{
-	int r = connection_stream(p->connection, method, params->data, e);
-
-	for (bool continues = true; continues && r >= 0;) {
-		_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
-
-		r = connection_next(p->connection, -1, &reply, &continues, e);
-		if (r >= 0)
-			r = each(p, reply, !continues);
-	}
-	return r;
-}
-
 static int ask_spans(struct page *p)
 {
 	_cleanup_(strbuf_release) struct strbuf params = {0};
@@ -147,11 +131,14 @@ static int ask_spans(struct page *p)
 	request_spans(&w, p->cli->options);
 	json_bool(&w, "details", true);
 	r = request_end(&w, &p->cli->error);
-	return r < 0 ? r : ask(p, "ExportSpans", &params, take_spans, &p->cli->error);
+	return r < 0 ? r
+		     : connection_each(p->connection, "ExportSpans", params.data, take_spans, p,
+				       &p->cli->error);
 }
 
-static int take_zero(struct page *p, reply_t *reply, bool last)
+static int take_zero(void *arg, reply_t *reply, bool last)
 {
+	struct page *p = arg;
 	reply_t *first = reply_first(reply, "spans");
 
 	(void)last;
@@ -171,7 +158,9 @@ static int ask_zero(struct page *p)
 	json_string(&w, "sort", "oldest");
 	json_u64(&w, "limit", 1);
 	r = request_end(&w, &p->cli->error);
-	return r < 0 ? r : ask(p, "Spans", &params, take_zero, &p->cli->error);
+	return r < 0 ? r
+		     : connection_each(p->connection, "Spans", params.data, take_zero, p,
+				       &p->cli->error);
 }
 
 static uint64_t side_ns(const struct range_side *side, uint64_t zero_ns)
@@ -222,8 +211,10 @@ static uint64_t cell(const cJSON *row, int i)
 }
 
 /* pid, from, to, on a CPU, waiting */
-static int take_uses(struct page *p, reply_t *reply, bool last)
+static int take_uses(void *arg, reply_t *reply, bool last)
 {
+	struct page *p = arg;
+
 	(void)last;
 	reply_foreach(row, reply, "rows")
 	{
@@ -282,7 +273,7 @@ static int ask_uses(struct page *p)
 	json_string(&w, "query", query.data);
 	r = request_end(&w, &ignored);
 	if (r >= 0)
-		r = ask(p, "Sql", &params, take_uses, &ignored);
+		r = connection_each(p->connection, "Sql", params.data, take_uses, p, &ignored);
 	return r == -ENOMEM ? r : 0;
 }
 
