@@ -32,12 +32,14 @@ function element(tag, className, text) {
 	if (text !== undefined) e.textContent = text;
 	return e;
 }
+/* The text as it stands, for a regular expression. */
+const literal = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 /* A regular expression, or where it is none the text as it stands. */
 function pattern(text) {
 	try {
 		return new RegExp(text, "i");
 	} catch (e) {
-		return new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+		return new RegExp(literal(text), "i");
 	}
 }
 /* The name as it fits: by arithmetic for ASCII, whose width is known, else by measuring. */

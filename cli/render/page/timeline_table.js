@@ -143,7 +143,7 @@ $("rows").addEventListener("click", (e) => {
 	} else if (line) {
 		const r = shownRows[Number(line.dataset.row)];
 		if (r.pick) { select(r.pick); reveal(r.pick); return; }
-		$("search").value = `^${r.name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`;
+		$("search").value = `^${literal(r.name)}$`;
 		search($("search").value);
 	}
 });
