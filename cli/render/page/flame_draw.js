@@ -65,14 +65,7 @@ function schedule() {
 	requestAnimationFrame(draw);
 }
 function resize() {
-	const ratio = devicePixelRatio || 1;
-	height = scroll.clientHeight;
-	canvas.style.height = height + "px";
-	$("space").style.height = Math.max(contentHeight(), height) + "px";
-	/* Only now, as a scroll bar may have come or gone with the heights. */
-	width = scroll.clientWidth;
-	canvas.width = Math.round(width * ratio);
-	canvas.height = Math.round(height * ratio);
+	fitCanvas(contentHeight());
 	schedule();
 }
 function drawNode(i, x0, x1, y) {

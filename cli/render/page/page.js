@@ -77,6 +77,18 @@ function showTitle(facts, missing) {
 	$("subtitle").title = $("subtitle").textContent;
 }
 
+/* The page's canvas becomes as large as what scrolls, for content of that height. */
+function fitCanvas(content) {
+	const ratio = devicePixelRatio || 1;
+	height = scroll.clientHeight;
+	canvas.style.height = height + "px";
+	$("space").style.height = Math.max(content, height) + "px";
+	/* Only now, as a scroll bar may have come or gone with the heights. */
+	width = scroll.clientWidth;
+	canvas.width = Math.round(width * ratio);
+	canvas.height = Math.round(height * ratio);
+}
+
 /* ---- motion: step(share) from 0 to 1, slower towards the end; another one ends it ---- */
 let motion = 0;
 function glide(animate, step) {

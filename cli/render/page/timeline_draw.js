@@ -49,13 +49,7 @@ function sizeOf(c, box) {
 }
 function resize() {
 	const ratio = devicePixelRatio || 1;
-	height = scroll.clientHeight;
-	canvas.style.height = height + "px";
-	$("space").style.height = Math.max(contentHeight, height) + "px";
-	/* Only now, as a scroll bar may have come or gone with the heights. */
-	width = scroll.clientWidth;
-	canvas.width = Math.round(width * ratio);
-	canvas.height = Math.round(height * ratio);
+	fitCanvas(contentHeight);
 	sizeOf($("heat"), $("heat-box"));
 	sizeOf($("axis"), $("axis-box"));
 	image = ctx.createImageData(Math.max(canvas.width, 1), Math.max(canvas.height, 1));
