@@ -67,8 +67,10 @@ function gather(shown) {
 		if (data.first && data.first[i] !== null) g.first[node] = Math.min(g.first[node], data.first[i]);
 	}
 	/* What merges several began with the first of them; so did who called it. */
-	for (let i = g.frame.length - 1; i > 0; i--) g.first[g.up[i]] = Math.min(g.first[g.up[i]], g.first[i]);
-	for (let i = g.frame.length - 1; i > 0; i--) g.total[g.up[i]] += g.total[i];
+	for (let i = g.frame.length - 1; i > 0; i--) {
+		g.first[g.up[i]] = Math.min(g.first[g.up[i]], g.first[i]);
+		g.total[g.up[i]] += g.total[i];
+	}
 	return g;
 }
 

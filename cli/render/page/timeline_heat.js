@@ -20,6 +20,7 @@ let heatMade = null, heatLow = 0, heatHigh = 1, dragging = null;
 const heatHeight = () => $("heat-box").clientHeight;
 const heatY = (bin) => heatHeight() * (1 - (bin - heatLow) / (heatHigh - heatLow));
 const heatX = (t) => GUTTER + t / LENGTH * plotWidth();
+const heatTime = (x) => (x - GUTTER) / plotWidth() * LENGTH;
 
 function countCells(columns, bins) {
 	const cells = new Uint32Array(columns * bins), scale = columns / LENGTH;
@@ -94,7 +95,7 @@ function setBrush(b) {
 }
 /* From two corners in the heat map; whole cells of durations. */
 function brushOf(x0, y0, x1, y1) {
-	const t = (x) => Math.min(Math.max((x - GUTTER) / plotWidth(), 0), 1) * LENGTH;
+	const t = (x) => Math.min(Math.max(heatTime(x), 0), LENGTH);
 	const bin = (y) => heatLow + (1 - Math.min(Math.max(y / heatHeight(), 0), 1)) * (heatHigh - heatLow);
 	const low = Math.floor(bin(Math.max(y0, y1))), high = Math.ceil(bin(Math.min(y0, y1)));
 	return { t0: Math.round(t(Math.min(x0, x1))), t1: Math.round(t(Math.max(x0, x1))),
@@ -111,7 +112,7 @@ $("heat").addEventListener("pointermove", (e) => {
 	if (dragging.moved) setBrush(brushOf(dragging.x, dragging.y, e.offsetX, e.offsetY));
 });
 $("heat").addEventListener("pointerup", (e) => {
-	const half = (to - from) / 2, at = (e.offsetX - GUTTER) / plotWidth() * LENGTH;
+	const half = (to - from) / 2, at = heatTime(e.offsetX);
 	/* A click goes there. */
 	if (dragging && !dragging.moved && e.offsetX >= GUTTER) look(at - half, at + half, true);
 	dragging = null;
@@ -119,8 +120,7 @@ $("heat").addEventListener("pointerup", (e) => {
 $("heat").addEventListener("dblclick", zoomBrush);
 $("heat").addEventListener("wheel", (e) => {
 	e.preventDefault();
-	const at = (e.offsetX - GUTTER) / plotWidth() * LENGTH;
-	zoomBy(Math.exp(e.deltaY * 0.002), Math.min(Math.max(at, from), to));
+	zoomBy(Math.exp(e.deltaY * 0.002), Math.min(Math.max(heatTime(e.offsetX), from), to));
 }, { passive: false });
 $("zoom-brush").addEventListener("click", zoomBrush);
 $("clear-brush").addEventListener("click", () => setBrush(null));

@@ -12,6 +12,7 @@ let selected = null, hovered = null; /* { row, i }: of level 0 */
 let lanes = [], contentHeight = 0, scheduled = false, goal = [from, to];
 const folded = new Set(); /* processes */
 const plotWidth = () => Math.max(width - GUTTER, 1);
+const nThreads = new Set(rows.map((r) => r.thread)).size;
 
 /* Processes that have a strip of what samples say. */
 const uses = new Map();
@@ -100,7 +101,7 @@ function select(pick) {
 function status() {
 	const pick = hovered || selected;
 	$("status").textContent = pick ? describe(pick)
-		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${words(data.spans, "span")} of ${words(new Set(rows.map((r) => r.thread)).size, "thread")}`;
+		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${words(data.spans, "span")} of ${words(nThreads, "thread")}`;
 }
 /* Brings a span into sight: its lane, and the time around it where it is too small or beside. */
 function reveal(pick) {
