@@ -15,17 +15,13 @@ struct writer {
 	struct timeline *t;
 	struct json_writer *rows;
 	struct strbuf numbers;
-	/* Of the row at hand: its levels, as they come, and its boxes. */
-	struct strbuf counts, shifts;
-	struct timeline_box *boxes;
+	struct timeline_box *boxes; /* of the row at hand */
 	size_t boxes_cap;
 };
 
 static void writer_release(struct writer *w)
 {
 	strbuf_release(&w->numbers);
-	strbuf_release(&w->counts);
-	strbuf_release(&w->shifts);
 	free(w->boxes);
 }
 
@@ -38,10 +34,10 @@ static void put(struct strbuf *out, uint64_t v)
 
 static void add_level(struct writer *w, unsigned int shift, size_t n)
 {
-	const char *comma = w->counts.len ? "," : "";
-
-	strbuf_printf(&w->counts, "%s%zu", comma, n);
-	strbuf_printf(&w->shifts, "%s%u", comma, shift);
+	json_array_begin(w->rows, NULL);
+	json_u64(w->rows, NULL, shift);
+	json_u64(w->rows, NULL, n);
+	json_array_end(w->rows);
 }
 
 static void write_boxes(struct strbuf *out, const struct timeline_box *boxes, size_t n)
@@ -93,8 +89,9 @@ static int each_row(void *arg, uint32_t thread, const struct timeline_span *span
 			.count = 1,
 		};
 	}
-	strbuf_reset(&w->counts);
-	strbuf_reset(&w->shifts);
+	json_object_begin(w->rows, NULL);
+	json_u64(w->rows, "thread", thread);
+	json_array_begin(w->rows, "levels");
 	add_level(w, 0, n);
 	write_boxes(&w->numbers, w->boxes, n);
 	for (size_t i = 0; i < n; i++)
@@ -102,20 +99,9 @@ static int each_row(void *arg, uint32_t thread, const struct timeline_span *span
 	for (size_t i = 0; i < n && w->t->has_offcpu; i++)
 		put(&w->numbers, spans[i].offcpu_ns);
 	r = lod_levels(w->boxes, n, each_level, w);
-	if (r < 0)
-		return r;
-	if (strbuf_error(&w->counts) < 0 || strbuf_error(&w->shifts) < 0)
-		return -ENOMEM;
-	json_object_begin(w->rows, NULL);
-	json_u64(w->rows, "thread", thread);
-	json_array_begin(w->rows, "counts");
-	json_raw(w->rows, NULL, w->counts.data, w->counts.len);
-	json_array_end(w->rows);
-	json_array_begin(w->rows, "shifts");
-	json_raw(w->rows, NULL, w->shifts.data, w->shifts.len);
 	json_array_end(w->rows);
 	json_object_end(w->rows);
-	return 0;
+	return r;
 }
 
 static void write_names(struct json_writer *w, const struct timeline *t)

@@ -257,7 +257,7 @@ Test(timeline, what_is_written_can_be_read)
 	}
 	cr_expect_eq(p, end);
 	cr_expect(strstr(out.data, "\"zero_us\":1763728387000000,\"zero_ns\":100,\"length\":105,"));
-	cr_expect(strstr(out.data, "{\"thread\":1,\"counts\":[2],\"shifts\":[0]}"));
+	cr_expect(strstr(out.data, "{\"thread\":1,\"levels\":[[0,2]]}"));
 	cr_expect_null(strstr(out.data, "</script><script>alert"));
 	cr_expect_null(strstr(out.data, "\"<!--"));
 	cr_expect(strstr(out.data, "\"x\xef\xbf\xbd\""), "valid UTF-8");

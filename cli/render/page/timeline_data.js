@@ -40,7 +40,7 @@ function decode(bytes) {
 		for (let i = 0; i < array.length; i++) array[i] = varint();
 		return array;
 	}
-	function level(n, shift) {
+	function level(shift, n) {
 		const l = { n, shift, start: new Float64Array(n), length: null, fn: null };
 		column(l.start);
 		l.length = column(new Float64Array(n));
@@ -61,7 +61,7 @@ function decode(bytes) {
 		return l;
 	}
 	return data.rows.map((r) => ({ thread: r.thread, depth: 0, up: null, down: null,
-		levels: r.counts.map((n, k) => level(n, r.shifts[k])) }));
+		levels: r.levels.map(([shift, n]) => level(shift, n)) }));
 }
 
 /* The last box that begins at or before a time; -1: none. */
