@@ -94,7 +94,6 @@ void timeline_release(struct timeline *t)
 	free(t->functions);
 	free(t->spans);
 	free(t->uses);
-	free(t->order);
 	*t = (struct timeline){};
 }
 
@@ -180,27 +179,26 @@ static int by_first_span(const void *pa, const void *pb, void *arg)
 	return a < b ? -1 : a > b;
 }
 
-static int order_threads(struct timeline *t, const size_t *first)
+/* The threads that have spans, as they are shown: how many. */
+static int order_threads(const struct timeline *t, const size_t *first, uint32_t *order)
 {
 	_cleanup_(freep) uint64_t *start = malloc(MAX(t->n_processes, 1U) * sizeof(*start));
 	struct sorting sorting = {t, first, start};
+	int n = 0;
 
-	free(t->order);
-	t->order = malloc(MAX(t->n_threads, 1U) * sizeof(*t->order));
-	if (!start || !t->order)
+	if (!start)
 		return -ENOMEM;
 	memset(start, 0xff, t->n_processes * sizeof(*start));
-	t->n_order = 0;
 	for (size_t i = 0; i < t->n_threads; i++) {
 		uint64_t *mine = &start[t->threads[i].process];
 
 		if (first[i + 1] == first[i])
 			continue;
 		*mine = MIN(*mine, t->spans[first[i]].start_ns);
-		t->order[t->n_order++] = (uint32_t)i;
+		order[n++] = (uint32_t)i;
 	}
-	qsort_r(t->order, t->n_order, sizeof(*t->order), by_first_span, &sorting);
-	return 0;
+	qsort_r(order, (size_t)n, sizeof(*order), by_first_span, &sorting);
+	return n;
 }
 
 /* A row is free again when the span in it and all below it have ended; how many rows there are. */
@@ -266,27 +264,29 @@ int timeline_arrange(struct timeline *t,
 		     void *arg)
 {
 	_cleanup_(freep) size_t *first = calloc(t->n_threads + 1, sizeof(*first));
+	_cleanup_(freep) uint32_t *order = malloc(MAX(t->n_threads, 1U) * sizeof(*order));
 	_cleanup_(freep) uint16_t *row = NULL;
 	_cleanup_(freep) struct timeline_span *sorted = NULL;
 	size_t most = 0;
-	int r;
+	int n_order, r;
 
-	if (!first)
+	if (!first || !order)
 		return -ENOMEM;
 	t->too_deep = t->beyond_limit = 0;
 	r = group(t, first);
-	if (r >= 0)
-		r = order_threads(t, first);
 	if (r < 0)
 		return r;
+	n_order = order_threads(t, first, order);
+	if (n_order < 0)
+		return n_order;
 	for (size_t i = 0; i < t->n_threads; i++)
 		most = MAX(most, first[i + 1] - first[i]);
 	row = malloc(MAX(most, 1U) * sizeof(*row));
 	sorted = malloc(MAX(most, 1U) * sizeof(*sorted));
 	if (!row || !sorted)
 		return -ENOMEM;
-	for (size_t i = 0; i < t->n_order && r >= 0; i++) {
-		uint32_t thread = t->order[i];
+	for (int i = 0; i < n_order && r >= 0; i++) {
+		uint32_t thread = order[i];
 
 		r = arrange_thread(t, thread, t->spans + first[thread],
 				   first[thread + 1] - first[thread],

@@ -59,12 +59,10 @@ struct timeline {
 	 * before until_ns (0: all), of these the first `most` (0: all). */
 	uint64_t from_ns, until_ns;
 	size_t most;
-	uint64_t more; /* spans beyond `most` */
+	uint64_t more;		  /* spans beyond `most` */
+	uint64_t zero_ns, end_ns; /* when the first span began, and the last one ended */
 	/* From timeline_arrange() on. */
-	uint64_t zero_ns, end_ns;	 /* when the first span began, and the last one ended */
 	uint64_t too_deep, beyond_limit; /* spans that are not shown */
-	uint32_t *order;		 /* the threads as they are shown */
-	size_t n_order;
 };
 
 /* Starts as all zero. These return the number of what was added, or -errno. */
@@ -81,7 +79,7 @@ void timeline_release(struct timeline *t);
 void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns);
 
 /*
- * Sorts what was added: by thread in the order of `order`, then by row, then by start. each() gets
+ * Sorts what was added: by thread as they are shown, then by row, then by start. each() gets
  * the rows one after another; those of a thread stay until the next thread's first. 0, -ENOMEM, or
  * what each() returned below 0.
  */
