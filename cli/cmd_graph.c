@@ -17,41 +17,42 @@ static void function_cell(struct grid *g, reply_t *row, const struct strbuf *pre
 	grid_style(g, grid_share_style(percent));
 }
 
-/* Of all: of calls and waits by time, of samples by their number. */
-static double share(reply_t *reply, reply_t *row, enum answer_kind kind)
+/* These return the share of all, in percent: of calls and waits by time, of samples by their
+ * number. */
+static double span_row(struct grid *g, reply_t *reply, reply_t *row)
 {
-	return kind == ANSWER_CPU
-		       ? text_percent(reply_u64(row, "samples"), reply_u64(reply, "total_samples"))
-		       : text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns"));
-}
+	double percent = text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns"));
 
-static void span_row(struct grid *g, reply_t *reply, reply_t *row)
-{
-	grid_percent(g, text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns")));
+	grid_percent(g, percent);
 	grid_duration(g, reply_u64(row, "total_ns"));
 	grid_duration(g, reply_u64(row, "self_ns"));
 	grid_count(g, reply_u64(row, "calls"));
 	grid_duration(g, reply_u64(row, "avg_ns"));
 	grid_duration(g, reply_u64(row, "p99_ns"));
+	return percent;
 }
 
-static void cpu_row(struct grid *g, reply_t *reply, reply_t *row)
+static double cpu_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_samples");
+	double percent = text_percent(reply_u64(row, "samples"), total);
 
-	grid_percent(g, text_percent(reply_u64(row, "samples"), total));
+	grid_percent(g, percent);
 	grid_percent(g, text_percent(reply_u64(row, "self_samples"), total));
 	grid_count(g, reply_u64(row, "samples"));
+	return percent;
 }
 
-static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
+static double wait_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_ns");
+	double percent = text_percent(reply_u64(row, "total_ns"), total);
 
-	grid_percent(g, text_percent(reply_u64(row, "total_ns"), total));
+	grid_percent(g, percent);
 	grid_percent(g, text_percent(reply_u64(row, "self_ns"), total));
 	grid_duration(g, reply_u64(row, "total_ns"));
 	grid_count(g, reply_u64(row, "samples"));
+	return percent;
 }
 
 static void add_rows(struct grid *g, struct output *o, reply_t *reply, struct tree *t,
@@ -62,15 +63,13 @@ static void add_rows(struct grid *g, struct output *o, reply_t *reply, struct tr
 	reply_t *row;
 
 	while ((row = tree_next(t, &prefix))) {
-		if (kind == ANSWER_CPU) {
-			cpu_row(g, reply, row);
-		} else if (kind == ANSWER_WAITS) {
-			wait_row(g, reply, row);
-		} else {
-			span_row(g, reply, row);
+		double percent = kind == ANSWER_CPU	? cpu_row(g, reply, row)
+				 : kind == ANSWER_WAITS ? wait_row(g, reply, row)
+							: span_row(g, reply, row);
+
+		if (kind == ANSWER_SPANS)
 			grid_spark(g, o, axis, row);
-		}
-		function_cell(g, row, &prefix, share(reply, row, kind));
+		function_cell(g, row, &prefix, percent);
 	}
 }
 

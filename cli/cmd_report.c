@@ -29,7 +29,8 @@ static void key_cell(struct grid *g, reply_t *row, double percent)
 	grid_style(g, grid_share_style(percent));
 }
 
-static void span_row(struct grid *g, reply_t *reply, reply_t *row)
+/* These return the share of all, in percent, by which the key is coloured. */
+static double span_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	double percent = text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns"));
 	uint64_t errors = reply_u64(row, "errors");
@@ -44,9 +45,10 @@ static void span_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_duration(g, reply_u64(row, "max_ns"));
 	grid_count(g, errors);
 	grid_style(g, errors ? STYLE_BAD : STYLE_NONE);
+	return percent;
 }
 
-static void cpu_row(struct grid *g, reply_t *reply, reply_t *row)
+static double cpu_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_samples");
 	double percent = text_percent(reply_u64(row, "self_samples"), total);
@@ -54,10 +56,10 @@ static void cpu_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_percent(g, percent);
 	grid_percent(g, text_percent(reply_u64(row, "samples"), total));
 	grid_count(g, reply_u64(row, "samples"));
-	key_cell(g, row, percent);
+	return percent;
 }
 
-static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
+static double wait_row(struct grid *g, reply_t *reply, reply_t *row)
 {
 	uint64_t total = reply_u64(reply, "total_ns");
 	double percent = text_percent(reply_u64(row, "self_ns"), total);
@@ -67,18 +69,23 @@ static void wait_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_duration(g, reply_u64(row, "self_ns"));
 	grid_duration(g, reply_u64(row, "total_ns"));
 	grid_count(g, reply_u64(row, "samples"));
-	key_cell(g, row, percent);
+	return percent;
 }
 
-static void span_rows(struct grid *g, struct output *o, reply_t *reply,
-		      const struct spark_axis *axis)
+static void add_rows(struct grid *g, struct output *o, reply_t *reply,
+		     const struct spark_axis *axis)
 {
+	enum answer_kind kind = answer_kind(reply);
+
 	reply_foreach(row, reply, "rows")
 	{
-		span_row(g, reply, row);
-		grid_spark(g, o, axis, row);
-		key_cell(g, row,
-			 text_percent(reply_u64(row, "total_ns"), reply_u64(reply, "total_ns")));
+		double percent = kind == ANSWER_CPU	? cpu_row(g, reply, row)
+				 : kind == ANSWER_WAITS ? wait_row(g, reply, row)
+							: span_row(g, reply, row);
+
+		if (kind == ANSWER_SPANS)
+			grid_spark(g, o, axis, row);
+		key_cell(g, row, percent);
 	}
 }
 
@@ -110,11 +117,7 @@ static void report_text(struct output *o, reply_t *reply, const void *arg)
 		output_data(o)->failed = true;
 		return;
 	}
-	if (kind == ANSWER_SPANS)
-		span_rows(g, o, reply, &axis);
-	else
-		reply_foreach(row, reply, "rows")(kind == ANSWER_CPU ? cpu_row : wait_row)(g, reply,
-											   row);
+	add_rows(g, o, reply, &axis);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
 		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
