@@ -92,8 +92,9 @@ static int open_socket(struct connection *c, struct error *e)
 	return r;
 }
 
-static int open_any(const struct options *o, const struct private_files *files,
-		    struct connection **ret, struct error *e)
+/* kind: PRIVATE_LIVE is the daemon at the socket, or where none runs a private one. */
+static int open_any(const struct options *o, enum private_kind kind,
+		    const struct private_files *files, struct connection **ret, struct error *e)
 {
 	_cleanup_(connection_freep) struct connection *c = calloc(1, sizeof(*c));
 	int r;
@@ -101,7 +102,9 @@ static int open_any(const struct options *o, const struct private_files *files,
 	if (!c)
 		return error_set(e, ENOMEM, "Internal", "out of memory");
 	c->options = o;
-	r = files->n ? open_recordings(c, files, e) : open_socket(c, e);
+	r = kind == PRIVATE_REPLAY   ? open_recordings(c, files, e)
+	    : kind == PRIVATE_IMPORT ? open_private(c, kind, files, e)
+				     : open_socket(c, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(c);
@@ -113,7 +116,7 @@ int connection_open(const struct options *o, struct connection **ret, struct err
 	const struct private_files files = {.files = (const char *const *)o->inputs.items,
 					    .n = o->inputs.n};
 
-	return open_any(o, &files, ret, e);
+	return open_any(o, files.n ? PRIVATE_REPLAY : PRIVATE_LIVE, &files, ret, e);
 }
 
 int connection_open_files(const struct options *o, const char *file, const char *second,
@@ -121,22 +124,12 @@ int connection_open_files(const struct options *o, const char *file, const char 
 {
 	const struct private_files files = {.files = &file, .n = 1, .compared = second};
 
-	return open_any(o, &files, ret, e);
+	return open_any(o, PRIVATE_REPLAY, &files, ret, e);
 }
 
 int connection_open_import(const struct options *o, struct connection **ret, struct error *e)
 {
-	_cleanup_(connection_freep) struct connection *c = calloc(1, sizeof(*c));
-	int r;
-
-	if (!c)
-		return error_set(e, ENOMEM, "Internal", "out of memory");
-	c->options = o;
-	r = open_private(c, PRIVATE_IMPORT, &(struct private_files){}, e);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(c);
-	return 0;
+	return open_any(o, PRIVATE_IMPORT, &(struct private_files){}, ret, e);
 }
 
 static int close_all(struct connection *c)
