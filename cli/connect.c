@@ -153,11 +153,6 @@ struct connection *connection_free(struct connection *c)
 	return NULL;
 }
 
-bool connection_is_private(const struct connection *c)
-{
-	return c->pid > 0;
-}
-
 /*
  * A private daemon that went away has said why on standard error, which is ours, too. Its exit
  * status, which has the same meaning as the command's, becomes the command's.

@@ -21,8 +21,6 @@ int connection_open_import(const struct options *o, struct connection **ret, str
 struct connection *connection_free(struct connection *c);
 DEFINE_CLEANUP(struct connection *, connection_free)
 
-bool connection_is_private(const struct connection *c);
-
 /* As varlink_client_call() and so on; method without "io.sonde."; params as JSON text or NULL. */
 int connection_call(struct connection *c, const char *method, const char *params,
 		    struct cJSON **ret_reply, struct error *e);
