@@ -30,6 +30,7 @@ import sys
 import time
 import traceback
 
+import devtools
 from harness_core import (ENV, GOLDEN, PATIENCE, ROOT, SMOKE, SONDE, SONDED, TMP, WORKLOADS,
                           Failed, Result, Skip, at_end, between, check, clean_up, contains, equal,
                           run, spawn, stop, wait_until)
@@ -142,6 +143,14 @@ class Daemon:
         log = self.log.read_text()
         check("Sanitizer" not in log and "runtime error" not in log, f"sanitizer: {log[-3000:]}")
         equal(status, 0, f"exit status of sonded; its log: {log[-1000:]}")
+
+
+def page(path, **more):
+    """A page in the browser: devtools.Page, or a skip where there is none."""
+    try:
+        return devtools.Page(path, **more)
+    except devtools.Missing as e:
+        raise Skip(str(e)) from None
 
 
 def with_json(args):

@@ -8,7 +8,6 @@ import shutil
 import sys
 import xml.etree.ElementTree
 
-import devtools
 import harness as h
 
 BROWSER = h.ROOT / "tests/integration/browser.py"
@@ -99,11 +98,7 @@ def processes_in_a_browser(daemon):
         of_name[s["comm"]] += s["value"]
     names = max(of_name, key=of_name.get), "wl_hot"
     (comm, pid), value = of_process.most_common(1)[0]
-    try:
-        page = devtools.Page(out)
-    except devtools.Missing as e:
-        raise h.Skip(str(e)) from None
-    with page:
+    with h.page(out) as page:
         whole = page.js("sonde.total")
         h.equal(whole, sum(of_name.values()), "all")
         for name in names:
@@ -179,11 +174,7 @@ def callees_by_the_time_they_began(daemon):
     for s in daemon.sonde("spans", "-i", path, "--json").lines:
         starts.setdefault(s["name"], s["time_us"])
     wanted = sorted((name for name in names), key=starts.get)
-    try:
-        page = devtools.Page(out)
-    except devtools.Missing as e:
-        raise h.Skip(str(e)) from None
-    with page:
+    with h.page(out) as page:
         by_place = sorted(names, key=lambda name: page.js(f"sonde.box({name!r}).x"))
         h.equal(by_place, wanted, "by time")
         page.choose("#order", "name")

@@ -5,7 +5,6 @@ import json
 import re
 
 import browser
-import devtools
 import harness as h
 
 CALLS = {"outer": 300, "middle": 300, "inner": 600}
@@ -50,10 +49,7 @@ _browser = []
 def opened(path, fragment="", dark=False):
     """The page in the browser, which is started once."""
     if not _browser:
-        try:
-            _browser.append(devtools.Page(path))
-        except devtools.Missing as e:
-            raise h.Skip(str(e)) from None
+        _browser.append(h.page(path))
         h.at_end(_browser[0].close)
     page = _browser[0]
     page.complaints.clear()
