@@ -24,16 +24,21 @@ import devtools
 
 failures = []
 
-# Different colours on the canvas, and how much of a line through the topmost row is not background.
-LOOK = """(() => {
-    const c = document.getElementById("graph"), x = c.getContext("2d");
-    const all = x.getImageData(0, 0, c.width, c.height).data, seen = new Set();
+# Different colours on the canvas ID.
+INKS = """(() => {
+    const c = document.getElementById("ID"), seen = new Set();
+    const all = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
     for (let i = 0; i < all.length; i += 28) seen.add(all[i] << 16 | all[i + 1] << 8 | all[i + 2]);
+    return seen.size;
+})()"""
+# How much of a line through the topmost row is not background.
+PAINTED = """(() => {
+    const c = document.getElementById("graph"), x = c.getContext("2d");
     const line = x.getImageData(0, 2, c.width, 1).data;
     const bg = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
     let n = 0;
     for (let i = 0; i < line.length; i += 4) n += bg.some((v, k) => line[i + k] !== v);
-    return { inks: seen.size, painted: n / c.width };
+    return n / c.width;
 })()"""
 DRAW_MS = """(() => {
     const begin = performance.now(), x = document.getElementById("graph").getContext("2d");
@@ -62,6 +67,16 @@ def check_text(text):
     check(not re.search(r"@import|@font-face|url\(", page), "a style loads something")
 
 
+def data_of(text):
+    """What a page's file is made from; None: it holds no data."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    return found and json.loads(found[1])
+
+
+def inks(page, canvas="graph"):
+    return page.js(INKS.replace("ID", canvas))
+
+
 def middle(box):
     return box["x"] + min(box["width"], 1000) / 2, box["y"] + box["height"] / 2
 
@@ -75,12 +90,12 @@ def text_of(page, selector):
 
 
 def check_look(page, tree, args):
-    look, frames = page.js(LOOK), page.js("sonde.frames")
+    colours, painted, frames = inks(page), page.js(PAINTED), page.js("sonde.frames")
     drawn = page.js("sonde.drawn")
     check(frames > 0, "the tree is empty")
     check(0 < drawn <= frames + 1, f"drew {drawn} of {frames} frames")
-    check(look["inks"] > 3, f"the canvas has only {look['inks']} colours")
-    check(look["painted"] > 0.95, f"the root's row is painted to {100 * look['painted']:.0f} % only")
+    check(colours > 3, f"the canvas has only {colours} colours")
+    check(painted > 0.95, f"the root's row is painted to {100 * painted:.0f} % only")
     keys = page.js("[...document.querySelectorAll('#legend i')].map(e => e.style.background)")
     compared = "before" in tree
     check(compared or keys, "no legend")
@@ -187,11 +202,10 @@ def main():
         return 1
     text = path.read_text(encoding="utf-8", errors="replace")
     check_text(text)
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
-    if not data:
+    tree = data_of(text)
+    if not tree:
         print("FAIL: the file is no flame graph: it holds no data")
         return 1
-    tree = json.loads(data[1])
     if len(tree["frame"]) < 2:
         print("FAIL: the flame graph is empty")
         return 1

@@ -1,19 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The timeline as a page, in headless Chromium: what it shows is what the spans are."""
-import json
 import re
 
 import browser
 import harness as h
 
 CALLS = {"outer": 300, "middle": 300, "inner": 600}
-INKS = """(() => {
-    const c = document.getElementById("ID"), seen = new Set();
-    const all = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
-    for (let i = 0; i < all.length; i += 28) seen.add(all[i] << 16 | all[i + 1] << 8 | all[i + 2]);
-    return seen.size;
-})()"""
 # What is copied right after the view was changed.
 COPIED = """(() => {
     let copied = "";
@@ -103,8 +96,8 @@ def lanes_and_table_are_the_spans(daemon):
         page = opened(out, dark=dark)
         h.equal(page.js("sonde.spans"), sum(CALLS.values()), "spans")
         h.equal(page.js("sonde.rows"), 3, "rows")
-        h.check(page.js(INKS.replace("ID", "graph")) > 8, "the lanes are drawn")
-        h.check(page.js(INKS.replace("ID", "heat")) > 4, "the durations are drawn")
+        h.check(browser.inks(page) > 8, "the lanes are drawn")
+        h.check(browser.inks(page, "heat") > 4, "the durations are drawn")
         h.check(page.js("document.documentElement.scrollWidth <= innerWidth"), "too wide")
         rows = table(page)
         h.equal({r["name"]: int(r["calls"]) for r in rows}, CALLS, "calls")
@@ -235,8 +228,7 @@ def folding_help_and_the_table(daemon):
 
 
 def head(path):
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text(), re.S)
-    return json.loads(found[1])
+    return browser.data_of(path.read_text())
 
 
 @h.test(smoke=True)
