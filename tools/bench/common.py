@@ -65,6 +65,20 @@ def run(args, timeout=120, **more):
     return done.stdout
 
 
+def measured(args, **more):
+    """Seconds, the resources used with those of what it has waited for, and what it said on standard
+    error where that is a pipe."""
+    begin = time.monotonic()
+    child = subprocess.Popen(args, **more)
+    said = child.stderr.read() if child.stderr else ""
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.monotonic() - begin
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode != 0:
+        raise BenchError(f"{' '.join(args)}: exit {child.returncode}: {said.strip()[-400:]}")
+    return seconds, usage, said
+
+
 def wait_until(condition, seconds, what):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -5,9 +5,8 @@ memory the command and the daemon that reads the recording have at most."""
 import os
 import re
 import subprocess
-import time
 
-from common import BenchError, Daemon, Figure, median, read_text, run, started, wait_until
+from common import BenchError, Daemon, Figure, measured, median, read_text, run, started, wait_until
 from recording import SPANS, million
 
 # Formats that have every span; pprof and the like are of what was added up.
@@ -22,13 +21,9 @@ SECONDS, MIB = 2, 64
 def export(args, file):
     """Wall seconds, seconds of CPU and peak memory in MiB, of the command and of a daemon that it has
     started itself."""
-    begin = time.monotonic()
-    process = subprocess.Popen(args, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - begin
-    if process.returncode != 0 or not os.path.getsize(file):
-        raise BenchError(f"{' '.join(args)}: exit {process.returncode}")
+    seconds, usage, _ = measured(args, stdout=subprocess.DEVNULL)
+    if not os.path.getsize(file):
+        raise BenchError(f"{' '.join(args)}: nothing was written")
     return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 

@@ -3,9 +3,8 @@
 
 import os
 import subprocess
-import time
 
-from common import BenchError, Figure, median
+from common import BenchError, Figure, measured, median
 
 EVENTS = 1000000
 
@@ -24,16 +23,11 @@ def write_trace(path, events):
 
 def import_once(env, path, events):
     """Seconds; CPU seconds; the peak of the larger of the two processes, in MiB."""
-    begin = time.monotonic()
-    child = subprocess.Popen([env.sonde, "import", path, "-o", path + ".sonde"],
-                             env={**os.environ, "SONDE_SONDED": env.sonded},
-                             stderr=subprocess.PIPE, text=True)
-    said = child.stderr.read()
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - begin
-    if child.returncode or f"{events:,} spans" not in said:
-        raise BenchError(f"import: exit {child.returncode}: {said[-400:]}")
+    seconds, used, said = measured([env.sonde, "import", path, "-o", path + ".sonde"],
+                                   env={**os.environ, "SONDE_SONDED": env.sonded},
+                                   stderr=subprocess.PIPE, text=True)
+    if f"{events:,} spans" not in said:
+        raise BenchError(f"import: {said[-400:]}")
     # What is waited for by the command, its sonded, counts with it.
     return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
