@@ -9,8 +9,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "history_store.h"
 #include "sonde/base/format.h"
-#include "store/history.h"
 #include "store/history_load.h"
 
 enum { MAX_LIFE = 30, LIFE_SECONDS = 10 }; /* starts and ends of processes, as the daemon notes */
@@ -101,12 +101,8 @@ static void shift_processes(struct replay *r)
 
 static int tend(struct replay *r)
 {
-	int n;
-
-	while ((n = history_maintain(r->history, r->last_ns / 1000, &r->error)) > 0)
-		;
 	r->tended_ns = r->last_ns;
-	return n;
+	return store_tend(r->history, r->last_ns, &r->error);
 }
 
 static int put(void *arg, struct window *w)
@@ -159,20 +155,6 @@ static int replay(struct replay *r, const char *from, int times)
 	return tend(r);
 }
 
-static int open_store(struct replay *r, const char *dir)
-{
-	const struct history_limits limits = {.max_bytes = 1ULL << 30,
-					      .max_age_us = 7 * 86400ULL * 1000000,
-					      .fine_us = 600 * 1000000ULL,
-					      .medium_us = 2 * 3600 * 1000000ULL};
-	struct store_session session = {.name = "always", .targets = "all", .frequency = 19};
-	struct history_found found = {};
-	int x = history_open(dir, &limits, &r->error, &found, &r->history);
-
-	free(found.set_aside);
-	return x < 0 ? x : history_begin_session(r->history, &session, &r->error, &r->session);
-}
-
 /* Loads what was since then as a question does, and says what that takes. */
 static void time_load(const char *dir, const char *name, uint64_t since_us)
 {
@@ -205,8 +187,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: history_day STORE DIR TIMES\n");
 		return 2;
 	}
-	if (open_store(&r, argv[2]) < 0 || replay(&r, argv[1], (int)times) < 0 ||
-	    history_stats(r.history, &stats) < 0) {
+	if (store_begin(argv[2], 1ULL << 30, &r.error, &r.history, &r.session) < 0 ||
+	    replay(&r, argv[1], (int)times) < 0 || history_stats(r.history, &stats) < 0) {
 		fprintf(stderr, "history_day: %s\n", r.error.message);
 		return 1;
 	}

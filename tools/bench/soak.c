@@ -9,8 +9,8 @@
  */
 #include <malloc.h>
 
+#include "history_store.h"
 #include "sonde/base/format.h"
-#include "store/history.h"
 
 enum {
 	WINDOW_SECONDS = 10,
@@ -128,29 +128,6 @@ static int write_window(struct soak *s)
 	return r;
 }
 
-static int begin(struct soak *s, const char *dir, uint64_t max_bytes)
-{
-	const struct history_limits limits = {.max_bytes = max_bytes,
-					      .max_age_us = 7 * 86400ULL * 1000000,
-					      .fine_us = 600 * 1000000ULL,
-					      .medium_us = 2 * 3600 * 1000000ULL};
-	struct store_session session = {.name = "always", .targets = "all", .frequency = 19};
-	struct history_found found = {};
-	int r = history_open(dir, &limits, &s->error, &found, &s->history);
-
-	free(found.set_aside);
-	return r < 0 ? r : history_begin_session(s->history, &session, &s->error, &s->session);
-}
-
-static int tend(struct soak *s)
-{
-	int r;
-
-	while ((r = history_maintain(s->history, s->now_ns / 1000, &s->error)) > 0)
-		;
-	return r;
-}
-
 /* The file's bytes and the heap's, by *ret_*. */
 static int look(struct soak *s, uint64_t hour, uint64_t *ret_file, uint64_t *ret_heap)
 {
@@ -177,7 +154,7 @@ static int run(struct soak *s, uint64_t hours, uint64_t max_bytes)
 		for (int i = 0; i < 3600 / WINDOW_SECONDS && r >= 0; i++) {
 			r = write_window(s);
 			if (r >= 0 && i % (TEND_SECONDS / WINDOW_SECONDS) == 0)
-				r = tend(s);
+				r = store_tend(s->history, s->now_ns, &s->error);
 			most_heap = MAX(most_heap, mallinfo2().uordblks + mallinfo2().hblkhd);
 		}
 		if (r < 0 || hour % 2)
@@ -207,7 +184,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: soak DIR HOURS MIB\n");
 		return 2;
 	}
-	r = begin(&s, argv[1], mib << 20);
+	r = store_begin(argv[1], mib << 20, &s.error, &s.history, &s.session);
 	if (r >= 0)
 		r = run(&s, hours, mib << 20);
 	if (r < 0)
