@@ -182,19 +182,16 @@ static int choose_name(struct store_writer *w, const char *path, bool unseen, st
 	return 0;
 }
 
-static bool put_known(sqlite3 *db, const char *key, const char *value)
-{
-	return !*value || meta_put(db, key, value);
-}
-
 static bool put_host(sqlite3 *db, const struct store_session *session)
 {
 	char host[HOST_NAME_MAX_LEN + 1], boot[HOST_BOOT_LEN + 1];
 
+	if (session->host && !*session->host)
+		return true;
 	host_name(host);
 	host_boot(boot);
-	return put_known(db, META_HOST, session->host ? session->host : host) &&
-	       put_known(db, META_BOOT, session->boot ? session->boot : boot);
+	return meta_put(db, META_HOST, session->host ? session->host : host) &&
+	       meta_put(db, META_BOOT, session->boot ? session->boot : boot);
 }
 
 /*

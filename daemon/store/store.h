@@ -25,8 +25,8 @@ struct store_session {
 	uint32_t flags;		       /* STORE_SESSION_* */
 	int64_t monotonic_to_epoch_ns; /* adds a CLOCK_MONOTONIC time up to the epoch's */
 	char *where, *begin;	       /* conditions it kept spans by, as text; NULL: none */
-	/* The machine and its run (sonde/base/host.h). To be written: NULL is this one, "" is not
-	 * known. Of a file: NULL is not known. */
+	/* The machine and its run (sonde/base/host.h). To be written: NULL is this one, host ""
+	 * is not known. Of a file: NULL is not known. */
 	char *host, *boot;
 };
 enum {

@@ -125,6 +125,13 @@ Test(store, a_recording_says_which_host_it_is_of)
 	cr_assert_eq(store_create(file, &session, &e, &w), 0, "%s", e.message);
 	cr_assert_eq(store_close(w, 1, &e, NULL), 0);
 	check_host("db-1", "");
+	session.host = (char[]){""};
+	cr_assert_eq(store_create(file, &session, &e, &w), 0, "%s", e.message);
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0);
+	check_host(NULL, NULL);
+	session.host = (char[]){"db-1"};
+	cr_assert_eq(store_create(file, &session, &e, &w), 0, "%s", e.message);
+	cr_assert_eq(store_close(w, 1, &e, NULL), 0);
 	change("UPDATE meta SET value = printf('%.300c', 'x') WHERE key = 'host'");
 	check_error("BadFile", "'meta'", -EBADMSG);
 }
