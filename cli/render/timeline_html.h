@@ -5,8 +5,8 @@
  *
  * For each row (in the order of "rows"), for each of its "levels" of detail (timeline_lod.h), which
  * are [shift, how many boxes]: for each box the gap from the end of the one before (for the first:
- * from the beginning), then for each the length, then for each the function. Level 0 has then a byte
- * of flags for each, and when "offcpu" is true the time off the CPU; other levels the share in
+ * from the beginning), then for each the length, then for each the function. Level 0 has then a
+ * byte of flags for each, and when "offcpu" is true the time off the CPU; other levels the share in
  * spans, 0 to 255, then how many spans it is. Times are nanoseconds from "zero" on; all numbers but
  * the flags are varints.
  */
