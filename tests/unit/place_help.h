@@ -15,6 +15,14 @@
 #define SKIP_ELSEWHERE() cr_skip_test("placement is for x86-64")
 #endif
 
+/* Of the options that programs are compiled with. Compilers take most of the time, and another
+ * build has seen all; with the sanitizers some are enough. */
+#if defined(__SANITIZE_ADDRESS__)
+enum { EVERY_OPTION = 3 };
+#else
+enum { EVERY_OPTION = 1 };
+#endif
+
 /* A function at 0x1000 of the bytes given. */
 #define CODE(...)                                                                                  \
 	(struct place_code)                                                                        \
