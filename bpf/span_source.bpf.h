@@ -29,6 +29,9 @@ enum {
 	SOURCE_OPEN_BYTES = RECORD_MAX_OPEN * RECORD_SOURCE_OPEN,
 	SOURCE_COPIES = 4, /* objects with spans of a process that a thread's blocks are known of */
 	SOURCE_SINGLE = 5120, /* bytes of a batch of one span, and the sites and keys it needs */
+	/* Of one that has few fields or none, and as many open spans as there mostly are. */
+	SOURCE_SINGLE_SMALL = 256,
+	SOURCE_SMALL_OPEN = 4,
 };
 
 /* The start of a block, up to the open spans. */
@@ -117,6 +120,19 @@ static __always_inline void source_open(struct record_source *r, __u64 at, __u64
 	at = (at + 7) & ~7ULL;
 	asm volatile("" : "+r"(n), "+r"(at));
 	if (n == 0 || n > RECORD_MAX_OPEN || at > room)
+		return;
+	if (bpf_probe_read_user(r->data + at, n * RECORD_SOURCE_OPEN,
+				(void *)(block + offsetof(struct sonde_block, open))) == 0)
+		r->n_open = n;
+}
+
+/* The same of at most SOURCE_SMALL_OPEN, behind a batch of at most SOURCE_SINGLE_SMALL. */
+static __always_inline void source_open_small(struct record_source *r, __u64 at, __u64 block,
+					      __u64 n)
+{
+	at = (at + 7) & ~7ULL;
+	asm volatile("" : "+r"(n), "+r"(at));
+	if (n == 0 || n > SOURCE_SMALL_OPEN || at > SOURCE_SINGLE_SMALL)
 		return;
 	if (bpf_probe_read_user(r->data + at, n * RECORD_SOURCE_OPEN,
 				(void *)(block + offsetof(struct sonde_block, open))) == 0)
@@ -266,16 +282,44 @@ static __always_inline __u64 block_of_single(__u64 batch, struct source_block *r
 	return 0;
 }
 
+/* Most of them: right into the ring, as what they take at most is little. */
+static __always_inline void send_single_small(__u64 batch, __u64 bytes, __u64 block, __u32 depth)
+{
+	enum { ROOM = SOURCE_SINGLE_SMALL + SOURCE_SMALL_OPEN * RECORD_SOURCE_OPEN };
+	struct record_source *r = bpf_ringbuf_reserve(&ring, sizeof(*r) + ROOM, 0);
+
+	if (!r) {
+		count_loss(session, LOSS_RING_SPAN);
+		return;
+	}
+	source_begin(r, 0, block, bytes);
+	if (bpf_probe_read_user(r->data, bytes, (void *)batch)) {
+		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
+		count_loss(session, LOSS_BATCH);
+		return;
+	}
+	if (block && depth)
+		source_open_small(r, bytes, block, depth);
+	bpf_ringbuf_submit(r, wake_flags());
+}
+
 /* The simple mode: a span, an instant or a counter is a batch of its own. */
 static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 bytes)
 {
 	struct source_single *s;
 	struct record_source *r;
-	struct source_block b;
+	struct source_block b = {};
 	__u64 block, size;
 
 	if (!is_followed())
 		return 0;
+	block = block_of_single(batch, &b);
+	asm volatile("" : "+r"(bytes));
+	if (bytes <= SOURCE_SINGLE_SMALL && b.depth <= SOURCE_SMALL_OPEN &&
+	    bytes >= sizeof(struct sonde_batch)) {
+		send_single_small(batch, bytes, block, b.depth);
+		return 0;
+	}
 	s = bpf_task_storage_get(&source_singles, bpf_get_current_task_btf(), NULL,
 				 BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!s) {
@@ -283,13 +327,11 @@ static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 b
 		return 0;
 	}
 	r = (struct record_source *)s->bytes;
-	asm volatile("" : "+r"(bytes));
 	if (bytes < sizeof(struct sonde_batch) || bytes > SOURCE_SINGLE ||
 	    bpf_probe_read_user(r->data, bytes, (void *)batch)) {
 		count_loss(session, LOSS_BATCH);
 		return 0;
 	}
-	block = block_of_single(batch, &b);
 	source_begin(r, 0, block, bytes);
 	if (block)
 		source_open(r, bytes, SOURCE_SINGLE, block, b.depth);
