@@ -134,19 +134,13 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 	return 0;
 }
 
-void daemon_measure_costs(struct daemon *d)
-{
-	if (d->costs_measured || !d->kernel)
-		return;
-	d->costs_measured = true;
-	(void)calibrate_hits(&d->costs, NULL);
-}
-
 static int on_started(sd_event_source *source, uint64_t usec, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)source;
 	(void)usec;
-	daemon_measure_costs(arg);
+	(void)session_context_costs(&d->context);
 	return 0;
 }
 

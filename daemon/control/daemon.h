@@ -14,7 +14,6 @@
 #include "control/server.h"
 #include "control/session.h"
 #include "control/span_text.h"
-#include "probe/calibrate.h"
 
 /* Spans of a Trace session on their way to its caller. */
 struct daemon;
@@ -60,8 +59,6 @@ struct daemon {
 	struct worker *asker, *searcher, *sql;
 	struct keeper *keeper; /* NULL: there is no rolling store */
 	struct session_context context;
-	struct hit_costs costs; /* of probes on this machine; zero until measured */
-	bool costs_measured;
 	struct session *sessions; /* newest first */
 	struct session *by_slot[RECORD_MAX_SESSIONS];
 	struct stream *streams;
@@ -109,9 +106,6 @@ int daemon_take_import(struct daemon *d);
 /* Ends sessions (recordings are completed), then everything in reverse. */
 struct daemon *daemon_free(struct daemon *d);
 DEFINE_CLEANUP(struct daemon *, daemon_free)
-
-/* Measures what probes cost here, once: soon after the start, or when somebody asks before. */
-void daemon_measure_costs(struct daemon *d);
 
 /*
  * Begins a new model and all that goes with one; *ret_old is the caller's to free. -ENOMEM: the old

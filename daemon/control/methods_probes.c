@@ -2,7 +2,6 @@
 /* Probes: what a session would do, and what each call would pay for it. */
 #include "control/methods.h"
 
-#include "probe/calibrate.h"
 #include "varlink/params.h"
 
 /* What a call costs: the entry's hit, and the return probe or the dearest of the sites. */
@@ -185,7 +184,6 @@ void method_probes(struct daemon *d, struct call *call)
 
 	if (methods_session_options(call, &o) < 0)
 		return;
-	daemon_measure_costs(d);
 	r = param_int(call_params(call), "limit", PARAM_OPTIONAL, 0, INT32_MAX, &limit, &error);
 	if (r >= 0)
 		r = session_resolve(&o, &d->context, &plan, &set, &error);
@@ -196,7 +194,7 @@ void method_probes(struct daemon *d, struct call *call)
 			.options = &o,
 			.set = set,
 			.plan = plan,
-			.costs = &d->costs,
+			.costs = session_context_costs(&d->context),
 			.strategy = flat		   ? "session"
 				    : d->context.can_multi ? "multi"
 							   : "perf",

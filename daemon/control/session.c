@@ -121,6 +121,15 @@ static void prepare_unwinding(const struct session *s)
 	unwinding_refresh(s->context->unwinding);
 }
 
+const struct hit_costs *session_context_costs(struct session_context *c)
+{
+	if (!c->costs_measured && c->kernel) {
+		c->costs_measured = true;
+		(void)calibrate_hits(&c->costs, NULL);
+	}
+	return &c->costs;
+}
+
 int session_start(struct session_context *context, struct session_options *options,
 		  enum session_kind kind, const char *recording, struct error *error,
 		  struct session **ret)

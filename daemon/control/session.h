@@ -23,6 +23,7 @@
 #include "control/worker.h"
 #include "model/window.h"
 #include "probe/attach.h"
+#include "probe/calibrate.h"
 #include "probe/kernel_attach.h"
 #include "store/store.h"
 
@@ -92,6 +93,8 @@ struct session_context {
 	struct source_control *source_control; /* NULL: nothing is collected here */
 	struct span_texts *texts;	       /* of the model */
 	bool can_multi, can_session_link;
+	struct hit_costs costs; /* see session_context_costs(); zero until measured */
+	bool costs_measured;
 	/* Ways to probe kernel functions, found out when a session first wants to. */
 	bool kernel_ways_known, can_kernel_multi, can_kernel_perf, can_kernel_tracing;
 	struct switch_function switches; /* zeros: not looked for yet */
@@ -197,8 +200,10 @@ struct session {
 int session_start(struct session_context *context, struct session_options *options,
 		  enum session_kind kind, const char *recording, struct error *error,
 		  struct session **ret);
+/* What probes cost here; measured once, soon after the start or when it matters before. */
+const struct hit_costs *session_context_costs(struct session_context *c);
 /* Only resolves: what session_start() would probe, and what it would ask of each call. */
-int session_resolve(const struct session_options *options, const struct session_context *context,
+int session_resolve(const struct session_options *options, struct session_context *context,
 		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error);
 /*
  * Puts the conditions of o into force instead of those there are, while the session goes on; takes

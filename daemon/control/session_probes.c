@@ -63,7 +63,13 @@ static int make_plan(const struct session_options *o, int64_t monotonic_to_epoch
 	return call_plan_new(&wishes, monotonic_to_epoch_ns, ret, error);
 }
 
-int session_resolve(const struct session_options *o, const struct session_context *context,
+/* Kernels that have no multi links do not make calls of nops either: nothing needs measuring. */
+static bool is_nop5_cheap(const struct session_options *o, struct session_context *c)
+{
+	return o->single_spans && c->can_multi && hit_costs_prefer_nop5(session_context_costs(c));
+}
+
+int session_resolve(const struct session_options *o, struct session_context *context,
 		    struct call_plan **ret_plan, struct probe_set **ret, struct error *error)
 {
 	struct spec **specs = calloc(o->n_specs + o->n_inside + 1, sizeof(*specs));
@@ -73,6 +79,7 @@ int session_resolve(const struct session_options *o, const struct session_contex
 	struct resolve_options options = {
 		.returns = o->returns,
 		.single_spans = o->single_spans,
+		.nop5_is_cheap = is_nop5_cheap(o, context),
 		.n_gates = o->n_inside,
 		.exceptions = !o->stats_only,
 		.describe = call_plan_describe,

@@ -18,4 +18,14 @@ struct hit_costs {
 /* Takes some 20 ms. 0 or -errno (no privilege, a kernel without …): then nothing is known. */
 int calibrate_hits(struct hit_costs *ret, struct error *e);
 
+/*
+ * Whether a hit of a nop of five bytes costs less than one of an instruction that is emulated:
+ * clearly less, as others run while both are measured. False when nothing is known.
+ */
+static inline bool hit_costs_prefer_nop5(const struct hit_costs *c)
+{
+	return c->hit_ns[HIT_OPTIMISED] > 0 &&
+	       c->hit_ns[HIT_OPTIMISED] < c->hit_ns[HIT_EMULATED] / 8 * 7;
+}
+
 #endif

@@ -120,6 +120,7 @@ typedef int (*describe_t)(void *arg, const struct probe_point *point, const char
 struct resolve_options {
 	enum return_mode returns;
 	bool single_spans; /* of spans written in source code each is a hit, none are in batches */
+	bool nop5_is_cheap; /* here a hit of a nop of five bytes costs less than one of a shorter */
 	size_t n_gates;	   /* the last so many specifications say below what functions to look */
 	bool want_types;   /* read debug information for describe */
 	struct demangler *demangler; /* of names in files; NULL: this process, for tests */

@@ -3,6 +3,7 @@
 """Spans written in source code (sonde/span.h): wl_spans.cpp and wl_span_rate.c say what they do."""
 import collections
 import re
+import shutil
 import signal
 import subprocess
 
@@ -243,6 +244,41 @@ def what_a_file_has_is_said_before(daemon):
     e = daemon.error(4, "NothingMatches", "probes", "span:/bin/true:*", "-a")
     h.contains(e["fix"], "sonde/span.h", "fix")
     daemon.error(2, "BadSpec", "probes", "span:*", "-a")
+
+
+def simple_probes(daemon, path):
+    found = daemon.json("probes", f"span:{path}:*", "-a", "--span-mode", "simple")["probes"]
+    h.equal([p["symbol"] for p in found], ["sonde:span", "sonde:event"], "probes")
+    return {(p["hit"], p["skipped_bytes"], p["instruction"].split()[0]) for p in found}, found[0]
+
+
+@h.test
+def the_cheaper_of_two_places_is_probed(daemon):
+    makes_calls = " arch_uprobe_optimize" in open("/proc/kallsyms", encoding="utf-8").read()
+    places, span = simple_probes(daemon, RATE)
+    h.equal(places, {("optimised", 1, "nop") if makes_calls else ("emulated", 0, "nop")}, "place")
+    if makes_calls:
+        batch = daemon.json("probes", f"span:{RATE}:*", "-a")["probes"][0]
+        h.between(span["cost_ns"], 1, batch["cost_ns"] * 7 // 8, "what a hit costs")
+
+
+@h.test
+def programs_with_an_earlier_header_have_one_place(daemon):
+    include, sources = h.TMP / "include", h.ROOT / "tests/workloads"
+    shutil.copytree(h.ROOT / "include/sonde", include / "sonde")
+    header = include / "sonde/span/probe.h"
+    text = header.read_text(encoding="utf-8")
+    older = text.replace(".byte 0x0f,0x1f,0x44,0x00,0x00\\n", "").replace('_SIZE   "7"', '_SIZE   "2"')
+    older = older.replace("SONDE_REVISION 2", "SONDE_REVISION 1")
+    h.equal(len(text) - len(older), len(".byte 0x0f,0x1f,0x44,0x00,0x00\\n"), "the header of before")
+    header.write_text(older, encoding="utf-8")
+    program = str(h.TMP / "earlier")
+    subprocess.run(["gcc", "-O2", "-pthread", "-D_GNU_SOURCE", f"-I{include}", f"-I{sources}",
+                    sources / "wl_span_rate.c", "-o", program], check=True, timeout=60)
+    h.equal(simple_probes(daemon, program)[0], {("emulated", 0, "nop")}, "place")
+    spans, _ = daemon.trace(h.Workload("", "--only", "inside", path=program), "span:*",
+                            "--span-mode", "simple")
+    h.equal(counts(by_name(spans)), {"app/outer": 5, "app/inner": 16}, "spans")
 
 
 @h.test

@@ -6,9 +6,10 @@
 
 NOTE_SEMAPHORE(st, turned);
 
-#define NOP5	   ".byte 0x0f, 0x1f, 0x44, 0, 0"
-#define MOVE_STACK "lea -128(%%rsp), %%rsp\n"
-#define MOVE_BACK  "lea 128(%%rsp), %%rsp\n"
+#define NOP5	     ".byte 0x0f, 0x1f, 0x44, 0, 0"
+#define MOVE_STACK   "lea -128(%%rsp), %%rsp\n"
+#define MOVE_BACK    "lea 128(%%rsp), %%rsp\n"
+#define PASSED(code) "jmp 1f\n990: " code "\n1:"
 
 __attribute__((noinline, used)) static void static_test(int n)
 {
@@ -23,6 +24,11 @@ __attribute__((noinline, used)) static void static_test(int n)
 	NOTE_PROBE("other", "pair__return", "0", "", "r"(n));
 	NOTE_PROBE("st", "nowhere", "0x7fffffff0000", "", "r"(n));
 	NOTE_AT("990: " NOP5, "st", "long", "0", "", "r"(n));
+	NOTE_PROBE("sonde", "thread", "0", "", "r"(n));
+	NOTE_PROBE("sonde", "control", "0", "", "r"(n));
+	NOTE_AT(PASSED("nop\n" NOP5 "\nret"), "sonde", "batch", "0", "", "r"(n));
+	NOTE_AT(PASSED("nop\n" NOP5 "\nret"), "sonde", "span", "0", "", "r"(n));
+	NOTE_AT(PASSED("nop\n" NOP5 "\nnop\nret"), "sonde", "event", "0", "", "r"(n));
 	NOTE_AT(MOVE_STACK "990: " NOP5 "\n" MOVE_BACK, "st", "spared", "0", "", "r"(n));
 }
 
@@ -135,6 +141,40 @@ Test(statics, functions_beside_them)
 	cr_expect_eq(set->n, 2);
 }
 
+/* Those of sonde/span.h, with and without what it has for kernels that make calls of nops. */
+static struct probe_set *spans_of_self(bool single, bool cheap)
+{
+	const struct resolve_options options = {.single_spans = single, .nop5_is_cheap = cheap};
+	pid_t pid = getpid();
+	const struct probe_target t = {.pids = &pid, .n_pids = 1};
+	struct probe_set *set = NULL;
+	struct spec *spec = NULL;
+	struct error e = {};
+
+	cr_assert_eq(spec_parse("span:*", &spec, &e), 0);
+	cr_assert_eq(probe_resolve(&t, &spec, 1, &options, &set, &e), 0, "%s", e.message);
+	spec_free(spec);
+	return set;
+}
+
+Test(statics, a_cheaper_nop_behind_that_of_a_span)
+{
+	_cleanup_(probe_set_freep) struct probe_set *cheap = spans_of_self(true, true);
+	_cleanup_(probe_set_freep) struct probe_set *dear = spans_of_self(true, false);
+	_cleanup_(probe_set_freep) struct probe_set *batches = spans_of_self(false, true);
+	const struct probe_point *at = find(cheap, "sonde:span"), *nop = find(dear, "sonde:span");
+
+	cr_assert(at && nop && find(cheap, "sonde:event") && find(batches, "sonde:batch"));
+	cr_expect_eq(nop->hit, HIT_EMULATED);
+	cr_expect_str_eq(nop->instruction, "nop");
+	cr_expect_eq(at->hit, HIT_OPTIMISED);
+	cr_expect_eq(at->offset, nop->offset + 1);
+	cr_expect_eq(at->skipped, 1);
+	cr_expect_eq(find(cheap, "sonde:event")->hit, HIT_EMULATED, "no return follows at once");
+	cr_expect_eq(find(cheap, "sonde:thread")->hit, HIT_EMULATED);
+	cr_expect_eq(find(batches, "sonde:batch")->hit, HIT_EMULATED, "it is hit seldom");
+}
+
 Test(statics, none_matches)
 {
 	pid_t pid = getpid();
@@ -143,7 +183,7 @@ Test(statics, none_matches)
 
 	cr_expect(strstr(e.message, "did you mean turned"), "%s", e.message);
 	e = resolve_fails(&t, "usdt:nobody:*", "NothingMatches");
-	cr_expect(strstr(e.message, "has the provider nobody; there are other, st"), "%s",
+	cr_expect(strstr(e.message, "has the provider nobody; there are other, sonde, st"), "%s",
 		  e.message);
 	e = resolve_fails(&t, "usdt:libc:x:y", "NothingMatches");
 	cr_expect(strstr(e.message, "no static probes"), "%s", e.message);

@@ -179,8 +179,8 @@ static void say_batch(const struct sonde_batch *b, sonde_u32 bytes)
 	span_hits.last = *b;
 }
 
-void sonde_r1_probe_batch(const struct sonde_batch *b, sonde_u32 bytes);
-void sonde_r1_probe_batch(const struct sonde_batch *b, sonde_u32 bytes)
+void sonde_r2_probe_batch(const struct sonde_batch *b, sonde_u32 bytes);
+void sonde_r2_probe_batch(const struct sonde_batch *b, sonde_u32 bytes)
 {
 	pthread_mutex_lock(&lock);
 	span_hits.batches++;
@@ -188,9 +188,9 @@ void sonde_r1_probe_batch(const struct sonde_batch *b, sonde_u32 bytes)
 	pthread_mutex_unlock(&lock);
 }
 
-void sonde_r1_probe_span(const char *category, const char *name, sonde_u64 duration_ns,
+void sonde_r2_probe_span(const char *category, const char *name, sonde_u64 duration_ns,
 			 sonde_u64 start_ns, const struct sonde_batch *b, sonde_u32 bytes);
-void sonde_r1_probe_span(const char *category, const char *name, sonde_u64 duration_ns,
+void sonde_r2_probe_span(const char *category, const char *name, sonde_u64 duration_ns,
 			 sonde_u64 start_ns, const struct sonde_batch *b, sonde_u32 bytes)
 {
 	pthread_mutex_lock(&lock);
@@ -201,9 +201,9 @@ void sonde_r1_probe_span(const char *category, const char *name, sonde_u64 durat
 	pthread_mutex_unlock(&lock);
 }
 
-void sonde_r1_probe_event(const char *category, const char *name, sonde_u64 kind, sonde_u64 value,
+void sonde_r2_probe_event(const char *category, const char *name, sonde_u64 kind, sonde_u64 value,
 			  const struct sonde_batch *b, sonde_u32 bytes);
-void sonde_r1_probe_event(const char *category, const char *name, sonde_u64 kind, sonde_u64 value,
+void sonde_r2_probe_event(const char *category, const char *name, sonde_u64 kind, sonde_u64 value,
 			  const struct sonde_batch *b, sonde_u32 bytes)
 {
 	(void)value;
@@ -213,16 +213,16 @@ void sonde_r1_probe_event(const char *category, const char *name, sonde_u64 kind
 	pthread_mutex_unlock(&lock);
 }
 
-void sonde_r1_probe_begin(const char *category, const char *name);
-void sonde_r1_probe_begin(const char *category, const char *name)
+void sonde_r2_probe_begin(const char *category, const char *name);
+void sonde_r2_probe_begin(const char *category, const char *name)
 {
 	pthread_mutex_lock(&lock);
 	say("begins %s/%s\n", category, name);
 	pthread_mutex_unlock(&lock);
 }
 
-void sonde_r1_probe_thread(struct sonde_block *block);
-void sonde_r1_probe_thread(struct sonde_block *block)
+void sonde_r2_probe_thread(struct sonde_block *block);
+void sonde_r2_probe_thread(struct sonde_block *block)
 {
 	(void)block;
 	pthread_mutex_lock(&lock);

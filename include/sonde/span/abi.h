@@ -7,7 +7,8 @@
  *
  * A program has the static probes of provider "sonde" below, once in each linked object. Each is a
  * function of its own, so that its arguments are in the registers of the calling convention, in
- * this order (the notes say so as well), and what is probed is a nop of one byte (four on arm64):
+ * this order (the notes say so as well), and what the notes point at is a nop of one byte (four on
+ * arm64). On x86-64 a nop of five bytes and a return follow: another place for the same probe.
  *
  *   batch    const struct sonde_batch *, u32 bytes
  *   span     const char *category, const char *name, u64 duration_ns, u64 start_ns,

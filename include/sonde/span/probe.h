@@ -3,9 +3,15 @@
  * The static probes of a linked object, their semaphores and its control: once in the object, by
  * a section group that the linker keeps one copy of. They are functions made here, so they are the
  * same whatever compiler, language and options a program is built with: the arguments are where
- * the calling convention says, and what is probed, a nop as a function's first instruction, is far
- * from anybody's red zone. The kernel emulates a nop of one byte; one of five it would replace by
- * a call, which is why there is none.
+ * the calling convention says, and what is probed is far from anybody's red zone.
+ *
+ * That is a nop of one byte, which every kernel emulates and the notes point at. On x86-64 one of
+ * five bytes follows, and then the return. Linux 6.18 and later replace the latter by a call into
+ * the kernel, which costs half of a trap, while older ones do it step by step, which costs
+ * many traps. So who attaches there (sonded does for what every span hits) has measured it. The
+ * call pushes a return address below the stack pointer, where the function has nothing that
+ * it could need for its return. No nop of five bytes spans two pages, as the kernel would not
+ * replace that.
  */
 #ifndef SONDE_SPAN_PROBE_H
 #define SONDE_SPAN_PROBE_H
@@ -15,7 +21,7 @@
 /* Of everything that translation units of one linked object share. Another one with any change to
  * that, so that files built with several versions of this header can be linked together. */
 #ifndef SONDE_REVISION
-#define SONDE_REVISION 1
+#define SONDE_REVISION 2
 #endif
 #define SONDE_PASTE3_(a, b, c) a##b##c
 #define SONDE_PASTE3(a, b, c)  SONDE_PASTE3_(a, b, c)
@@ -26,7 +32,8 @@
 #define SONDE_HIDDEN	       __attribute__((visibility("hidden")))
 
 #if defined(__x86_64__)
-#define SONDE_PROBE_SIZE   "2"
+#define SONDE_PROBE_CODE   "nop\n.byte 0x0f,0x1f,0x44,0x00,0x00\nret\n"
+#define SONDE_PROBE_SIZE   "7"
 #define SONDE_ARG(n, size) SONDE_ARG_##size##_##n
 #define SONDE_ARG_8_1	   "8@%rdi"
 #define SONDE_ARG_8_2	   "8@%rsi"
@@ -36,6 +43,7 @@
 #define SONDE_ARG_4_2	   "4@%esi"
 #define SONDE_ARG_4_6	   "4@%r9d"
 #elif defined(__aarch64__)
+#define SONDE_PROBE_CODE   "nop\nret\n"
 #define SONDE_PROBE_SIZE   "8"
 #define SONDE_ARG(n, size) SONDE_ARG_##size##_##n
 #define SONDE_ARG_8_1	   "8@x0"
@@ -64,14 +72,12 @@
 	".popsection\n"
 
 #define SONDE_PROBE(name, semaphore, args)                                                         \
+	".balign 8\n"                                                                              \
 	".weak " SONDE_SHARED_PREFIX "probe_" name "\n"                                            \
 	".hidden " SONDE_SHARED_PREFIX "probe_" name "\n"                                          \
 	".type " SONDE_SHARED_PREFIX "probe_" name ",%function\n" SONDE_SHARED_PREFIX              \
 	"probe_" name ":\n"                                                                        \
-	".cfi_startproc\n"                                                                         \
-	"nop\n"                                                                                    \
-	"ret\n"                                                                                    \
-	".cfi_endproc\n"                                                                           \
+	".cfi_startproc\n" SONDE_PROBE_CODE ".cfi_endproc\n"                                       \
 	".size " SONDE_SHARED_PREFIX "probe_" name "," SONDE_PROBE_SIZE                            \
 	"\n" SONDE_NOTE("probe_" name, semaphore, name, args)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A part of the program that was built with another version of the header: a copy of its own. */
-#define SONDE_REVISION 2
+#define SONDE_REVISION 1
 #include <sonde/span.h>
 
 #ifdef __cplusplus
