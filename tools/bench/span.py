@@ -2,6 +2,7 @@
 """Spans written in source code: what one costs the program, off, dropped, in batches, one by one,
 beside LTTng-UST, uftrace and bpftrace on static probes, in turns on the same machine."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from common import Figure
 
 CALLS = 5000     # of a round
 FEW_CALLS = 100  # where each traps: short enough for rounds that nobody else gets into
+RING_ROUNDS = 300  # of FEW_CALLS each: their records fit into the ring
 PYTHON_CALLS = 500
 SOURCE = os.path.join(common.HERE, "span_cost.c")
 BPFTRACE = """
@@ -39,6 +41,7 @@ class Cost:
 
 class Bench:
     def __init__(self, env):
+        self.env = env
         self.dir = env.dir
         self.rounds = 300 if env.quick else 1000
         self.build()
@@ -78,8 +81,9 @@ class Bench:
         return self.catch(cost, os.path.realpath(self.library), probe, self.rounds * PYTHON_CALLS)[0]
 
     def catch(self, cost, path, probe, calls):
+        place, semaphore = self.place(path, probe), probe_offsets(path)[probe][1]
         catcher = subprocess.Popen([self.path("span_catch"), self.path("span_catch.o"),
-                                    path, probe, *probe_offsets(path)[probe]],
+                                    path, probe, place, semaphore],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.DEVNULL, text=True)
         try:
@@ -91,6 +95,30 @@ class Bench:
         finally:
             common.end_process(cost.process)
             common.end_process(catcher)
+
+    def place(self, path, probe):
+        """Where sonde attaches for that, in the file."""
+        mode = {"batch": "batch", "span": "simple"}[probe]
+        answer = common.run([self.env.sonde, "probes", "--json", "-a", "--span-mode", mode,
+                             f"span:{path}:*"])
+        return next(str(int(p["offset"], 16)) for p in json.loads(answer)["probes"]
+                    if p["symbol"] == f"sonde:{probe}")
+
+    def with_daemon(self):
+        """A hit a span, all of which the daemon reads and keeps: as many as its ring has room for."""
+        path = self.path("span_sonde")
+        cost = Cost(path, RING_ROUNDS, FEW_CALLS)
+        try:
+            with common.Daemon(self.env, "simple") as daemon:
+                name = daemon.call("Attach", options={"specs": [f"span:{path}:*"], "span_mode": "simple",
+                                                      "selectors": {"pids": [cost.pid]}})["session"]["name"]
+                ns = cost.ns()
+                ended = daemon.call("Detach", name=name)["session"]
+                if ended["spans"] != RING_ROUNDS * FEW_CALLS:
+                    raise common.BenchError(f"{ended['spans']} spans came: {ended['losses']}")
+                return ns
+        finally:
+            common.end_process(cost.process)
 
     def bpftrace(self):
         cost = Cost(self.path("span_usdt"), self.rounds, FEW_CALLS)
@@ -178,6 +206,7 @@ def figures(env):
         keep("batch", ns)
         arrived.append(share)
         keep("simple", bench.caught("span", FEW_CALLS)[0])
+        keep("with daemon", bench.with_daemon())
         keep("lttng", bench.lttng())
         keep("uftrace", bench.uftrace())
         keep("bpftrace", bench.bpftrace())
@@ -199,6 +228,9 @@ def figures(env):
                cost["uftrace"], cost["batch"] / cost["uftrace"]),
         Figure("a hit a span", cost["simple"], "ns", 0.4, "bpftrace, USDT begin and end",
                cost["bpftrace"], cost["simple"] / cost["bpftrace"]),
+        Figure("a hit a span, kept by the daemon", cost["with daemon"], "ns", 0.4,
+               "bpftrace, USDT begin and end", cost["bpftrace"],
+               cost["with daemon"] / cost["bpftrace"]),
         Figure("Python: a decorator, nobody attached", cost["python decorator"], "ns", 150),
         Figure("Python: a with statement, nobody attached", cost["python with"], "ns", 150),
         Figure("Python: a decorator, in batches", cost["python decorator on"], "ns", 2000),
