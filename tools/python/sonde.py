@@ -24,6 +24,7 @@ import inspect
 import itertools
 import os
 import time
+import weakref
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _FUNCTIONS = {  # name: (arguments, result)
@@ -71,11 +72,12 @@ _functions = _load()
 available = _functions is not None
 
 if available:
-    # One word that is not 0 while somebody is attached. Looking there is cheaper than any call.
-    _interest = memoryview(ctypes.c_uint64.from_address(_functions["interest"]())).cast("B").cast("Q")
+    # One word that is not 0 while somebody is attached. To ask whether it is true makes no number
+    # of it, and is cheaper than any call.
+    _interest = ctypes.c_uint64.from_address(_functions["interest"]())
     _begin, _end = _functions["begin"], _functions["end"]
 else:
-    _interest = memoryview(bytes(8)).cast("Q")
+    _interest = ctypes.c_uint64(0)
 
 _sites, _keys = {}, {}
 _async_keys = itertools.count(1)
@@ -83,7 +85,7 @@ _async_keys = itertools.count(1)
 
 def is_on():
     """Whether anybody is attached, so that what only spans need can be left out."""
-    return _interest[0] != 0
+    return bool(_interest)
 
 
 def _site(category, name):
@@ -118,25 +120,25 @@ def _put(key, value):
 
 def field(key, value):
     """A field of the innermost open span of this thread."""
-    if _interest[0]:
+    if _interest:
         _put(key, value)
 
 
 def error(code):
     """The innermost open span of this thread has failed; code is 0 unless it is an integer."""
-    if _interest[0]:
+    if _interest:
         _functions["error"](code if isinstance(code, int) else 0)
 
 
 def instant(name, category=""):
     """Something happens now."""
-    if _interest[0]:
+    if _interest:
         _functions["instant"](_site(category, name))
 
 
 def counter(name, value, category=""):
     """What a number is now."""
-    if _interest[0]:
+    if _interest:
         try:
             _functions["counter"](_site(category, name), value)
         except ctypes.ArgumentError:
@@ -150,24 +152,24 @@ def _key_of(key):
 def begin(name, key, category=""):
     """A span that is no block begins: end() of the same names and key ends it, in whatever thread.
     key: an integer, or anything that can be a key of a dictionary."""
-    if _interest[0]:
+    if _interest:
         _functions["async_begin"](_site(category, name), _key_of(key))
 
 
 def end(name, key, category=""):
-    if _interest[0]:
+    if _interest:
         _functions["async_end"](_site(category, name), _key_of(key))
 
 
 def trace_from(traceparent):
     """The innermost open span continues the trace of a W3C traceparent, which may be None.
     Returns whether it does."""
-    return bool(_interest[0]) and bool(_functions["trace_from"](_bytes(traceparent)))
+    return bool(_interest) and bool(_functions["trace_from"](_bytes(traceparent)))
 
 
 def trace_to():
     """A W3C traceparent for somebody to continue, or "" when there is no span."""
-    if not _interest[0]:
+    if not _interest:
         return ""
     buf = ctypes.create_string_buffer(_TRACE_SIZE)
     _functions["trace_to"](buf)
@@ -178,7 +180,7 @@ class _Off:
     """What there is instead of a span while nobody is attached: one for all. A with statement calls
     what is made in C here, which takes half the time of methods."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
     summary = {}
 
     def field(self, key, value):
@@ -193,7 +195,7 @@ class _Off:
 
 _NO_DECORATOR = "sonde.span(NAME) is for with; to decorate, write @sonde.span(category=…), named as the function"
 _off = _Off()
-_Off.__enter__ = itertools.repeat(_off).__next__
+_Off.__enter__ = weakref.ref(_off)  # a call of it has that for its result
 _Off.__exit__ = memoryview(b"").__exit__  # None each time, so that exceptions go on
 
 
@@ -221,10 +223,8 @@ class _Span:
 
 def span(name=None, category=""):
     """A span: with a name for a with statement, without one to decorate a function."""
-    if name.__class__ is str:
-        if not _interest[0]:
-            return _off
-        return _Span(_site(category, name))
+    if type(name) is str:
+        return _Span(_site(category, name)) if _interest else _off
     if name is None:
         return lambda function: _decorate(function, category)
     if not callable(name):
@@ -244,7 +244,7 @@ def _decorate(function, category):
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        if not _interest[0]:
+        if not _interest:
             return function(*args, **kwargs)
         token = _begin(site)
         try:
@@ -261,7 +261,7 @@ def _decorate_coroutine(function, site):
     """Others run in the thread while it waits, so it is no block of the thread."""
     @functools.wraps(function)
     async def wrapper(*args, **kwargs):
-        if not _interest[0]:
+        if not _interest:
             return await function(*args, **kwargs)
         key = next(_async_keys)
         _functions["async_begin"](site, key)
@@ -313,7 +313,7 @@ class _Epoch(_AiSpan):
         ai = self._kind.ai
         self.summary = {name: {"count": n, "total_ns": ns} for name, (n, ns) in ai.totals.items()}
         longest = sorted(self.summary, key=lambda name: -self.summary[name]["total_ns"])
-        if _interest[0]:
+        if _interest:
             for name in longest[:self.FIELDS]:
                 _put(name + "_ms", self.summary[name]["total_ns"] / 1e6)
         ai.now = {}
@@ -331,11 +331,11 @@ class _Kind:
 
     def __call__(self, function=None, /, **fields):
         if function is None:
-            return self.type(self, fields) if _interest[0] else _off
+            return self.type(self, fields) if _interest else _off
 
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            if not _interest[0]:
+            if not _interest:
                 return function(*args, **kwargs)
             with self.type(self, fields):
                 return function(*args, **kwargs)
