@@ -126,7 +126,8 @@ void reply_write_members(struct json_writer *w, reply_t *object, const char *ren
 static void write_number(struct json_writer *w, const char *key, double v)
 {
 	/* Integers below 2^53 were read exactly, and are written as such. */
-	if (v > -9007199254740992.0 && v < 9007199254740992.0 && (double)(int64_t)v == v)
+	if (v > -9007199254740992.0 && v < 9007199254740992.0 && (double)(int64_t)v == v &&
+	    !(v == 0 && signbit(v)))
 		json_i64(w, key, (int64_t)v);
 	else
 		json_double(w, key, v);

@@ -244,6 +244,9 @@ void json_double(struct json_writer *w, const char *key, double value)
 	}
 	begin_value(w, key);
 	strbuf_double(w->out, value);
+	/* Without a point some readers take it for an integer, which has no such zero. */
+	if (value == 0 && signbit(value))
+		strbuf_puts(w->out, ".0");
 }
 
 void json_bool(struct json_writer *w, const char *key, bool value)

@@ -88,7 +88,8 @@ void strbuf_double(struct strbuf *b, double value)
 	char text[64];
 
 	if (!isfinite(value)) {
-		strbuf_printf(b, "%g", value);
+		/* printf shows the sign of what is no number, which means nothing. */
+		strbuf_puts(b, isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
 		return;
 	}
 	for (int precision = 15; precision <= 17; precision++) {

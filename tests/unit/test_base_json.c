@@ -25,6 +25,7 @@ Test(json, exact_text)
 	json_array_end(&w);
 	json_hex(&w, "h", 0xdeadbeefcafef00dULL);
 	json_double(&w, "d", 0.1);
+	json_double(&w, "zero", -0.0);
 	json_double(&w, "nan", NAN);
 	json_double(&w, "inf", -INFINITY);
 	json_bool(&w, "yes", true);
@@ -34,7 +35,8 @@ Test(json, exact_text)
 		b.data,
 		"{\"s\":\"a\\\"b\\\\c\\n\\t\\r\\u0001\\u007f\xc3\xa4\xef\xbf\xbd\",\"none\":null,"
 		"\"a\":[18446744073709551615,-9223372036854775808,0,{}],"
-		"\"h\":\"0xdeadbeefcafef00d\",\"d\":0.1,\"nan\":null,\"inf\":null,\"yes\":true,"
+		"\"h\":\"0xdeadbeefcafef00d\",\"d\":0.1,\"zero\":-0.0,\"nan\":null,\"inf\":null,"
+		"\"yes\":true,"
 		"\"raw\":[1,2]}");
 	cr_assert_eq(strbuf_error(&b), 0);
 }
