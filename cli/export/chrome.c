@@ -119,6 +119,31 @@ static void write_args(struct json_writer *w, const struct exported_span *span)
 	json_object_end(w);
 }
 
+/*
+ * Counters of a process are told apart by their names alone: the category is a part of it. A value
+ * that JSON has no number for is a text, as the daemon has it.
+ */
+static void write_counter(struct export *x, struct chrome *c, const struct exported_span *span)
+{
+	const struct strbuf *thread = &c->members.threads[span->thread];
+	const struct exported_function *f = &x->source->functions[span->function];
+	const char *category = reply_str(span->details, "cat");
+	_cleanup_(strbuf_release) struct strbuf name = {};
+
+	strbuf_printf(&name, "%s%s%s", category, *category ? "/" : "", f->name);
+	json_object_begin(&c->w, NULL);
+	json_string(&c->w, "ph", "C");
+	json_string(&c->w, "name", name.data);
+	json_string(&c->w, "cat", f->binary);
+	json_raw(&c->w, NULL, thread->data, thread->len);
+	write_time(c, span->start_ns);
+	json_object_begin(&c->w, "args");
+	reply_write(&c->w, "value", reply_get(span->details, "value"), NULL, NULL);
+	json_object_end(&c->w);
+	json_object_end(&c->w);
+	strbuf_putc(c->w.out, '\n');
+}
+
 static int chrome_span(struct export *x, const struct exported_span *span)
 {
 	struct chrome *c = x->state;
@@ -127,6 +152,10 @@ static int chrome_span(struct export *x, const struct exported_span *span)
 
 	if (r < 0)
 		return r;
+	if (span->flags & EXPORTED_COUNTER && reply_get(span->details, "value")) {
+		write_counter(x, c, span);
+		return 0;
+	}
 	json_object_begin(&c->w, NULL);
 	json_string(&c->w, "ph", instant ? "i" : "X");
 	if (instant)

@@ -20,6 +20,7 @@ enum exported_flags {
 	EXPORTED_TAIL = 1 << 2, /* ended by a jump to another function */
 	EXPORTED_KERNEL = 1 << 3,
 	EXPORTED_INSTANT = 1 << 4, /* a static probe was passed: no duration, no result */
+	EXPORTED_COUNTER = 1 << 5, /* an instant that is the value of a counter, and no call */
 };
 
 #endif
