@@ -51,11 +51,9 @@ void answer_flags(struct strbuf *out, uint32_t flags, const char *separator)
 	static const struct {
 		uint32_t flag;
 		const char *name;
-	} known[] = {{EXPORTED_UNWOUND, "unwound"},
-		     {EXPORTED_ERROR, "error"},
-		     {EXPORTED_TAIL, "tail"},
-		     {EXPORTED_KERNEL, "kernel"},
-		     {EXPORTED_INSTANT, "instant"}};
+	} known[] = {{EXPORTED_UNWOUND, "unwound"}, {EXPORTED_ERROR, "error"},
+		     {EXPORTED_TAIL, "tail"},	    {EXPORTED_KERNEL, "kernel"},
+		     {EXPORTED_INSTANT, "instant"}, {EXPORTED_COUNTER, "counter"}};
 	bool first = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {

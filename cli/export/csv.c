@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Comma-separated values (RFC 4180), with a line of names first. */
+#include "../render/span.h"
 #include "../render/text.h"
 #include "answer.h"
 #include "formats.h"
@@ -30,16 +31,29 @@ static void put_head(struct export *x, const struct answer_column *columns, size
 	strbuf_puts(x->out, "\r\n");
 }
 
-static int csv_span(struct export *x, const struct exported_span *span)
+/* Behind what all tables of spans have comes the value of counters. */
+static void put_span_head(struct export *x)
 {
-	struct csv *c = x->state;
 	size_t n;
 	const struct answer_column *columns = answer_span_columns(&n);
 
+	for (size_t i = 0; i < n; i++)
+		put_cell(x->out, i, columns[i].name);
+	put_cell(x->out, n, "value");
+	strbuf_puts(x->out, "\r\n");
+}
+
+static int csv_span(struct export *x, const struct exported_span *span)
+{
+	struct csv *c = x->state;
+
 	if (!c->has_head)
-		put_head(x, columns, n);
+		put_span_head(x);
 	c->has_head = true;
 	answer_span_cells(x->source, span, put_cell, x->out);
+	strbuf_putc(x->out, ',');
+	if (span->flags & EXPORTED_COUNTER)
+		span_value(x->out, span->details);
 	strbuf_puts(x->out, "\r\n");
 	return 0;
 }
@@ -71,11 +85,9 @@ static int csv_answer(struct export *x, reply_t *reply)
 static int csv_end(struct export *x)
 {
 	struct csv *c = x->state;
-	size_t n;
-	const struct answer_column *columns = answer_span_columns(&n);
 
 	if (!c->has_head)
-		put_head(x, columns, n);
+		put_span_head(x);
 	return 0;
 }
 

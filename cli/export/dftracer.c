@@ -165,6 +165,17 @@ static void put_argument(struct json_writer *w, reply_t *arg)
 	json_string(w, name, reply_text(arg));
 }
 
+static bool is_counter(const struct exported_span *span)
+{
+	return span->flags & EXPORTED_COUNTER && reply_get(span->details, "value");
+}
+
+/* As an event of a counter has it: a number, where JSON has one. */
+static void put_value(struct json_writer *w, const struct exported_span *span)
+{
+	reply_write(w, "value", reply_get(span->details, "value"), NULL, NULL);
+}
+
 static void put_args(struct json_writer *w, const struct exported_span *span, uint64_t host,
 		     uint64_t file)
 {
@@ -173,6 +184,11 @@ static void put_args(struct json_writer *w, const struct exported_span *span, ui
 	if (file)
 		json_u64(w, "fhash", file);
 	json_u64(w, "level", span->depth);
+	if (is_counter(span)) {
+		put_value(w, span);
+		json_object_end(w);
+		return;
+	}
 	json_u64(w, "dur_ns", span->duration_ns);
 	if (!(span->flags & (EXPORTED_UNWOUND | EXPORTED_TAIL | EXPORTED_INSTANT)))
 		json_hex(w, "ret", span->ret);
@@ -201,8 +217,9 @@ static int dftracer_span(struct export *x, const struct exported_span *span)
 	json_u64(&w, "id", d->processes[process].events++);
 	members_put(&d->members, &w, span);
 	json_u64(&w, "ts", span->start_ns / NSEC_PER_USEC);
-	json_u64(&w, "dur", span->duration_ns / NSEC_PER_USEC);
-	json_string(&w, "ph", "X");
+	if (!is_counter(span))
+		json_u64(&w, "dur", span->duration_ns / NSEC_PER_USEC);
+	json_string(&w, "ph", is_counter(span) ? "C" : "X");
 	put_args(&w, span, d->processes[process].host, file);
 	json_object_end(&w);
 	strbuf_putc(x->out, '\n');

@@ -163,6 +163,8 @@ static int prometheus_span(struct export *x, const struct exported_span *span)
 	uint32_t *slot;
 	bool is_new;
 
+	if (span->flags & EXPORTED_COUNTER)
+		return 0;
 	slot = table_put(&p->of_spans, (uint64_t)t->process << 32 | span->function, &is_new);
 	if (!slot)
 		return -ENOMEM;

@@ -119,6 +119,9 @@ static int speedscope_span(struct export *x, const struct exported_span *span)
 	struct speedscope *s = x->state;
 	int64_t at_ns = (int64_t)span->start_ns - s->base_ns, end_ns;
 
+	/* The values of counters are nothing that it could show. */
+	if (span->flags & EXPORTED_COUNTER)
+		return 0;
 	for (; s->n_functions < x->source->n_functions; s->n_functions++)
 		add_frame(s, x->source->functions[s->n_functions].name,
 			  x->source->functions[s->n_functions].binary);

@@ -2,6 +2,7 @@
 #include "span.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 #include "sonde/base/format.h"
 #include "text.h"
@@ -29,6 +30,16 @@ void span_result(struct strbuf *out, uint64_t value)
 		strbuf_printf(out, "%" PRId32, narrow);
 	else
 		strbuf_printf(out, "0x%" PRIx64, value);
+}
+
+void span_value(struct strbuf *out, reply_t *span)
+{
+	double value = reply_double(span, "value");
+
+	if (!isnan(value))
+		strbuf_double(out, value);
+	else
+		text_append_safe(out, reply_str(span, "value"));
 }
 
 static void append_args(struct strbuf *out, reply_t *span)
@@ -122,6 +133,11 @@ void span_call(struct output *o, struct strbuf *out, reply_t *span, bool args)
 		strbuf_putc(out, '/');
 	}
 	text_append_safe(out, reply_str(span, "name"));
+	if (reply_has_text(span, "flags", "counter")) {
+		strbuf_puts(out, " = ");
+		span_value(out, span);
+		return;
+	}
 	if (call) {
 		strbuf_putc(out, '(');
 		text_append_safe(out, reply_text(call));

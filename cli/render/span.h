@@ -14,6 +14,8 @@ void span_text(struct output *o, reply_t *span, bool args);
 /* "name(arguments) = result", in the colours of the output. */
 void span_call(struct output *o, struct strbuf *out, reply_t *span, bool args);
 
+/* The value of a counter, exactly, of a Span or its details; nothing where there is none. */
+void span_value(struct strbuf *out, reply_t *span);
 /* A return value as people read it: small numbers (and small negative int) decimal, else hex. */
 void span_result(struct strbuf *out, uint64_t value);
 

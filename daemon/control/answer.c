@@ -290,6 +290,8 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 		json_string(w, NULL, "kernel");
 	if (span->flags & SPAN_INSTANT)
 		json_string(w, NULL, "instant");
+	if (span->flags & SPAN_COUNTER)
+		json_string(w, NULL, "counter");
 	json_array_end(w);
 	if (options->texts)
 		span_texts_write(options->texts, w, row);

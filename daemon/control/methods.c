@@ -104,7 +104,7 @@ static bool tells_of_stacks(const struct session *s)
 void methods_coverage(struct session *s, struct coverage *ret,
 		      uint64_t losses[static LOSS_COUNTERS])
 {
-	uint64_t now[LOSS_COUNTERS], spans = s->n_spans;
+	uint64_t now[LOSS_COUNTERS], spans = s->n_spans - s->n_counted;
 	struct window kernel;
 
 	for (size_t i = 0; i < LOSS_COUNTERS; i++)

@@ -148,6 +148,7 @@ struct session {
 	struct session_options options;
 	uint64_t started_us;
 	uint64_t n_spans, n_samples; /* received */
+	uint64_t n_counted;	     /* of n_spans: values of counters, which are no calls */
 
 	struct session_context *context;
 	struct probe_set *probes;

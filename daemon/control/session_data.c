@@ -83,10 +83,11 @@ void session_keep_raw(struct session *s, struct raw_span *span, const struct spa
 	if (more)
 		span->flags |= (more->args ? SPAN_ARGS : 0) | (more->values_len ? SPAN_VALUES : 0);
 	if (s->replay && !replay_passes(s->replay, span, more)) {
-		s->window.losses[FILTERED_SPAN]++;
+		s->window.losses[FILTERED_SPAN] += !(span->flags & SPAN_COUNTER);
 		return;
 	}
 	s->n_spans++;
+	s->n_counted += !!(span->flags & SPAN_COUNTER);
 	(void)window_add_span(&s->window, span, more, !s->options.stats_only);
 	if (s->window.n_spans >= raw_roll(s) && s->kind != SESSION_TRACE)
 		thin_out(s);
@@ -105,8 +106,8 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 		.ret = r->ret,
 		.tid = r->tid,
 		.depth = r->depth,
-		.flags = r->h.flags &
-			 (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL | SPAN_INSTANT),
+		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL |
+				       SPAN_INSTANT | SPAN_COUNTER),
 	};
 	span.process = processes_find(s->context->processes, r->pid);
 	span.path = find_path(s, r);

@@ -120,7 +120,7 @@ static void keep(struct session *s, const struct source_thread *t, struct source
 		passes = source_tree_passes(s->sources->tree, site, path, call, more);
 	}
 	if (!passes) {
-		s->window.losses[FILTERED_SPAN]++;
+		s->window.losses[FILTERED_SPAN] += !(span->flags & SPAN_COUNTER);
 		return;
 	}
 	session_keep_raw(s, span, more->values_len ? more : NULL);
@@ -193,8 +193,10 @@ static void add_event(struct session *s, struct source_thread *t, const struct s
 	if (!site || !site->wanted)
 		return;
 	span.depth = (uint16_t)MIN(depth_of(s, span.path), (uint32_t)UINT16_MAX);
-	if (item->kind == SONDE_RECORD_COUNTER)
+	if (item->kind == SONDE_RECORD_COUNTER) {
+		span.flags |= SPAN_COUNTER;
 		put_number(values, &more, "value", ATTRIBUTE_REAL, item->value);
+	}
 	bound_times(&span, from->time_ns);
 	keep(s, t, site, &span, &more);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/span_text.h"
 
+#include <math.h>
+
 #include "control/frame_names.h"
 
 #include "probe/signature.h"
@@ -247,6 +249,21 @@ static void write_exception(struct span_texts *t, struct json_writer *w,
 	json_object_end(w);
 }
 
+/* JSON has no numbers that are not finite: they are texts. */
+static void write_value(struct json_writer *w, const struct span_more *more)
+{
+	_cleanup_(strbuf_release) struct strbuf text = {};
+	double value;
+
+	if (!span_more_value(more, &value))
+		return;
+	strbuf_double(&text, value);
+	if (isfinite(value))
+		json_double(w, "value", value);
+	else
+		write_text(w, "value", &text);
+}
+
 void span_texts_write(struct span_texts *t, struct json_writer *w, const struct span_row *row)
 {
 	const struct signature *signature = span_texts_signature(t, row->span.path);
@@ -256,6 +273,8 @@ void span_texts_write(struct span_texts *t, struct json_writer *w, const struct 
 
 	if (signature_category(signature))
 		json_string(w, "cat", signature_category(signature));
+	if (row->span.flags & SPAN_COUNTER)
+		write_value(w, more);
 	if (signature && (more->args || more->values_len)) {
 		signature_print_args(signature, &values, &call);
 		write_text(w, "call", &call);

@@ -157,6 +157,17 @@ int span_more_compare(const struct span_more *a, const struct span_more *b)
 	return 0;
 }
 
+bool span_more_value(const struct span_more *more, double *ret)
+{
+	struct attribute a;
+
+	if (!more->values_len || !attributes_find(more->values, more->values_len, "value", &a) ||
+	    a.type != ATTRIBUTE_REAL)
+		return false;
+	*ret = a.real;
+	return true;
+}
+
 void more_pool_release(struct more_pool *p)
 {
 	free(p->at);

@@ -33,6 +33,8 @@ enum more_kind {
 	MORE_ALL = (1 << 5) - 1,
 };
 
+/* The value of a counter (SPAN_COUNTER); false: it has none, as in a file that somebody made. */
+bool span_more_value(const struct span_more *more, double *ret);
 /* Below 0, 0 or above 0, by what is pointed to: an order of no meaning, for sorts and tests. */
 int span_more_compare(const struct span_more *a, const struct span_more *b);
 

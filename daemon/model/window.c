@@ -136,14 +136,25 @@ int window_add_raw_spans(struct window *w, const struct raw_span *spans, size_t 
 	return 0;
 }
 
+/* Calls of a path, or the values of its counters, which are other things. */
+static uint64_t rank(const struct raw_span *s)
+{
+	return (uint64_t)s->path << 1 | !!(s->flags & SPAN_COUNTER);
+}
+
+static bool are_rivals(const struct raw_span *a, const struct raw_span *b)
+{
+	return rank(a) == rank(b);
+}
+
 static int slowest_first(const void *pa, const void *pb, void *arg)
 {
 	const struct raw_span *spans = arg;
 	const struct raw_span *a = &spans[*(const uint32_t *)pa],
 			      *b = &spans[*(const uint32_t *)pb];
 
-	if (a->path != b->path)
-		return a->path < b->path ? -1 : 1;
+	if (!are_rivals(a, b))
+		return rank(a) < rank(b) ? -1 : 1;
 	if (a->duration_ns != b->duration_ns)
 		return a->duration_ns > b->duration_ns ? -1 : 1;
 	return *(const uint32_t *)pa < *(const uint32_t *)pb ? -1 : 1;
@@ -154,7 +165,6 @@ static uint8_t *choose_slowest(const struct window *w, size_t n)
 {
 	_cleanup_(freep) uint32_t *order = malloc((w->n_spans + 1) * sizeof(*order));
 	uint8_t *stays = calloc(w->n_spans + 1, 1);
-	size_t in_path = 0;
 
 	if (!order || !stays) {
 		free(stays);
@@ -163,11 +173,16 @@ static uint8_t *choose_slowest(const struct window *w, size_t n)
 	for (size_t i = 0; i < w->n_spans; i++)
 		order[i] = (uint32_t)i;
 	qsort_r(order, w->n_spans, sizeof(*order), slowest_first, w->spans);
-	for (size_t i = 0; i < w->n_spans; i++) {
-		bool same = i > 0 && w->spans[order[i]].path == w->spans[order[i - 1]].path;
+	for (size_t i = 0, len; i < w->n_spans; i += len) {
+		const struct raw_span *first = &w->spans[order[i]];
 
-		in_path = same ? in_path + 1 : 0;
-		stays[order[i]] = in_path < n;
+		for (len = 1; i + len < w->n_spans; len++)
+			if (!are_rivals(first, &w->spans[order[i + len]]))
+				break;
+		for (size_t k = 0; k < len; k++)
+			stays[order[i + k]] = first->flags & SPAN_COUNTER
+						      ? (k + 1) * n / len > k * n / len
+						      : k < n;
 	}
 	return stays;
 }

@@ -88,7 +88,8 @@ static inline void window_drop_spans(struct window *w)
 	w->n_spans = 0;
 	more_pool_clear(&w->more);
 }
-/* Drops raw spans but the n slowest of each call path; -ENOMEM: all are dropped. */
+/* Drops raw spans but the n slowest of each call path, and of the values of counters there all but
+ * n evenly from among them; -ENOMEM: all are dropped. */
 int window_keep_slowest(struct window *w, size_t n);
 /* Moves everything to dst, which is overwritten; src is left empty. */
 void window_move(struct window *dst, struct window *src);
@@ -118,7 +119,8 @@ static inline struct span_stat *window_stat(struct window *w, uint32_t process, 
 }
 
 /*
- * Adds to the statistics; keeps it raw as well when keep_raw, with what more it has unless NULL.
+ * Adds to the statistics; of the value of a counter, which is no call, these only say that there is
+ * something of its path. Keeps it raw as well when keep_raw, with what more it has unless NULL.
  * Inline, so that the caller's span is never put together in memory only to be copied from there.
  */
 static inline int window_add_span(struct window *w, const struct raw_span *span,
@@ -133,18 +135,20 @@ static inline int window_add_span(struct window *w, const struct raw_span *span,
 	s = window_stat(w, span->process, span->path);
 	if (!s)
 		return -ENOMEM;
-	r = hist_add(&s->hist, duration, 1);
-	if (r < 0)
-		return r;
-	if (!s->calls || duration < s->min_ns)
-		s->min_ns = duration;
-	if (duration > s->max_ns)
-		s->max_ns = duration;
-	s->calls++;
-	s->errors += !!(span->flags & SPAN_ERROR);
-	s->unwound += !!(span->flags & SPAN_UNWOUND);
-	s->total_ns += duration;
-	s->self_ns += span->self_ns;
+	if (!(span->flags & SPAN_COUNTER)) {
+		r = hist_add(&s->hist, duration, 1);
+		if (r < 0)
+			return r;
+		if (!s->calls || duration < s->min_ns)
+			s->min_ns = duration;
+		if (duration > s->max_ns)
+			s->max_ns = duration;
+		s->calls++;
+		s->errors += !!(span->flags & SPAN_ERROR);
+		s->unwound += !!(span->flags & SPAN_UNWOUND);
+		s->total_ns += duration;
+		s->self_ns += span->self_ns;
+	}
 	if (!keep_raw)
 		return 0;
 	if (more) {

@@ -152,7 +152,7 @@ static int mark_window(struct take *t, const struct window *w)
 	}
 	for (size_t i = 0; i < w->n_stats && t->parts & SNAPSHOT_SPANS; i++) {
 		uint32_t id = w->stats[i].path;
-		int r = take_process(t, w->stats[i].process);
+		int r = w->stats[i].calls ? take_process(t, w->stats[i].process) : 0;
 
 		if (r < 0 || !id || id > t->counts.paths)
 			return r < 0 ? r : -EBADMSG;
@@ -356,7 +356,7 @@ static int take_stat(struct take *t, const struct span_stat *from)
 	uint32_t *slot;
 	bool is_new;
 
-	if (process == LEFT_OUT)
+	if (process == LEFT_OUT || !from->calls)
 		return 0;
 	if (array_reserve(&s->stats, &t->stats_cap, s->n_stats + 1, sizeof(*s->stats)) < 0)
 		return -ENOMEM;

@@ -160,7 +160,8 @@ static uint64_t exported_flags(uint16_t flags)
 	return (flags & SPAN_UNWOUND ? EXPORTED_UNWOUND : 0) |
 	       (flags & SPAN_ERROR ? EXPORTED_ERROR : 0) | (flags & SPAN_TAIL ? EXPORTED_TAIL : 0) |
 	       (flags & SPAN_KERNEL ? EXPORTED_KERNEL : 0) |
-	       (flags & SPAN_INSTANT ? EXPORTED_INSTANT : 0);
+	       (flags & SPAN_INSTANT ? EXPORTED_INSTANT : 0) |
+	       (flags & SPAN_COUNTER ? EXPORTED_COUNTER : 0);
 }
 
 /* What lies before the epoch, of a clock that is not set, or far behind it, is at the limit. */

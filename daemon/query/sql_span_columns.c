@@ -60,6 +60,7 @@ static void put_more(sqlite3_context *context, const struct sql_spans_cursor *c,
 {
 	struct span_more more = more_pool_get(&c->set.more, c->i);
 	struct sql *q = c->q;
+	double value;
 
 	switch (column) {
 	case OFFCPU_NS:
@@ -72,6 +73,10 @@ static void put_more(sqlite3_context *context, const struct sql_spans_cursor *c,
 		break;
 	case CAT:
 		put_category(context, c);
+		break;
+	case VALUE:
+		if (c->set.spans[c->i].flags & SPAN_COUNTER && span_more_value(&more, &value))
+			sqlite3_result_double(context, value);
 		break;
 	case EXCEPTION:
 		put_string(context, q, more.exception_type);
@@ -126,6 +131,7 @@ int sql_spans_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int 
 		[ERROR] = !!(s->flags & SPAN_ERROR),
 		[UNWOUND] = !!(s->flags & SPAN_UNWOUND),
 		[INSTANT] = !!(s->flags & SPAN_INSTANT),
+		[COUNTER] = !!(s->flags & SPAN_COUNTER),
 	};
 
 	switch (column) {
@@ -149,6 +155,7 @@ int sql_spans_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int 
 	case ERROR:
 	case UNWOUND:
 	case INSTANT:
+	case COUNTER:
 		sqlite3_result_int64(context, numbers[column]);
 		break;
 	case RET:

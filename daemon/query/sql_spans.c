@@ -11,9 +11,9 @@ static const char declaration[] =
 	" offcpu_ns INTEGER, session INTEGER, window INTEGER, process INTEGER, pid INTEGER,"
 	" tid INTEGER, comm TEXT, path INTEGER, function TEXT, binary TEXT, depth INTEGER,"
 	" ret INTEGER, result TEXT, error INTEGER, unwound INTEGER, instant INTEGER, args TEXT,"
-	" exception TEXT, message TEXT, stack INTEGER, cat TEXT, arg0 INTEGER, arg1 INTEGER, arg2 "
-	"INTEGER,"
-	" arg3 INTEGER, arg4 INTEGER, arg5 INTEGER)";
+	" exception TEXT, message TEXT, stack INTEGER, cat TEXT, counter INTEGER,"
+	" value REAL, arg0 INTEGER, arg1 INTEGER, arg2 INTEGER, arg3 INTEGER, arg4 INTEGER,"
+	" arg5 INTEGER)";
 
 /* What a constraint does, as letters of a plan: one for each argument of filter(). */
 enum {

@@ -31,6 +31,8 @@ enum column {
 	MESSAGE,
 	STACK,
 	CAT,
+	COUNTER,
+	VALUE,
 	ARG0,
 };
 

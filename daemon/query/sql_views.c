@@ -86,7 +86,9 @@ static const struct {
 	 " t.unwound, t.total_ns, t.self_ns, t.min_ns, t.max_ns,"
 	 " max(min(histogram_quantile(t.histogram, 0.5), t.max_ns), t.min_ns) AS p50_ns,"
 	 " max(min(histogram_quantile(t.histogram, 0.99), t.max_ns), t.min_ns) AS p99_ns,"
-	 " t.histogram FROM {rows span_stat t} {of t} LEFT JOIN main.path h ON h.id = t.path"},
+	 " t.histogram FROM {rows span_stat t} {of t} LEFT JOIN main.path h ON h.id = t.path"
+	 /* Rows without calls only say where values of a counter are. */
+	 " WHERE t.calls > 0"},
 	{"stack", "SELECT k.id, nullif(k.parent, 0) AS parent, stack_depth(k.id) AS depth, k.frame,"
 		  " frame_name(k.frame) AS function FROM main.stack k"},
 	{"window",

@@ -38,6 +38,8 @@ int threads_add(void *arg, const struct span_row *row)
 	size_t known = t->sums.n_stats;
 	int r;
 
+	if (span.flags & SPAN_COUNTER)
+		return 0;
 	span.path = span.tid;
 	if (array_reserve(&t->comms, &t->comms_cap, known + 1, sizeof(*t->comms)) < 0)
 		return -ENOMEM;

@@ -58,6 +58,8 @@ enum record_flags {
 	STACK_POINTERS = 1 << 12, /* with tables, but not every frame: some by frame pointers */
 	PYTHON_WHOLE = 1 << 13,	  /* of RECORD_PYTHON: up to the outermost frame */
 	SOURCE_ENDED = 1 << 14,	  /* of RECORD_SOURCE: what an ended thread had not sent */
+	/* Of an instant: the value of a counter, which is its attribute "value". It is no call. */
+	SPAN_COUNTER = 1 << 15,
 };
 
 /* Of a frame of RECORD_PYTHON. The last two mark entries that are no frames of the program. */

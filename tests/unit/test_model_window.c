@@ -321,3 +321,37 @@ Test(window, reuse_does_not_remember)
 	cr_assert_eq(hist_count(&w.stats[0].hist), 1);
 	window_release(&w);
 }
+
+/* The value of a counter is no call, and of many values those stay that are evenly apart. */
+Test(window, counters_are_no_calls)
+{
+	struct window w = {};
+
+	for (unsigned int i = 0; i < 100; i++) {
+		struct raw_span call = {.process = 1, .path = 1, .duration_ns = i + 1};
+		struct raw_span value = {.process = 1,
+					 .path = i % 2 + 1,
+					 .start_ns = i,
+					 .flags = SPAN_INSTANT | SPAN_COUNTER};
+
+		cr_assert_eq(window_add_span(&w, &call, NULL, true), 0);
+		cr_assert_eq(window_add_span(&w, &value, NULL, true), 0);
+	}
+	cr_assert_eq(window_calls(&w), 100);
+	cr_assert_eq(w.n_stats, 2, "a row says that there is something of the path");
+	cr_assert_eq(w.stats[1].calls + w.stats[1].total_ns + hist_count(&w.stats[1].hist), 0);
+	cr_assert_eq(w.stats[0].min_ns, 1);
+	cr_assert_eq(window_keep_slowest(&w, 5), 0);
+	cr_assert_eq(w.n_spans, 15);
+	for (size_t i = 0, calls = 0, values[3] = {}; i < w.n_spans; i++) {
+		const struct raw_span *s = &w.spans[i];
+
+		if (s->flags & SPAN_COUNTER)
+			cr_expect_eq(s->start_ns, 18 + 20 * values[s->path]++ + s->path - 1);
+		else
+			cr_expect_eq(s->duration_ns, 96 + calls++);
+	}
+	cr_assert_eq(window_keep_slowest(&w, 50), 0);
+	cr_assert_eq(w.n_spans, 15, "fewer than may stay");
+	window_release(&w);
+}

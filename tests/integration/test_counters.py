@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Counters of sonde/span.h, from the program to every answer: wl_counters.c says what it counts."""
+import collections
+import csv
+import json
+import math
+
+import harness as h
+
+LENGTHS = [float(i) for i in range(100)]
+IN_CHILD = [float(i) for i in range(1000, 1010)]
+ODD = ["-1", "-0", "0.1", "1.7976931348623157e+308", "-1.7976931348623157e+308",
+       "4.94065645841247e-324", "9.223372036854776e+18", "nan", "inf", "-inf"]
+CALLS = {"main": 1, "put": 110}
+
+
+def recording(daemon):
+    """A recording of wl_counters, made once."""
+    path = h.TMP / "counters.sonde"
+    if not path.exists():
+        daemon.sonde("record", "-o", path, "span:*", "--", f"{h.WORKLOADS}/wl_counters")
+    return path
+
+
+def text(value):
+    """A value as sonde says it, by its bits."""
+    if isinstance(value, str):
+        return value
+    short = f"{value:.15g}"
+    short = short if float(short) == value else repr(float(value))
+    return "-0" if math.copysign(1, value) < 0 and value == 0 else short
+
+
+def check_values(spans, what):
+    """Spans as of `spans --json`: all values there are, of each process in their order."""
+    found = collections.defaultdict(list)
+    for s in spans:
+        if "counter" not in s["flags"]:
+            h.check("value" not in s, f"{what}: a value of {s['name']}")
+            continue
+        h.equal((s["flags"], s["duration_ns"]), (["instant", "counter"], 0), f"{what}: flags")
+        found[s["pid"], s["cat"], s["name"]].append(s["value"])
+    values = sorted(v for k, v in found.items() if k[1:] == ("queue", "length"))
+    h.equal(values, [LENGTHS, IN_CHILD], f"{what}: queue/length")
+    odd = [v for k, v in found.items() if k[1:] == ("odd", "value")]
+    h.equal([[text(v) for v in values] for values in odd], [ODD], f"{what}: odd/value")
+
+
+def spans_of(daemon, path, *args):
+    return daemon.sonde("spans", "--json", "-i", path, *args).lines
+
+
+@h.test(smoke=True)
+def values_are_shown_live(daemon):
+    spans, err = daemon.trace(h.Workload("counters"), "span:*")
+    check_values(spans, "trace")
+    h.contains(err, f"{sum(CALLS.values())} spans, ", "they are no calls")
+    lines, _ = daemon.trace(h.Workload("counters"), "span:*", "--where", "attr.value > 97 && cat == \"queue\"")
+    h.equal(sorted(s["value"] for s in lines), [98, 99, *IN_CHILD], "a condition")
+
+
+@h.test(smoke=True)
+def recordings_have_them_and_count_no_calls(daemon):
+    path = recording(daemon)
+    check_values(spans_of(daemon, path), "spans")
+    h.contains(daemon.sonde("spans", "-i", path, "-n", "1000").out, "queue/length = 1009\n", "text")
+    h.contains(daemon.sonde("timeline", "-i", path).out, "odd/value = -inf\n", "timeline")
+    h.equal(daemon.calls("-i", path), CALLS, "report")
+    rows = daemon.json("graph", "-i", path)["rows"]
+    h.equal({r["func"] for r in rows}, set(CALLS), "graph")
+    threads = daemon.json("report", "-i", path, "--by", "thread")["rows"]
+    h.equal(sum(r["calls"] for r in threads), sum(CALLS.values()), "by thread")
+    coverage = daemon.json("report", "-i", path)["coverage"]
+    h.equal(coverage["spans_seen"], sum(CALLS.values()), "coverage")
+    again = h.TMP / "again.sonde"
+    daemon.sonde("replay", path, "-o", again)
+    check_values(spans_of(daemon, again), "replay")
+    h.equal(daemon.calls("-i", again), CALLS, "report of the replay")
+
+
+@h.test
+def sql_has_their_values(daemon):
+    def ask(query):
+        rows = daemon.sonde("sql", "--json", "-i", recording(daemon), query).json["rows"]
+        return [list(row.values()) for row in rows]
+
+    h.equal(ask("select function, count(*), min(value), max(value) from raw_span where counter "
+                "and function = 'length'"), [["length", 110, 0, 1009]], "values")
+    h.equal(ask("select count(*) from raw_span where not counter and value is null"),
+            [[sum(CALLS.values())]], "calls")
+    h.equal(ask("select distinct function from span order by 1"), [["main"], ["put"]], "statistics")
+    h.equal(ask("select sum(spans) from window"), [[sum(CALLS.values())]], "calls of windows")
+
+
+@h.test(smoke=True)
+def exports_have_them(daemon):
+    def export(name, *args):
+        out = h.TMP / name
+        daemon.sonde("export", "-i", recording(daemon), "-o", out, *args)
+        return out.read_text()
+
+    events = json.loads(export("c.json"))["traceEvents"]
+    counters = [e for e in events if e["ph"] == "C"]
+    values = collections.defaultdict(list)
+    for e in counters:
+        h.equal(list(e["args"]), ["value"], "one value an event")
+        values[e["name"], e["pid"]].append(e["args"]["value"])
+    lengths = sorted(v for k, v in values.items() if k[0] == "queue/length")
+    h.equal(lengths, [LENGTHS, IN_CHILD], "chrome")
+    h.equal([[text(v) for v in vs] for k, vs in values.items() if k[0] == "odd/value"], [ODD],
+            "chrome, odd ones")
+    h.equal({e["ph"] for e in events}, {"M", "X", "C"}, "phases")
+    check_values([json.loads(line) for line in
+                  export("c.jsonl", "--answer", "spans").splitlines()], "json")
+    rows = list(csv.DictReader(export("c.csv", "--answer", "spans").splitlines()))
+    h.equal([r["value"] for r in rows if r["name"] == "value"], ODD, "csv")
+    h.equal({r["value"] for r in rows if r["name"] == "put"}, {""}, "csv, calls")
+    lines = [json.loads(line) for line in export("c.pfw").splitlines()[1:-1]]
+    h.equal(sorted(e["args"]["value"] for e in lines if e["ph"] == "C" and e["name"] == "length"),
+            LENGTHS + IN_CHILD, "dftracer")
+    profiles = json.loads(export("c.speedscope.json"))["profiles"]
+    h.equal(sum(len(p["events"]) for p in profiles), 2 * sum(CALLS.values()), "speedscope")
+    h.check("length" not in export("c.prom"), "prometheus has calls")
+
+
+h.main()
