@@ -92,8 +92,23 @@ static int note_program(struct reader *d, const struct import_value *v)
 	return 0;
 }
 
-static int on_event(void *arg, const struct import_value v[IMPORT_FIELDS])
+/* What else is a number among the arguments says where an event belongs, or adds calls up. */
+static struct import_series only_value(const struct import_series *all)
 {
+	struct import_series only = {};
+
+	for (size_t i = 0; i < all->n; i++)
+		if (streq(all->items[i].name, "value")) {
+			only.items[0] = all->items[i];
+			only.n = 1;
+		}
+	return only;
+}
+
+static int on_event(void *arg, const struct import_value v[IMPORT_FIELDS],
+		    const struct import_series *series)
+{
+	const struct import_series value = only_value(series);
 	struct reader *d = arg;
 	bool is_meta = v[FIELD_PH].kind == IMPORT_JSON_STRING && streq(v[FIELD_PH].text, "M");
 
@@ -106,7 +121,7 @@ static int on_event(void *arg, const struct import_value v[IMPORT_FIELDS])
 		if (r < 0)
 			return r;
 	}
-	return import_events_add(d->events, v);
+	return import_events_add(d->events, v, &value);
 }
 
 /* Strings may come after the events that name them. */

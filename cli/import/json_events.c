@@ -43,6 +43,10 @@ struct import_json {
 	struct strbuf text; /* of this event: values one behind the other */
 	struct import_value values[IMPORT_FIELDS];
 	size_t at[IMPORT_FIELDS];
+	struct import_series series;
+	size_t series_at[IMPORT_SERIES_MAX];
+	char series_name[IMPORT_SERIES_NAME]; /* of the member of "args" that comes; "": none does
+					       */
 	uint64_t fed;
 	bool failed;
 };
@@ -77,8 +81,33 @@ static int scalar(struct import_json *j, enum import_json_kind kind, const char 
 	return j->r >= 0 && !j->text.failed;
 }
 
+/* A number, or what stands for one, that may be a member of "args". */
+static void keep_series(struct import_json *j, const char *text, size_t len)
+{
+	struct import_series *s = &j->series;
+
+	if (!j->series_name[0])
+		return;
+	if (s->n == IMPORT_SERIES_MAX) {
+		s->has_more = true;
+	} else {
+		memcpy(s->items[s->n].name, j->series_name, sizeof(j->series_name));
+		j->series_at[s->n++] = j->text.len;
+		strbuf_append(&j->text, text, len);
+		strbuf_append(&j->text, "", 1);
+	}
+}
+
+static bool is_no_number(const char *text, size_t len)
+{
+	return (len == 3 && (!memcmp(text, "nan", 3) || !memcmp(text, "inf", 3))) ||
+	       (len == 4 && !memcmp(text, "-inf", 4));
+}
+
 static int on_string(void *arg, const unsigned char *text, size_t len)
 {
+	if (is_no_number((const char *)text, len))
+		keep_series(arg, (const char *)text, len);
 	return scalar(arg, IMPORT_JSON_STRING, (const char *)text, len);
 }
 
@@ -88,6 +117,7 @@ static int on_number(void *arg, const char *text, size_t len)
 
 	if (j->epoch_next && import_number(text, len, 0, &j->epoch_us) < 0)
 		j->epoch_us = 0;
+	keep_series(j, text, len);
 	return scalar(arg, IMPORT_JSON_NUMBER, text, len);
 }
 
@@ -130,8 +160,10 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 {
 	struct import_json *j = arg;
 	const char *text = (const char *)key;
+	size_t name_len = MIN(len, sizeof(j->series_name) - 1);
 
 	j->field = -1;
+	j->series_name[0] = '\0';
 	if (!j->in_event) {
 		outer_key(j, text, len);
 		return 1;
@@ -144,6 +176,10 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 		j->field = find_field("", text, len);
 	} else if (j->depth == j->events_at + 2 && j->parent[0]) {
 		j->field = find_field(j->parent, text, len);
+		if (streq(j->parent, "args")) {
+			memcpy(j->series_name, text, name_len);
+			j->series_name[name_len] = '\0';
+		}
 	}
 	return 1;
 }
@@ -151,6 +187,7 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 static int enter(struct import_json *j)
 {
 	j->wanted_next = j->epoch_next = false;
+	j->series_name[0] = '\0';
 	keep(j, IMPORT_JSON_OTHER, "", 0);
 	j->depth++;
 	return j->depth <= DEPTH_MAX;
@@ -168,6 +205,8 @@ static int on_map_begin(void *arg)
 		j->field = -1;
 		strbuf_reset(&j->text);
 		memset(j->values, 0, sizeof(j->values));
+		j->series.n = 0;
+		j->series.has_more = false;
 	}
 	return enter(j);
 }
@@ -178,13 +217,16 @@ static int on_map_end(void *arg)
 
 	j->depth--;
 	j->field = -1;
+	j->series_name[0] = '\0';
 	if (!j->in_event || !is_event_depth(j))
 		return 1;
 	j->in_event = false;
 	for (int i = 0; i < IMPORT_FIELDS; i++)
 		if (j->values[i].kind != IMPORT_JSON_NONE)
 			j->values[i].text = j->text.data + j->at[i];
-	j->r = j->event(j->arg, j->values);
+	for (size_t i = 0; i < j->series.n; i++)
+		j->series.items[i].text = j->text.data + j->series_at[i];
+	j->r = j->event(j->arg, j->values, &j->series);
 	return j->r >= 0;
 }
 

@@ -36,12 +36,27 @@ static inline bool import_is_text(const struct import_value *v)
 	return v->kind == IMPORT_JSON_STRING || v->kind == IMPORT_JSON_NUMBER;
 }
 
+/*
+ * The numbers of an event's "args", as they are written, and texts that stand for what JSON has no
+ * numbers for: "nan", "inf", "-inf". Names are cut.
+ */
+enum { IMPORT_SERIES_MAX = 16, IMPORT_SERIES_NAME = 64 };
+struct import_series {
+	size_t n;
+	struct {
+		char name[IMPORT_SERIES_NAME];
+		const char *text; /* NUL-terminated */
+	} items[IMPORT_SERIES_MAX];
+	bool has_more; /* than there is room for */
+};
+
 enum import_json_form {
 	IMPORT_JSON_TRACE, /* an array, or an object with the member "traceEvents" */
 	IMPORT_JSON_ROWS,  /* objects without anything between them but white space */
 };
 
-typedef int (*import_event_t)(void *arg, const struct import_value values[IMPORT_FIELDS]);
+typedef int (*import_event_t)(void *arg, const struct import_value values[IMPORT_FIELDS],
+			      const struct import_series *series);
 
 struct import_json;
 

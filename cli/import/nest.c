@@ -8,6 +8,7 @@ enum { DEPTH_MAX = 4095 };
 struct open {
 	int64_t end_ns;
 	uint64_t duration_ns, inner_ns; /* inner: of the spans right in it */
+	double value;
 	uint32_t pid, tid, path, flags, slack_ns;
 };
 
@@ -125,6 +126,7 @@ static int end_one(struct import_nest *n, uint32_t lane)
 		.end_ns = o.end_ns,
 		.duration_ns = o.duration_ns,
 		.self_ns = o.duration_ns - MIN(o.inner_ns, o.duration_ns),
+		.value = o.value,
 		.pid = o.pid,
 		.tid = o.tid,
 		.path = o.path,
@@ -220,6 +222,7 @@ static int push(struct import_nest *n, uint32_t lane, const struct import_begun 
 	l->open[l->n++] = (struct open){
 		.end_ns = end_ns,
 		.duration_ns = s->duration_ns,
+		.value = s->value,
 		.pid = s->pid,
 		.tid = s->tid,
 		.path = path,

@@ -13,6 +13,7 @@ struct import_nest;
 struct import_begun {
 	int64_t start_ns;
 	uint64_t duration_ns, lane, order;
+	double value; /* handed on */
 	uint32_t pid, tid, name, category, flags;
 	uint32_t slack_ns; /* as much later it may end than what it is in, if that has slack, too */
 };
@@ -20,6 +21,7 @@ struct import_begun {
 struct import_ended {
 	int64_t end_ns;
 	uint64_t duration_ns, self_ns;
+	double value;
 	uint32_t pid, tid, path, flags;
 };
 

@@ -38,6 +38,7 @@ int recorder_keep_span(void *arg, const struct import_span *span)
 		.duration_ns = span->duration_ns,
 		.lane = span->lane,
 		.order = r->n_spans++,
+		.value = span->value,
 		.pid = span->pid,
 		.tid = span->tid,
 		.flags = span->flags,
@@ -94,6 +95,7 @@ static int send_span(void *arg, const struct import_ended *s)
 	struct import_recorder *r = arg;
 	int64_t end_ns = s->end_ns + r->shift_ns, end_us = end_ns / 1000;
 	uint32_t thread;
+	uint64_t value;
 
 	thread = recorder_thread(r, s->pid, s->tid, comm_of(r, s->pid), NULL);
 	if (!thread)
@@ -105,6 +107,9 @@ static int send_span(void *arg, const struct import_ended *s)
 	import_batch_add(&r->batch, COLUMN_spans_duration_ns, (int64_t)s->duration_ns);
 	import_batch_add(&r->batch, COLUMN_spans_self_ns, (int64_t)s->self_ns);
 	import_batch_add(&r->batch, COLUMN_spans_flags, s->flags);
+	memcpy(&value, &s->value, sizeof(value));
+	import_batch_add(&r->batch, COLUMN_spans_value_high, value >> 32);
+	import_batch_add(&r->batch, COLUMN_spans_value_low, value & UINT32_MAX);
 	r->last_us = end_us;
 	r->ended_us = MAX(r->ended_us, end_us);
 	return recorder_send(r, false);

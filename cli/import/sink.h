@@ -25,6 +25,7 @@ enum import_span_flags {
 	IMPORT_ERROR = 1 << 0,
 	IMPORT_INSTANT = 1 << 1,
 	IMPORT_UNWOUND = 1 << 2,
+	IMPORT_COUNTER = 1 << 3, /* an instant that is the value of a counter */
 };
 
 struct import_span {
@@ -35,6 +36,7 @@ struct import_span {
 	uint32_t pid, tid;
 	const char *name, *category; /* category: NULL for none */
 	uint32_t flags;
+	double value; /* of a counter */
 };
 
 struct import_frame {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "trace_event.h"
 
+#include <math.h>
+
 #include "intern.h"
 #include "number.h"
 #include "pairs.h"
@@ -11,7 +13,7 @@ struct import_events {
 	struct import_pairs *pairs;
 	struct import_strings odd; /* processes and threads that are not known by a number */
 	struct table told;	   /* of those, processes that the sink has been told the name of */
-	struct strbuf key;
+	struct strbuf key, name;
 };
 
 struct import_events *import_events_new(struct import_sink *sink, struct error *error)
@@ -34,6 +36,7 @@ struct import_events *import_events_free(struct import_events *t)
 	import_strings_release(&t->odd);
 	table_release(&t->told);
 	strbuf_release(&t->key);
+	strbuf_release(&t->name);
 	free(t);
 	return NULL;
 }
@@ -149,6 +152,44 @@ static int take_name(struct import_events *t, const struct import_value *v)
 	return r < 0 ? r : t->sink->process(t->sink->arg, pid, v[FIELD_ARGS_NAME].text);
 }
 
+/* As it is counted: "name", or "name[id]"; of several, or by another name than "value", with that.
+ */
+static const char *counter_name(struct import_events *t, const struct import_value *v,
+				const char *series)
+{
+	const struct import_value *id = &v[FIELD_ID];
+
+	strbuf_reset(&t->name);
+	strbuf_puts(&t->name, v[FIELD_NAME].text);
+	if (import_is_text(id))
+		strbuf_printf(&t->name, "[%s]", id->text);
+	if (!streq(series, "value"))
+		strbuf_printf(&t->name, ".%s", series);
+	return t->name.data;
+}
+
+/* Each number is a counter of its own. */
+static int take_counter(struct import_events *t, const struct import_value *v,
+			const struct import_series *series, struct import_span *span)
+{
+	int r = 0;
+
+	span->flags |= IMPORT_INSTANT | IMPORT_COUNTER;
+	t->sink->notes[NOTE_COUNTER] += !series->n || series->has_more;
+	for (size_t i = 0; i < series->n && r >= 0; i++) {
+		const char *text = series->items[i].text;
+
+		span->value = strtod(text, NULL);
+		if (isinf(span->value) && !strstr(text, "inf")) {
+			t->sink->notes[NOTE_HUGE]++;
+			continue;
+		}
+		span->name = counter_name(t, v, series->items[i].name);
+		r = strbuf_error(&t->name) < 0 ? -ENOMEM : t->sink->span(t->sink->arg, span);
+	}
+	return r;
+}
+
 static int take(struct import_events *t, const struct import_value *v, char ph,
 		struct import_span *span)
 {
@@ -179,7 +220,8 @@ static int take(struct import_events *t, const struct import_value *v, char ph,
 	}
 }
 
-int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS])
+int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS],
+		      const struct import_series *series)
 {
 	struct import_events *t = arg;
 	const struct import_value *ph = &v[FIELD_PH];
@@ -194,10 +236,8 @@ int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS])
 	}
 	if (ph->text[0] == 'M')
 		return take_name(t, v);
-	if (!strchr("XBEbeSFniIR", ph->text[0])) {
-		t->sink->notes[ph->text[0] == 'C'	    ? NOTE_COUNTER
-			       : strchr("stf", ph->text[0]) ? NOTE_FLOW
-							    : NOTE_KIND]++;
+	if (!strchr("XBEbeSFniIRC", ph->text[0])) {
+		t->sink->notes[strchr("stf", ph->text[0]) ? NOTE_FLOW : NOTE_KIND]++;
 		return 0;
 	}
 	r = read_time(t, &v[FIELD_TS], &span.start_ns);
@@ -219,7 +259,7 @@ int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS])
 	/* As sonde writes them; others have other things of these names. */
 	span.flags = (v[FIELD_ARGS_ERROR].kind == IMPORT_JSON_TRUE ? IMPORT_ERROR : 0U) |
 		     (v[FIELD_ARGS_UNWOUND].kind == IMPORT_JSON_TRUE ? IMPORT_UNWOUND : 0U);
-	r = take(t, v, ph->text[0], &span);
+	r = ph->text[0] == 'C' ? take_counter(t, v, series, &span) : take(t, v, ph->text[0], &span);
 	return strbuf_error(&t->key) < 0 ? -ENOMEM : r;
 }
 

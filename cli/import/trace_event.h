@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Events of the Trace Event Format, which Chrome made and many write: complete ones, beginnings and
- * ends, instants, names of processes. DFTracer's files are made of them, too.
+ * ends, instants, values of counters, names of processes. DFTracer's files are made of them, too.
  */
 #ifndef SONDE_CLI_IMPORT_TRACE_EVENT_H
 #define SONDE_CLI_IMPORT_TRACE_EVENT_H
@@ -17,7 +17,8 @@ struct import_events *import_events_free(struct import_events *t);
 DEFINE_CLEANUP(struct import_events *, import_events_free)
 
 /* An import_event_t. arg: a struct import_events. */
-int import_events_add(void *arg, const struct import_value values[IMPORT_FIELDS]);
+int import_events_add(void *arg, const struct import_value values[IMPORT_FIELDS],
+		      const struct import_series *series);
 /* After the last one: hands on what could not be said before. */
 int import_events_finish(struct import_events *t);
 

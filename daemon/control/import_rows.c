@@ -123,9 +123,15 @@ int import_samples(struct import *i, const struct cJSON *table, struct error *er
 	return r;
 }
 
-enum { SPAN_IS_ERROR = 1, SPAN_IS_INSTANT = 2, SPAN_IS_UNWOUND = 4, SPAN_FLAGS = 7 };
+enum {
+	SPAN_IS_ERROR = 1,
+	SPAN_IS_INSTANT = 2,
+	SPAN_IS_UNWOUND = 4,
+	SPAN_IS_COUNTER = 8,
+	SPAN_FLAGS = 15,
+};
 
-static int read_span(struct import *i, const struct import_column c[7], size_t row,
+static int read_span(struct import *i, const struct import_column c[9], size_t row,
 		     struct raw_span *ret, struct error *error)
 {
 	int64_t duration = c[4].values[row], self = c[5].values[row];
@@ -146,6 +152,9 @@ static int read_span(struct import *i, const struct import_column c[7], size_t r
 	if ((uint64_t)duration > end_ns || self > duration || (flags & SPAN_IS_INSTANT && duration))
 		return error_set(error, EINVAL, "BadArgument",
 				 "spans: row %zu is longer than it can be", row);
+	if (flags & SPAN_IS_COUNTER && !(flags & SPAN_IS_INSTANT))
+		return error_set(error, EINVAL, "BadArgument",
+				 "spans: row %zu is a counter, but no instant", row);
 	ret->start_ns = end_ns - (uint64_t)duration;
 	ret->duration_ns = (uint64_t)duration;
 	ret->self_ns = (uint64_t)self;
@@ -154,8 +163,24 @@ static int read_span(struct import *i, const struct import_column c[7], size_t r
 	ret->depth = (uint16_t)model_path_get(i->model, ret->path)->depth;
 	ret->flags = (flags & SPAN_IS_ERROR ? SPAN_ERROR : 0U) |
 		     (flags & SPAN_IS_INSTANT ? SPAN_INSTANT : 0U) |
-		     (flags & SPAN_IS_UNWOUND ? SPAN_UNWOUND : 0U);
+		     (flags & SPAN_IS_UNWOUND ? SPAN_UNWOUND : 0U) |
+		     (flags & SPAN_IS_COUNTER ? SPAN_COUNTER | SPAN_VALUES : 0U);
 	return 0;
+}
+
+/* The value of a counter, as the attribute that it is of those that programs count. */
+static int add_span(struct import *i, const struct import_column c[9], size_t row,
+		    const struct raw_span *span)
+{
+	uint8_t values[ATTRIBUTES_MAX_BYTES] __attribute__((aligned(8)));
+	struct attribute a = {.type = ATTRIBUTE_REAL, .key = "value", .key_len = strlen("value")};
+	struct span_more more = {.values = values};
+	uint64_t bits = (uint64_t)import_cell(&c[7], row) << 32 | (uint64_t)import_cell(&c[8], row);
+
+	memcpy(&a.real, &bits, sizeof(bits));
+	if (span->flags & SPAN_COUNTER)
+		more.values_len = (uint32_t)attributes_put(values, 0, &a, &(bool){false});
+	return window_add_span(&i->window, span, more.values_len ? &more : NULL, true);
 }
 
 int import_spans(struct import *i, const struct cJSON *table, struct error *error)
@@ -168,6 +193,8 @@ int import_spans(struct import *i, const struct cJSON *table, struct error *erro
 		{.name = "duration_ns", .max = MAX_NS},
 		{.name = "self_ns", .max = MAX_NS},
 		{.name = "flags", .max = SPAN_FLAGS, .optional = true},
+		{.name = "value_high", .max = UINT32_MAX, .optional = true},
+		{.name = "value_low", .max = UINT32_MAX, .optional = true},
 	};
 	size_t rows = 0;
 	int r = import_columns_read(table, "spans", c, ARRAY_SIZE(c), &rows, error);
@@ -179,7 +206,7 @@ int import_spans(struct import *i, const struct cJSON *table, struct error *erro
 		if (r >= 0)
 			r = go_to(i, span.start_ns + span.duration_ns);
 		if (r >= 0)
-			r = window_add_span(&i->window, &span, NULL, true);
+			r = add_span(i, c, row, &span);
 		i->totals.spans += r >= 0;
 	}
 	import_columns_release(c, ARRAY_SIZE(c));

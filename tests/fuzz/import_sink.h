@@ -30,7 +30,8 @@ static int checked_span(void *arg, const struct import_span *s)
 
 	if (s->start_ns > IMPORT_MAX_US * 1000 || s->start_ns < -IMPORT_MAX_US * 1000 ||
 	    s->duration_ns > IMPORT_MAX_SPAN || s->pid > INT32_MAX || s->tid > INT32_MAX ||
-	    !s->name || (s->flags & IMPORT_INSTANT && s->duration_ns))
+	    !s->name || (s->flags & IMPORT_INSTANT && s->duration_ns) ||
+	    (s->flags & IMPORT_COUNTER && !(s->flags & IMPORT_INSTANT)))
 		abort();
 	return c->recorder->span(c->recorder->arg, s);
 }

@@ -5,6 +5,7 @@ import collections
 import csv
 import json
 import math
+import os
 
 import harness as h
 
@@ -122,6 +123,36 @@ def exports_have_them(daemon):
     profiles = json.loads(export("c.speedscope.json"))["profiles"]
     h.equal(sum(len(p["events"]) for p in profiles), 2 * sum(CALLS.values()), "speedscope")
     h.check("length" not in export("c.prom"), "prometheus has calls")
+
+
+@h.test
+def imports_are_what_was_exported(daemon):
+    def known(spans):
+        name = lambda s: f"{s['cat']}/{s['name']}" if s.get("cat") and "value" in s else s["name"]  # noqa: E731
+        # Ticks become times by the anchors of each batch: a value at once behind the beginning of a
+        # span that another batch brings may be before it by some nanoseconds.
+        return sorted((s["pid"], s["tid"], s["time_us"], s["duration_ns"], name(s),
+                       None if "value" in s else s["depth"], s["comm"], s["binary"], s["flags"], text(s.get("value", 0))) for s in spans)
+
+    def round_trip(path):
+        back = h.TMP / "back.sonde"
+        daemon.sonde("export", "-i", path, "-o", h.TMP / "trip.json")
+        daemon.sonde("import", h.TMP / "trip.json", "-o", back)
+        os.rename(back, h.TMP / "trip.sonde")
+        return h.TMP / "trip.sonde"
+
+    def same(spans):
+        h.equal((len(spans), [s for s in spans if s not in first][:3]), (len(first), []), "spans")
+
+    path = recording(daemon)
+    first = known(spans_of(daemon, path))
+    for _ in range(2):
+        path = round_trip(path)
+        same(known(spans_of(daemon, path)))
+        h.equal(daemon.calls("-i", path), CALLS, "and calls")
+    again = h.TMP / "again-import.sonde"
+    daemon.sonde("replay", path, "-o", again)
+    same(known(spans_of(daemon, again)))
 
 
 h.main()

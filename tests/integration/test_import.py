@@ -296,7 +296,7 @@ def what_is_odd_in_a_file_is_counted():
               {"name": "d", "ph": "B", "ts": 2, "pid": 1, "tid": 1},
               {"name": "e", "ph": "X", "ts": 3, "dur": -1, "pid": 1, "tid": 1},
               {"name": "f", "ph": "X", "ts": 1e40, "dur": 1, "pid": 1, "tid": 1},
-              {"name": "g", "ph": "C", "ts": 3, "pid": 1, "args": {"x": 1}},
+              {"name": "g", "ph": "C", "ts": 3, "pid": 1, "args": {"x": "1"}},
               {"name": "h", "ph": "q", "ts": 3, "pid": 1}]
     path = h.TMP / "odd.json"
     path.write_bytes(json.dumps(events).encode().replace(b'"b"', b'"b\xff\xfe"'))
@@ -306,7 +306,7 @@ def what_is_odd_in_a_file_is_counted():
         "1 span with a negative duration was left out",
         "1 event was left out: its times or counts are larger than a recording can hold",
         "1 span ends after the span that it begins in: it was put beside it",
-        "1 value of a counter was left out: recordings have none",
+        "1 event of a counter was left out: there are no numbers in it, or more than 16",
         "1 event was left out, as it is of a kind that is not known or not kept",
         "1 name is no valid UTF-8, or too long: it was changed",
         "2 times were moved: they begin before 1970, and now with it"])

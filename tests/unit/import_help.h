@@ -26,6 +26,8 @@ static inline int heard_span(void *arg, const struct import_span *s)
 		      (unsigned long long)s->duration_ns, s->pid, s->tid, s->name,
 		      s->category ? s->category : "", s->flags & IMPORT_INSTANT ? " instant" : "",
 		      s->lane >> 63 ? " async" : "");
+	if (s->flags & IMPORT_COUNTER)
+		strbuf_printf(arg, "^ counts %a\n", s->value);
 	if (s->flags & (IMPORT_ERROR | IMPORT_UNWOUND))
 		strbuf_printf(arg, "^ flags %x\n", s->flags);
 	return 0;

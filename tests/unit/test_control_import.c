@@ -119,6 +119,44 @@ Test(control_import, spans)
 	model_free(m);
 }
 
+static int check_counter(void *arg, const struct span_chunk *chunk)
+{
+	struct span_set set = {};
+	struct span_more more;
+	struct error e = {};
+	double value = 0;
+
+	cr_assert_eq(store_unpack_chunk(arg, chunk, &set, &e), 0, "%s", e.message);
+	cr_assert_eq(set.n, 2);
+	cr_assert_eq(set.spans[0].flags, SPAN_INSTANT | SPAN_COUNTER | SPAN_VALUES);
+	more = more_pool_get(&set.more, 0);
+	cr_assert(span_more_value(&more, &value));
+	cr_assert_eq(value, -5e-324);
+	more = more_pool_get(&set.more, 1);
+	cr_assert_not(span_more_value(&more, &value));
+	span_set_release(&set);
+	return 0;
+}
+
+/* The value of a counter is kept to the bit, and is no call. */
+Test(control_import, counters)
+{
+	struct import *i = begin();
+	struct store_reader *r;
+	struct error e = {};
+	struct model *m;
+
+	give(i, "{" THREAD ",\"spans\":{\"thread\":[1,1],\"path\":[2,1],\"end_us\":[1000,1],"
+		"\"duration_ns\":[0,900],\"self_ns\":[0,880],\"flags\":[10,0],"
+		"\"value_high\":[2147483648,0],\"value_low\":[1,0]}}");
+	cr_assert_eq(complete(i).windows, 1);
+	r = open_it(&m);
+	cr_assert_eq(window_calls(store_reader_total(r)), 1);
+	cr_assert_eq(store_each_chunk(r, check_counter, r, &e), 0);
+	store_reader_free(r);
+	model_free(m);
+}
+
 /* What a batch names is numbered on in the next one, whatever else the first one had. */
 Test(control_import, later_batches)
 {
@@ -196,6 +234,9 @@ Test(control_import, bad_batches)
 		{"{\"paths\":{\"parent\":[0],\"probe\":[1]}}", "probe: there is no 1"},
 		{"{\"samples\":{\"thread\":[1],\"stack\":[0],\"count\":[1]}}",
 		 "thread: there is no 1"},
+		{"{" THREAD ",\"spans\":{\"thread\":[1],\"path\":[1],\"end_us\":[9],"
+		 "\"duration_ns\":[0],\"self_ns\":[0],\"flags\":[8]}}",
+		 "is a counter, but no instant"},
 		{"{" THREAD ",\"samples\":{\"thread\":[1],\"stack\":[1],\"count\":[1]}}",
 		 "stack: there is no 1"},
 		{"{" THREAD ",\"samples\":{\"thread\":[1],\"stack\":[0],\"count\":[0]}}", "count"},
