@@ -53,7 +53,8 @@ void answer_flags(struct strbuf *out, uint32_t flags, const char *separator)
 		const char *name;
 	} known[] = {{EXPORTED_UNWOUND, "unwound"}, {EXPORTED_ERROR, "error"},
 		     {EXPORTED_TAIL, "tail"},	    {EXPORTED_KERNEL, "kernel"},
-		     {EXPORTED_INSTANT, "instant"}, {EXPORTED_COUNTER, "counter"}};
+		     {EXPORTED_INSTANT, "instant"}, {EXPORTED_COUNTER, "counter"},
+		     {EXPORTED_ASYNC, "async"}};
 	bool first = true;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {

@@ -292,6 +292,8 @@ void answer_span(struct json_writer *w, const struct span_row *row,
 		json_string(w, NULL, "instant");
 	if (span->flags & SPAN_COUNTER)
 		json_string(w, NULL, "counter");
+	if (span->flags & SPAN_ASYNC)
+		json_string(w, NULL, "async");
 	json_array_end(w);
 	if (options->texts)
 		span_texts_write(options->texts, w, row);

@@ -107,7 +107,7 @@ void session_keep_span(struct session *s, const struct record_span *r, const str
 		.tid = r->tid,
 		.depth = r->depth,
 		.flags = r->h.flags & (SPAN_UNWOUND | SPAN_ERROR | SPAN_TAIL | SPAN_KERNEL |
-				       SPAN_INSTANT | SPAN_COUNTER),
+				       SPAN_INSTANT | SPAN_COUNTER | SPAN_ASYNC),
 	};
 	span.process = processes_find(s->context->processes, r->pid);
 	span.path = find_path(s, r);

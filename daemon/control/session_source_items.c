@@ -214,7 +214,7 @@ static void add_async(struct session *s, struct source_thread *t, const struct s
 					.is_end = item->kind == SONDE_RECORD_ASYNC_END};
 	uint8_t values[ATTRIBUTES_MAX_BYTES];
 	struct span_more more = {.values = values};
-	struct raw_span span = {};
+	struct raw_span span = {.flags = SPAN_ASYNC};
 	struct source_site *site;
 	struct async_half other;
 	bool paired = source_async_pair(async, &half, &other);
@@ -230,6 +230,7 @@ static void add_async(struct session *s, struct source_thread *t, const struct s
 	span.tid = half.is_end ? other.tid : half.tid;
 	span.path = model_path(s->context->model, 0, site->probe);
 	put_number(values, &more, "key", ATTRIBUTE_UINT, item->value);
+	put_number(values, &more, "end_tid", ATTRIBUTE_UINT, half.is_end ? half.tid : other.tid);
 	bound_times(&span, from->time_ns);
 	keep(s, t, site, &span, &more);
 }

@@ -161,7 +161,8 @@ static uint64_t exported_flags(uint16_t flags)
 	       (flags & SPAN_ERROR ? EXPORTED_ERROR : 0) | (flags & SPAN_TAIL ? EXPORTED_TAIL : 0) |
 	       (flags & SPAN_KERNEL ? EXPORTED_KERNEL : 0) |
 	       (flags & SPAN_INSTANT ? EXPORTED_INSTANT : 0) |
-	       (flags & SPAN_COUNTER ? EXPORTED_COUNTER : 0);
+	       (flags & SPAN_COUNTER ? EXPORTED_COUNTER : 0) |
+	       (flags & SPAN_ASYNC ? EXPORTED_ASYNC : 0);
 }
 
 /* What lies before the epoch, of a clock that is not set, or far behind it, is at the limit. */

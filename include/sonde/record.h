@@ -60,6 +60,9 @@ enum record_flags {
 	SOURCE_ENDED = 1 << 14,	  /* of RECORD_SOURCE: what an ended thread had not sent */
 	/* Of an instant: the value of a counter, which is its attribute "value". It is no call. */
 	SPAN_COUNTER = 1 << 15,
+	/* Of spans, of which no record has the flag that it shares the bit with: no scope, but
+	 * begun and ended by hand in the source. */
+	SPAN_ASYNC = STACK_TABLES,
 };
 
 /* Of a frame of RECORD_PYTHON. The last two mark entries that are no frames of the program. */

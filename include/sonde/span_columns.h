@@ -21,6 +21,7 @@ enum exported_flags {
 	EXPORTED_KERNEL = 1 << 3,
 	EXPORTED_INSTANT = 1 << 4, /* a static probe was passed: no duration, no result */
 	EXPORTED_COUNTER = 1 << 5, /* an instant that is the value of a counter, and no call */
+	EXPORTED_ASYNC = 1 << 6,   /* no scope: begun and ended by hand, maybe on another thread */
 };
 
 #endif

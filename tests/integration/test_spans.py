@@ -54,6 +54,9 @@ def check_everything(found):
     h.check(all(s["flags"] == ["instant", "counter"] for s in found["queue/length"]), "counters")
     h.equal(sorted(int(s["args"]["key"]) for s in found["job/run"]), list(range(1000, 1030)),
             "asynchronous ones")
+    h.equal({(s["tid"], s["args"]["end_tid"], *s["flags"]) for s in found["job/run"]},
+            {(found["app/main"][0]["tid"], str(found["job/collect"][0]["tid"]), "async")},
+            "threads of asynchronous ones")
     h.equal(len({s["tid"] for s in found["compute/step"]}), 4, "threads")
 
 
