@@ -100,7 +100,17 @@ static int keep(void *arg, const struct exported_span *span)
 	struct drive *d = arg;
 	int r = spool_add(d->spool, span);
 
-	return r < 0 ? spool_failed(d, r) : 0;
+	if (r < 0)
+		return spool_failed(d, r);
+	r = d->format->look ? d->format->look(&d->x, span, false) : 0;
+	return r < 0 ? no_memory(d) : 0;
+}
+
+static int look(void *arg, const struct exported_span *span)
+{
+	struct drive *d = arg;
+
+	return d->format->look(&d->x, span, true);
 }
 
 static int begin(struct drive *d)
@@ -180,6 +190,8 @@ static int ask_spans(struct drive *d)
 
 	while (r >= 0 && continues)
 		r = take_spans(d, &continues);
+	if (r >= 0 && d->x.look_again)
+		r = spool_each(d->spool, look, d);
 	if (r >= 0 && d->spool && d->begun)
 		r = spool_each(d->spool, emit, d);
 	if (r < 0)
@@ -313,6 +325,8 @@ static int finish(struct drive *d)
 		r = drain(d);
 	if (r >= 0 && d->gzip)
 		r = gzip_finish(d->gzip, output_data(d->cli->output));
+	if (r >= 0 && *d->x.note)
+		output_note(d->cli->output, "sonde: %s", d->x.note);
 	return r == -ENOMEM ? no_memory(d) : r;
 }
 

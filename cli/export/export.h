@@ -34,6 +34,8 @@ struct export
 	struct error *error;
 	void *state;			  /* the format's own */
 	char here[HOST_NAME_MAX_LEN + 1]; /* what export_host() has found */
+	bool look_again; /* set by look(): all spans are to be looked at in order */
+	char note[256];	 /* what is to be said about the file when it is complete */
 	/* Writes what is in out; NULL: it may grow. */
 	int (*write)(void *arg);
 	void *write_arg;
@@ -63,6 +65,9 @@ struct export_format {
 	bool everything;	 /* not one kind, but all that there are; stacks before spans */
 	enum export_order order; /* in which spans come */
 	int (*begin)(struct export *x);
+	/* Of formats with an order, NULL: not needed: each span as it comes, before span() is given
+	 * any; and once more in order when x->look_again says so after that. */
+	int (*look)(struct export *x, const struct exported_span *span, bool in_order);
 	int (*span)(struct export *x, const struct exported_span *span);
 	int (*stacks)(struct export *x, reply_t *reply);
 	int (*answer)(struct export *x, reply_t *reply);

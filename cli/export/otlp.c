@@ -82,16 +82,6 @@ void otlp_put_int(struct otlp *o, struct otlp_attributes *a, const char *key, ui
 	v->int_value = (int64_t)MIN(value, (uint64_t)INT64_MAX);
 }
 
-void otlp_put_bool(struct otlp *o, struct otlp_attributes *a, const char *key, bool value)
-{
-	AnyValue *v = put(o, a, key);
-
-	if (!v)
-		return;
-	v->value_case = OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE;
-	v->bool_value = value;
-}
-
 KeyValue **otlp_keep(struct otlp *o, const struct otlp_attributes *a)
 {
 	KeyValue **items = ARENA_ARRAY(&o->arena, KeyValue *, MAX(a->n, 1U));
@@ -106,7 +96,7 @@ Scope *otlp_scope(struct otlp *o)
 	if (!s)
 		return NULL;
 	opentelemetry__proto__common__v1__instrumentation_scope__init(s);
-	s->name = (char *)"sonde";
+	s->name = (char *)OTLP_SCOPE;
 	return s;
 }
 
@@ -210,6 +200,7 @@ const struct export_format export_otlp = {
 	.carries = EXPORT_SPANS | EXPORT_STACKS,
 	.order = ORDER_THREAD,
 	.begin = json_begin_file,
+	.look = otlp_traces_look,
 	.span = otlp_traces_span,
 	.stacks = otlp_profiles,
 	.end = end,
@@ -224,6 +215,7 @@ const struct export_format export_otlp_proto = {
 	.binary = true,
 	.order = ORDER_THREAD,
 	.begin = proto_begin_file,
+	.look = otlp_traces_look,
 	.span = otlp_traces_span,
 	.stacks = otlp_profiles,
 	.end = end,

@@ -18,6 +18,7 @@ typedef Opentelemetry__Proto__Common__V1__InstrumentationScope Scope;
 typedef Opentelemetry__Proto__Resource__V1__Resource Resource;
 
 enum { OTLP_MAX_ATTRIBUTES = 24 };
+#define OTLP_SCOPE "sonde"
 
 struct otlp_traces;
 
@@ -38,7 +39,6 @@ struct otlp_attributes {
 
 void otlp_put_text(struct otlp *o, struct otlp_attributes *a, const char *key, const char *value);
 void otlp_put_int(struct otlp *o, struct otlp_attributes *a, const char *key, uint64_t value);
-void otlp_put_bool(struct otlp *o, struct otlp_attributes *a, const char *key, bool value);
 /* A copy of the array in the arena. */
 KeyValue **otlp_keep(struct otlp *o, const struct otlp_attributes *a);
 
@@ -59,6 +59,8 @@ void otlp_id(uint8_t *id, size_t len, const uint64_t *of, size_t n);
 /* Valid UTF-8, in the arena. */
 char *otlp_text(struct otlp *o, const char *s);
 
+/* Each span as it comes, and once more in order where x->look_again says so. */
+int otlp_traces_look(struct export *x, const struct exported_span *span, bool in_order);
 int otlp_traces_span(struct export *x, const struct exported_span *span);
 int otlp_traces_end(struct export *x);
 struct otlp_traces *otlp_traces_free(struct otlp_traces *t);

@@ -20,6 +20,7 @@ struct entry {
 
 /* A run in the file that is being read. */
 struct run {
+	off_t begin;
 	off_t at, end;	      /* what has not been read yet */
 	struct strbuf buffer; /* what has; the first span begins at `taken` */
 	size_t taken;
@@ -89,6 +90,7 @@ static int compare(const struct spool *s, const struct exported_span *a,
 
 struct sort_key {
 	uint64_t start_ns;
+	uint32_t thread; /* 0 where threads do not matter */
 	uint32_t index;
 };
 
@@ -99,7 +101,9 @@ static int compare_keys(const void *pa, const void *pb, void *arg)
 	int r;
 
 	/* Most are told apart without a look at the spans. */
-	if (!s->by_thread && a->start_ns != b->start_ns)
+	if (a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
+	if (a->start_ns != b->start_ns)
 		return a->start_ns < b->start_ns ? -1 : 1;
 	r = compare(s, &s->spans[a->index], &s->spans[b->index]);
 	return r ? r : a->index < b->index ? -1 : 1;
@@ -109,12 +113,18 @@ static int compare_keys(const void *pa, const void *pb, void *arg)
 static int sort(struct spool *s, struct sort_key **ret_keys)
 {
 	struct sort_key *keys = malloc(MAX(s->n, 1U) * sizeof(*keys));
+	bool sorted = true;
 
 	if (!keys)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n; i++)
-		keys[i] = (struct sort_key){s->spans[i].start_ns, (uint32_t)i};
-	qsort_r(keys, s->n, sizeof(*keys), compare_keys, s);
+		keys[i] = (struct sort_key){s->spans[i].start_ns,
+					    s->by_thread ? s->spans[i].thread : 0, (uint32_t)i};
+	/* Calls of one thread that are in no other have come in order. */
+	for (size_t i = 1; i < s->n && sorted; i++)
+		sorted = compare_keys(&keys[i - 1], &keys[i], s) < 0;
+	if (!sorted)
+		qsort_r(keys, s->n, sizeof(*keys), compare_keys, s);
 	*ret_keys = keys;
 	return 0;
 }
@@ -148,7 +158,7 @@ static int write_run(struct spool *s)
 	if (r < 0)
 		return r;
 	run = &s->runs[s->n_runs++];
-	run->at = s->size;
+	run->begin = s->size;
 	for (size_t i = 0; i < s->n && r >= 0; i++) {
 		const char *details = details_of(s, keys[i].index);
 		struct entry entry = {.span = s->spans[keys[i].index]};
@@ -281,6 +291,9 @@ static int merge(struct spool *s, int (*each)(void *arg, const struct exported_s
 	if (!heap)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n_runs; i++) {
+		s->runs[i].at = s->runs[i].begin;
+		s->runs[i].taken = 0;
+		strbuf_reset(&s->runs[i].buffer);
 		r = next_entry(s, &s->runs[i]);
 		if (r < 0)
 			return r;

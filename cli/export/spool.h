@@ -21,8 +21,8 @@ DEFINE_CLEANUP(struct spool *, spool_free)
 
 /* arg: the struct spool. 0, -ENOMEM, or what writing the file has failed with (-ENOSPC). */
 int spool_add(void *arg, const struct exported_span *span);
-/* Hands on all spans in order, once, and stops when each() fails. 0, -errno; -EBADMSG: what is in
- * the file has changed. */
+/* Hands on all spans in order, as often as it is called, and stops when each() fails; none can be
+ * added any more. 0, -errno; -EBADMSG: what is in the file has changed. */
 int spool_each(struct spool *s, int (*each)(void *arg, const struct exported_span *span),
 	       void *arg);
 

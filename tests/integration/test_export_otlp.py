@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """OTLP: read by code made from the official .proto files, as protobuf and as JSON."""
 import base64
+import collections
 import csv
 import importlib
 import json
@@ -49,10 +50,10 @@ def recording(daemon):
     return path
 
 
-def both(daemon, message, *args):
+def both(daemon, message, *args, path=None):
     """What is exported as protobuf, when it says the same as JSON."""
     for name in ("a.otlp.pb", "a.otlp.json"):
-        daemon.sonde("export", "-i", recording(daemon), "-o", h.TMP / name, *args)
+        daemon.sonde("export", "-i", path or recording(daemon), "-o", h.TMP / name, *args)
     packed = message()
     packed.ParseFromString((h.TMP / "a.otlp.pb").read_bytes())
     plain = json.loads((h.TMP / "a.otlp.json").read_text())
@@ -100,6 +101,115 @@ def traces_have_every_span(daemon):
     before = (h.TMP / "a.otlp.pb").read_bytes()
     both(daemon, messages("trace.v1.trace").TracesData)
     h.check((h.TMP / "a.otlp.pb").read_bytes() == before, "another export says another thing")
+
+
+def handed_on(daemon):
+    path = h.TMP / "handoff.sonde"
+    if not path.exists():
+        daemon.sonde("record", "-o", path, "span:*", "--", f"{h.WORKLOADS}/wl_handoff")
+    return path
+
+
+class Trace:
+    """The spans of an export by name and by id; where each is (process, thread)."""
+
+    def __init__(self, data):
+        self.by_name, self.by_id, self.where = collections.defaultdict(list), {}, {}
+        for rs in data.resource_spans:
+            pid = attributes(rs.resource)["process.pid"]
+            for s in rs.scope_spans[0].spans:
+                h.check(s.span_id not in self.by_id, "ids are unique")
+                self.by_name[s.name].append(s)
+                self.by_id[s.span_id] = s
+                self.where[s.span_id] = (pid, attributes(s)["thread.id"])
+
+    def one(self, name):
+        h.equal(len(self.by_name[name]), 1, name)
+        return self.by_name[name][0]
+
+    def numbered(self, name, n):
+        spans = {int(attributes(s)["sonde.args.n"]): s for s in self.by_name[name]}
+        h.equal(sorted(spans), list(range(n)), name)
+        return [spans[i] for i in range(n)]
+
+    def links(self, span):
+        """(kind, span) of each link; what it says of the trace is what that span says."""
+        found = []
+        for link in span.links:
+            to = self.by_id.get(link.span_id)
+            h.check(to is not None, f"{span.name} has a link to what is not there")
+            h.equal(link.trace_id, to.trace_id, f"the trace of {span.name}'s link")
+            found.append((attributes(link)["sonde.link"], to.name, link.span_id))
+        return found
+
+    def child_of(self, span, parent, flags=0):
+        h.equal((span.parent_span_id, span.trace_id, span.flags), (parent.span_id, parent.trace_id, flags),
+                f"the parent of {span.name}")
+
+
+def links_of_jobs(t):
+    """What one span begins and another one ends, in another thread, is a child of the first and
+    linked from the second."""
+    main = t.one("main")
+    local = t.one("local")
+    t.child_of(local, main)
+    runs = {int(attributes(s)["sonde.args.key"]): s for s in t.by_name["run"]}
+    h.equal(sorted(runs), list(range(1000, 1040)), "keys")
+    for i, (submit, work) in enumerate(zip(t.numbered("submit", 40), t.numbered("work", 40))):
+        run = runs[1000 + i]
+        t.child_of(submit, main)
+        t.child_of(run, submit)
+        h.equal(t.links(work), [("async", "run", run.span_id)], "the links of work")
+        h.equal(work.parent_span_id, b"", "the parent of work")
+        h.check(work.trace_id != main.trace_id, "work is of another trace")
+        h.equal(attributes(run)["sonde.async"], True, "no scope")
+        h.equal((t.where[run.span_id], attributes(run)["sonde.args.end_tid"]),
+                (t.where[main.span_id], str(t.where[work.span_id][1])), "threads")
+        h.check(work.start_time_unix_nano <= run.end_time_unix_nano <= work.end_time_unix_nano, "times")
+        h.check(run.end_time_unix_nano > submit.end_time_unix_nano, "it goes on")
+    h.check(not any(s.links for s in [main, local, *runs.values(), *t.by_name["submit"]]), "links of others")
+
+
+def parents_of_calls(t):
+    """A context that was handed on makes the parent, whatever thread or process that is in."""
+    main = t.one("main")
+    around = [("around", "main", main.span_id)]
+    same, remote = 0x100, 0x300
+    furthers = {s.parent_span_id: s for s in t.by_name["further"]}
+    for call, serve, inner in zip(*[t.numbered(name, 30) for name in ("call", "serve", "inner")]):
+        h.equal((call.parent_span_id, t.links(call)), (b"", around), "call")
+        t.child_of(serve, call, same)
+        t.child_of(inner, serve)
+        t.child_of(furthers[inner.span_id], inner)
+        h.check(t.where[serve.span_id] != t.where[call.span_id], "threads")
+        h.equal([t.links(s) for s in (serve, inner)], [[], []], "links")
+    t.child_of(t.one("child"), t.one("parent"), remote)
+    foreign = t.one("foreign")
+    h.equal((foreign.trace_id.hex(), foreign.parent_span_id.hex(), foreign.flags, t.links(foreign)),
+            ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", remote, around), "foreign")
+    h.check(not any(k.startswith("sonde.args.") and k.endswith("_id") for s in t.by_id.values()
+                    for k in attributes(s)), "ids are said once")
+
+
+@h.test(smoke=True)
+def threads_hand_on_their_work(daemon):
+    path = handed_on(daemon)
+    t = Trace(both(daemon, messages("trace.v1.trace").TracesData, path=path))
+    h.equal(len(t.by_id), 204 + 41, "spans")
+    links_of_jobs(t)
+    parents_of_calls(t)
+    flags = {(s["name"], *s["flags"]) for s in daemon.sonde("spans", "-i", path, "--json", "-n", "1000").lines}
+    h.equal({f for f in flags if len(f) > 1}, {("run", "async"), ("local", "async")}, "flags")
+
+
+@h.test
+def links_are_to_what_is_in_the_export(daemon):
+    data = messages("trace.v1.trace").TracesData
+    for name, wanted in (("work", []), ("[rw]*", ["async"])):
+        t = Trace(both(daemon, data, "--name", name, path=handed_on(daemon)))
+        for work in t.numbered("work", 40):
+            h.equal([link[0] for link in t.links(work)], wanted, f"links with --name {name}")
+        h.check(not any(s.parent_span_id for s in t.by_name["run"]), "what has begun it is not there")
 
 
 @h.test
