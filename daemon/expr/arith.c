@@ -58,18 +58,23 @@ bool ir_compare(enum op op, enum ir_mode mode, uint64_t a, uint64_t b)
 		less = (int64_t)a < 0 || a < b;
 		equal = (int64_t)a >= 0 && a == b;
 	}
+	return ir_holds(op, less ? -1 : !equal);
+}
+
+bool ir_holds(enum op op, int order)
+{
 	switch (op) {
 	case OP_EQ:
-		return equal;
+		return order == 0;
 	case OP_NE:
-		return !equal;
+		return order != 0;
 	case OP_LT:
-		return less;
+		return order < 0;
 	case OP_LE:
-		return less || equal;
+		return order <= 0;
 	case OP_GT:
-		return !less && !equal;
+		return order > 0;
 	default:
-		return !less;
+		return order >= 0;
 	}
 }

@@ -7,6 +7,7 @@
 #define SONDE_EXPR_AST_H
 
 #include "expr/arena.h"
+#include "expr/decimal.h"
 #include "expr/expr.h"
 
 enum { EXPR_MAX_DEPTH = 64 }; /* parentheses and unary operators inside each other */
@@ -20,6 +21,7 @@ enum field {
 
 enum node_kind {
 	NODE_NUMBER, /* value */
+	NODE_DECIMAL,
 	NODE_DURATION,
 	NODE_SIZE,
 	NODE_BOOL,
@@ -69,6 +71,7 @@ struct node {
 	uint32_t begin, end; /* bytes of the text, with parentheses around it */
 	enum field field;
 	uint64_t value;
+	struct decimal decimal;
 	const char *text;
 	struct expr_ref *ref;
 	uint32_t ref_index;

@@ -31,10 +31,15 @@ const char *bind_slice(struct binder *b, const struct node *n)
 const char *bind_describe(struct binder *b, const struct typed *t)
 {
 	static const char *const kinds[] = {
-		[EXPR_BOOL] = "yes or no",    [EXPR_INT] = "a number",
-		[EXPR_UINT] = "a number",     [EXPR_DURATION] = "a duration",
-		[EXPR_SIZE] = "a size",	      [EXPR_TIME] = "a point in time",
-		[EXPR_POINTER] = "a pointer", [EXPR_STRING] = "a text",
+		[EXPR_BOOL] = "yes or no",
+		[EXPR_INT] = "a number",
+		[EXPR_UINT] = "a number",
+		[EXPR_DURATION] = "a duration",
+		[EXPR_SIZE] = "a size",
+		[EXPR_TIME] = "a point in time",
+		[EXPR_POINTER] = "a pointer",
+		[EXPR_STRING] = "a text",
+		[EXPR_DECIMAL] = "a number with a fraction",
 	};
 	const char *text;
 

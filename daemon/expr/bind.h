@@ -50,6 +50,9 @@ int bind_field(struct binder *b, const struct node *n, struct typed *ret);
 int bind_attr(struct binder *b, const struct node *n, struct typed *ret);
 /* What an attribute is used with decides what it is looked at as; other values stay. */
 int bind_attr_as(struct binder *b, struct typed *t, enum expr_kind kind);
+/* The duration itself, in nanoseconds, for what is held against a decimal of such units. */
+const char *bind_unit(const struct typed *t); /* of what counts it: ms, us; else NULL */
+int bind_in_units(struct binder *b, struct typed *field, struct typed *decimal);
 int bind_literal(struct binder *b, const struct node *n, struct typed *ret);
 
 int bind_arith(struct binder *b, const struct node *n, const struct hint *hint, struct typed *ret);

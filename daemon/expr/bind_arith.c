@@ -125,6 +125,21 @@ static int check_precedence(struct binder *b, const struct node *n)
 	return r;
 }
 
+static int no_fractions(struct binder *b, const struct node *n, const struct typed *l,
+			const struct typed *r)
+{
+	const struct typed *wrong = l->kind == EXPR_DECIMAL ? l : r, *other = wrong == l ? r : l;
+	int result = bind_complain(b, wrong->node, "expected a whole number under `%s`, found %s",
+				   op_text(n->op), bind_describe(b, wrong));
+
+	if (other->kind == EXPR_DURATION && (n->op == OP_ADD || n->op == OP_SUB))
+		error_fix(b->e, "write `%sms`", bind_slice(b, wrong->node));
+	else
+		error_fix(b->e, "fractions are compared only: write for example `self * 3 / 2` for "
+				"`self * 1.5`");
+	return result;
+}
+
 static int no_rule(struct binder *b, const struct node *n, const struct typed *l,
 		   const struct typed *r)
 {
@@ -173,6 +188,16 @@ static int no_rule(struct binder *b, const struct node *n, const struct typed *l
 	return result;
 }
 
+/* 2.0 is a number like 2. */
+static void take_whole(struct binder *b, struct typed *t)
+{
+	if (t->kind != EXPR_DECIMAL)
+		return;
+	t->ir = ir_whole(b->a, t->ir);
+	if (t->ir && ir_is_const(t->ir))
+		t->kind = t->ir->is_signed ? EXPR_INT : EXPR_UINT;
+}
+
 int bind_arith(struct binder *b, const struct node *n, const struct hint *hint, struct typed *ret)
 {
 	struct typed l, r;
@@ -188,7 +213,11 @@ int bind_arith(struct binder *b, const struct node *n, const struct hint *hint, 
 		error = bind_attr_as(b, &r, EXPR_INT);
 	if (error < 0)
 		return error;
+	take_whole(b, &l);
+	take_whole(b, &r);
 	rule = find_rule(n->op, l.kind, r.kind);
+	if (!rule && (l.kind == EXPR_DECIMAL || r.kind == EXPR_DECIMAL))
+		return no_fractions(b, n, &l, &r);
 	if (!rule)
 		return no_rule(b, n, &l, &r);
 	/* A shift has the type of what is shifted. */
@@ -217,8 +246,10 @@ int bind_sign(struct binder *b, const struct node *n, const struct hint *hint, s
 		r = bind_attr_as(b, &t, EXPR_INT);
 	if (r < 0)
 		return r;
-	if (!kind_is_number(t.kind) && !(t.kind == EXPR_DURATION && n->op == OP_NEG)) {
-		r = bind_complain(b, n->left, "expected a number behind `%s`, found %s",
+	if (!kind_is_number(t.kind) &&
+	    !((t.kind == EXPR_DURATION || t.kind == EXPR_DECIMAL) && n->op == OP_NEG)) {
+		r = bind_complain(b, n->left, "expected a %s behind `%s`, found %s",
+				  t.kind == EXPR_DECIMAL ? "whole number" : "number",
 				  op_text(n->op), bind_describe(b, &t));
 		if (t.kind == EXPR_BOOL)
 			error_fix(b->e, "write `!` to turn a condition around");
@@ -227,7 +258,7 @@ int bind_sign(struct binder *b, const struct node *n, const struct hint *hint, s
 		return r;
 	}
 	ret->kind = t.kind;
-	if (n->op == OP_NEG && t.kind != EXPR_DURATION)
+	if (n->op == OP_NEG && t.kind != EXPR_DURATION && t.kind != EXPR_DECIMAL)
 		ret->kind = EXPR_INT;
 	ret->is_literal = t.is_literal;
 	ret->ir = ir_unary(b->a, n->op == OP_NEG ? IR_NEG : IR_INVERT, t.ir);

@@ -38,7 +38,8 @@ static void explain_cgroup(struct typed *t, const struct typed *other)
 static void suggest_duration(struct binder *b, const struct typed *duration,
 			     const struct typed *wrong)
 {
-	if (kind_is_number(wrong->kind) && wrong->kind != EXPR_SIZE && wrong->is_literal)
+	if (wrong->kind == EXPR_DECIMAL ||
+	    (kind_is_number(wrong->kind) && wrong->kind != EXPR_SIZE && wrong->is_literal))
 		error_fix(b->e, "write `%sms`", bind_slice(b, wrong->node));
 	else if (kind_is_number(wrong->kind) && wrong->kind != EXPR_SIZE && !duration->is_literal)
 		error_fix(b->e, "write `%s * 1ms`, or `%s / 1ms` on the other side",
@@ -62,7 +63,7 @@ static void suggest_number(struct binder *b, const struct typed *number, const s
 {
 	const char *text = wrong->node->kind == NODE_STRING ? wrong->node->text : "";
 	size_t digits = wrong->kind == EXPR_DURATION
-				? strspn(b->x->text + wrong->node->begin, "0123456789")
+				? strspn(b->x->text + wrong->node->begin, "0123456789.")
 				: 0;
 
 	if (*text && !text[strspn(text, "0123456789")])
@@ -159,6 +160,10 @@ static int unlike(struct binder *b, const struct node *n, const struct typed *l,
 
 static bool are_alike(enum expr_kind l, enum expr_kind r)
 {
+	if (l == EXPR_DECIMAL)
+		return kind_is_number(r) || r == EXPR_DECIMAL;
+	if (r == EXPR_DECIMAL)
+		return kind_is_number(l);
 	if (kind_is_number(l) || l == EXPR_POINTER)
 		return kind_is_number(r) || r == EXPR_POINTER;
 	return l == r;
@@ -227,6 +232,10 @@ int bind_comparison(struct binder *b, const struct node *n, struct ir **ret)
 		result = bind_attr_as(b, &l, EXPR_INT);
 	if (result == 0)
 		result = make_alike(b, n, &l, &r);
+	if (result == 0)
+		result = bind_in_units(b, &l, &r);
+	if (result == 0)
+		result = bind_in_units(b, &r, &l);
 	if (result < 0)
 		return result;
 	if ((l.kind == EXPR_STRING || l.kind == EXPR_BOOL) && n->op != OP_EQ && n->op != OP_NE)
@@ -248,6 +257,20 @@ static int bind_text_in(struct binder *b, const struct node *n, const struct typ
 		return r;
 	*all = n->negated ? ir_and(b->a, *all, one) : ir_or(b->a, *all, one);
 	return *all ? 0 : -ENOMEM;
+}
+
+/* `duration_ms in (0.5)`: no whole number of them ever is. */
+static int check_units(struct binder *b, const struct typed *left, const struct typed *item)
+{
+	const char *unit = bind_unit(left);
+	int r;
+
+	if (!unit || item->kind != EXPR_DECIMAL)
+		return 0;
+	r = bind_complain(b, item->node, "expected a whole number in the list, found %s",
+			  bind_describe(b, item));
+	error_fix(b->e, "write `duration in (%s%s)`", bind_slice(b, item->node), unit);
+	return r;
 }
 
 int bind_in(struct binder *b, const struct node *n, struct ir **ret)
@@ -280,6 +303,8 @@ int bind_in(struct binder *b, const struct node *n, struct ir **ret)
 		r = bind_value(b, i, &hint, &item);
 		if (r == 0)
 			r = make_alike(b, n, &left, &item);
+		if (r == 0)
+			r = check_units(b, &left, &item);
 		if (r == 0 && left.kind == EXPR_STRING)
 			r = bind_text_in(b, n, &left, &item, &texts);
 		if (r < 0)

@@ -52,6 +52,29 @@ static struct ir *whole_units(struct binder *b, uint64_t unit)
 			 ir_const(b->a, unit, true));
 }
 
+const char *bind_unit(const struct typed *t)
+{
+	if (t->node->kind != NODE_FIELD)
+		return NULL;
+	return t->node->field == FIELD_duration_ms   ? "ms"
+	       : t->node->field == FIELD_duration_us ? "us"
+						     : NULL;
+}
+
+int bind_in_units(struct binder *b, struct typed *field, struct typed *decimal)
+{
+	const char *unit = bind_unit(field);
+	struct decimal d;
+
+	if (decimal->kind != EXPR_DECIMAL || !unit)
+		return 0;
+	d = decimal->ir->decimal;
+	d.exp10 += *unit == 'm' ? 6 : 3;
+	field->ir = load_field(b, FIELD_duration);
+	decimal->ir = ir_decimal(b->a, &d);
+	return field->ir && decimal->ir ? 0 : -ENOMEM;
+}
+
 static struct text_source known_or(const char *text, enum text_kind kind)
 {
 	return (struct text_source){
@@ -147,6 +170,10 @@ int bind_literal(struct binder *b, const struct node *n, struct typed *ret)
 	case NODE_DURATION:
 		ret->kind = EXPR_DURATION;
 		break;
+	case NODE_DECIMAL:
+		ret->kind = EXPR_DECIMAL;
+		ret->ir = ir_decimal(b->a, &n->decimal);
+		return 0;
 	case NODE_SIZE:
 		ret->kind = EXPR_SIZE;
 		break;

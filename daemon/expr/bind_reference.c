@@ -133,6 +133,7 @@ static const char *binding_type(struct binder *b, const struct expr_binding *bin
 				     : "text";
 	case EXPR_INT:
 	case EXPR_UINT:
+	case EXPR_DECIMAL:
 		break;
 	}
 	if (binding->n_names)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The evaluator: decides a bound condition about one call, in the daemon. */
+#include <math.h>
+
 #include "expr/bound.h"
 
 struct text {
@@ -14,9 +16,10 @@ struct number {
 	bool is_real, is_signed;
 	uint64_t whole;
 	double real;
+	const struct decimal *literal; /* what real is the nearest double to */
 };
 
-/* False: there is no such attribute, or it is something else. */
+/* False: there is no such attribute, or it is something else; NaN is no number. */
 static bool find_attr(const struct ir *n, const struct expr_facts *f, struct number *ret)
 {
 	struct expr_attr attr;
@@ -29,7 +32,7 @@ static bool find_attr(const struct ir *n, const struct expr_facts *f, struct num
 			       .is_signed = attr.type != EXPR_ATTR_UINT,
 			       .whole = attr.number,
 			       .real = attr.real};
-	return true;
+	return !ret->is_real || !isnan(ret->real);
 }
 
 /* As a whole number, for arithmetic: a fraction is cut off. */
@@ -40,7 +43,6 @@ static bool load_attr(const struct ir *n, const struct expr_facts *f, uint64_t *
 	if (!find_attr(n, f, &number))
 		return false;
 	if (number.is_real) {
-		/* Comparisons with NaN are false. */
 		if (!(number.real >= -0x1p63 && number.real < 0x1p63))
 			return false;
 		number.whole = (uint64_t)(int64_t)number.real;
@@ -214,6 +216,11 @@ static bool eval_number(const struct ir *n, const struct expr_facts *f, struct n
 {
 	if (n->kind == IR_ATTR)
 		return find_attr(n, f, ret);
+	if (n->kind == IR_DECIMAL) {
+		*ret = (struct number){
+			.is_real = true, .real = n->decimal.near, .literal = &n->decimal};
+		return true;
+	}
 	*ret = (struct number){.is_signed = n->is_signed};
 	return eval_value(n, f, &ret->whole);
 }
@@ -226,24 +233,16 @@ static long double as_real(const struct number *n)
 			      : (long double)n->whole;
 }
 
+/* Literals stand on the right. */
 static bool compare_numbers(enum op op, const struct number *a, const struct number *b)
 {
-	long double l = as_real(a), r = as_real(b);
+	long double l, r;
 
-	switch (op) {
-	case OP_EQ:
-		return l == r;
-	case OP_NE:
-		return l != r;
-	case OP_LT:
-		return l < r;
-	case OP_LE:
-		return l <= r;
-	case OP_GT:
-		return l > r;
-	default:
-		return l >= r;
-	}
+	if (b->literal && !a->is_real)
+		return ir_holds(op, decimal_order(a->whole, a->is_signed, b->literal));
+	l = as_real(a);
+	r = as_real(b);
+	return ir_holds(op, l < r ? -1 : l > r);
 }
 
 /* Attributes are compared as the numbers they are, fractions and all. */

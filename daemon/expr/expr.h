@@ -6,12 +6,12 @@
  * to decide about, as `args.NAME`, `ret` and `name` mean something else in each.
  *
  * Undefined values (a division by zero, a capture that could not be read, an attr that is not
- * there, or is of another type than what it is compared with) make the comparison they stand in
+ * there, is NaN or of another type than what it is compared with) make the comparison they stand in
  * false, in both back ends; `!` of such a comparison is
  * true. The result of a call that did not return (unwound, a tail call) is undefined, too.
  * Arithmetic wraps at 64 bits, signed and unsigned mix as in C, a unary minus makes a number
- * signed, shifts count modulo 64; comparisons of signed with unsigned numbers are mathematically
- * right.
+ * signed, shifts count modulo 64; comparisons of signed with unsigned numbers and of
+ * either with fractions are mathematically right.
  */
 #ifndef SONDE_EXPR_EXPR_H
 #define SONDE_EXPR_EXPR_H
@@ -30,6 +30,7 @@ enum expr_kind {
 	EXPR_TIME,     /* a point in time */
 	EXPR_POINTER,
 	EXPR_STRING,
+	EXPR_DECIMAL, /* a number with a fraction, of literals alone: no binding has it */
 };
 
 /* A condition as it was written, taken apart: knows nothing of any function. */

@@ -129,6 +129,8 @@ struct ir *ir_unary(struct arena *a, enum ir_kind kind, struct ir *of)
 		return of;
 	if (kind == IR_LOGIC && of->kind == IR_BOOL)
 		return ir_const(a, of->value, true);
+	if (of->kind == IR_DECIMAL)
+		return ir_decimal_negated(a, of);
 	if (ir_is_const(of))
 		return ir_const(a,
 				kind == IR_NEG	    ? 0 - of->value
@@ -187,15 +189,14 @@ struct ir *ir_nonzero(struct arena *a, struct ir *of)
 		return NULL;
 	if (of->kind == IR_UNDEF)
 		return ir_bool(a, false);
-	if (ir_is_const(of))
-		return ir_bool(a, of->value != 0);
+	if (ir_is_const(of) || of->kind == IR_DECIMAL)
+		return ir_bool(a, of->value || of->decimal.mantissa);
 	if (of->kind == IR_LOGIC)
 		return of->left;
 	return new_truth_over(a, IR_NONZERO, of, of);
 }
 
-/* Truth of what is so for every value that `of` can have, as long as it is defined. */
-static struct ir *if_defined(struct arena *a, struct ir *of, bool truth)
+struct ir *ir_if_defined(struct arena *a, struct ir *of, bool truth)
 {
 	if (!truth || !of->may_undef)
 		return ir_bool(a, truth);
@@ -238,6 +239,10 @@ struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir
 		return NULL;
 	if (left->kind == IR_UNDEF || right->kind == IR_UNDEF)
 		return ir_bool(a, false);
+	if (left->kind == IR_DECIMAL && right->kind != IR_DECIMAL)
+		return ir_comparison(a, mirrored(op), right, left);
+	if (right->kind == IR_DECIMAL && left->kind != IR_ATTR)
+		return ir_decimal_comparison(a, op, left, right);
 	/* A constant stands on the right; of two values, the signed one stands on the left. */
 	if ((ir_is_const(left) && !ir_is_const(right)) ||
 	    (ir_is_const(left) == ir_is_const(right) && !left->is_signed && right->is_signed)) {
@@ -254,9 +259,9 @@ struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir
 	/* Attributes are signed or not as each span has it. */
 	if (ir_is_const(right) && mode == MODE_MIXED && left->kind != IR_ATTR) {
 		if (left->is_signed && is_huge(right))
-			return if_defined(a, left, ir_compare(op, MODE_SIGNED, 0, 1));
+			return ir_if_defined(a, left, ir_compare(op, MODE_SIGNED, 0, 1));
 		if (!left->is_signed && is_negative(right))
-			return if_defined(a, left, ir_compare(op, MODE_SIGNED, 1, 0));
+			return ir_if_defined(a, left, ir_compare(op, MODE_SIGNED, 1, 0));
 		mode = left->is_signed ? MODE_SIGNED : MODE_UNSIGNED;
 	}
 	n = new_over(a, IR_COMPARE, left, right);
@@ -271,7 +276,11 @@ struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir
 /* False: no value of `left` can be equal to the item. */
 static bool can_equal(const struct ir *left, const struct ir *item)
 {
-	if (!ir_is_const(item) || left->kind == IR_ATTR)
+	if (left->kind == IR_ATTR || left->kind == IR_DECIMAL)
+		return true;
+	if (item->kind == IR_DECIMAL)
+		return false;
+	if (!ir_is_const(item))
 		return true;
 	return left->is_signed ? !is_huge(item) : !is_negative(item);
 }
@@ -296,12 +305,15 @@ struct ir *ir_in(struct arena *a, bool negated, struct ir *left, struct ir_item 
 				return ir_bool(a, false);
 			continue;
 		}
+		item = ir_whole(a, item);
+		if (!item)
+			return NULL;
 		if (!can_equal(left, item))
 			continue;
 		items[kept].value = item;
 		items[kept++].mixed = !ir_is_const(item) && item->is_signed != left->is_signed;
 	}
-	if (ir_is_const(left)) {
+	if (ir_is_const(left) || left->kind == IR_DECIMAL) {
 		/* The tests are then the items', each by itself. */
 		struct ir *all = ir_bool(a, negated);
 
@@ -314,7 +326,7 @@ struct ir *ir_in(struct arena *a, bool negated, struct ir *left, struct ir_item 
 		return all;
 	}
 	if (!kept)
-		return if_defined(a, left, negated);
+		return ir_if_defined(a, left, negated);
 	in = new_over(a, IR_IN, left, left);
 	if (!in)
 		return NULL;

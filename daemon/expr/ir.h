@@ -16,6 +16,7 @@
 enum ir_kind {
 	IR_CONST, /* values from here: value */
 	IR_UNDEF,
+	IR_DECIMAL, /* decimal; beside IR_ATTR alone, as folding makes integers of the rest */
 	IR_LOAD,
 	IR_ATTR,   /* attr.KEY as a number or a bool: key, of */
 	IR_ARITH,  /* left op right; division, remainder and >> by is_signed_op */
@@ -92,6 +93,7 @@ struct ir {
 	uint8_t need;	/* registers that the code generator needs for it */
 	uint32_t needs; /* enum expr_needs */
 	uint64_t value;
+	struct decimal decimal;
 	struct ir *left, *right;
 	struct ir_load load;
 	struct ir_item *items;
@@ -104,9 +106,15 @@ struct ir {
 /* Both back ends' arithmetic. False: undefined. */
 bool ir_arith(enum op op, bool is_signed, uint64_t a, uint64_t b, uint64_t *ret);
 bool ir_compare(enum op op, enum ir_mode mode, uint64_t a, uint64_t b);
+/* Whether `x op y` holds for an x that is less than y (-1), equal to it or greater (1). */
+bool ir_holds(enum op op, int order);
 
 /* Constructors that fold; NULL when out of memory or when a part is NULL. */
 struct ir *ir_const(struct arena *a, uint64_t value, bool is_signed);
+struct ir *ir_decimal(struct arena *a, const struct decimal *d);
+struct ir *ir_decimal_negated(struct arena *a, const struct ir *of);
+/* A decimal without a fraction as a constant; everything else as it is. */
+struct ir *ir_whole(struct arena *a, struct ir *of);
 struct ir *ir_undef(struct arena *a);
 struct ir *ir_load(struct arena *a, const struct ir_load *load, bool is_signed, uint32_t needs);
 struct ir *ir_attr(struct arena *a, const char *key, enum ir_attr_type of);
@@ -119,6 +127,10 @@ struct ir *ir_or(struct arena *a, struct ir *left, struct ir *right);
 struct ir *ir_not(struct arena *a, struct ir *of);
 struct ir *ir_nonzero(struct arena *a, struct ir *of);
 struct ir *ir_comparison(struct arena *a, enum op op, struct ir *left, struct ir *right);
+/* Truth of what is so for every value that `of` can have, as long as it is defined. */
+struct ir *ir_if_defined(struct arena *a, struct ir *of, bool truth);
+/* The right one is a decimal, the left one no attribute. */
+struct ir *ir_decimal_comparison(struct arena *a, enum op op, struct ir *left, struct ir *right);
 /* The items are the caller's, in arena memory; they are sorted out in place. */
 struct ir *ir_in(struct arena *a, bool negated, struct ir *left, struct ir_item *items, size_t n);
 struct ir *ir_text(struct arena *a, const struct ir_text *text, bool negated);

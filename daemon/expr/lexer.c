@@ -2,6 +2,7 @@
 #include "expr/lexer.h"
 
 #include <ctype.h>
+#include <math.h>
 
 #include "sonde/base/format.h"
 
@@ -25,13 +26,6 @@ static int bad_number(struct lexer *lx, const struct token *t, const char *slice
 		r = error_complain(lx->e, lx->text, t->begin,
 				   "expected hexadecimal digits behind `0x`, found `%s`", slice);
 		error_fix(lx->e, "write for example `0x1f`");
-		return r;
-	}
-	if (unit[0] == '.' && !unit[1 + strspn(unit + 1, "0123456789")]) {
-		r = error_complain(lx->e, lx->text, t->begin, "expected a whole number, found `%s`",
-				   slice);
-		error_fix(lx->e, "write `%.*s`, or a unit behind it, as in `%sms`", (int)digits,
-			  slice, slice);
 		return r;
 	}
 	if (unit[0] == '.')
@@ -68,6 +62,33 @@ static int too_large(struct lexer *lx, const struct token *t, const char *slice,
 	return r;
 }
 
+/* A duration or a size that parse_duration() or parse_size() finds -ERANGE. */
+static int not_exact(struct lexer *lx, const struct token *t, const char *slice)
+{
+	bool is_duration = t->kind == TOKEN_DURATION;
+	const char *unit = slice + strspn(slice, "0123456789."), *base = is_duration ? "ns" : "B";
+	uint64_t factor = 1, below;
+	double value;
+	char one[16];
+	int r;
+
+	snprintf(one, sizeof(one), "1%s", unit);
+	r = is_duration ? parse_duration(one, &factor) : parse_size(one, &factor);
+	value = r == 0 ? strtod(slice, NULL) * (double)factor : INFINITY;
+	if (value >= 0x1p63)
+		return is_duration
+			       ? too_large(lx, t, slice, "a duration of whole nanoseconds",
+					   "9223372036854775807ns")
+			       : too_large(lx, t, slice, "a size of whole bytes", "16777215TiB");
+	below = (uint64_t)value;
+	r = error_complain(lx->e, lx->text, t->begin, "expected a %s, found `%s`",
+			   is_duration ? "duration of whole nanoseconds" : "size of whole bytes",
+			   slice);
+	error_fix(lx->e, "write `%llu%s` or `%llu%s`", (unsigned long long)below, base,
+		  (unsigned long long)below + 1, base);
+	return r;
+}
+
 static int lex_plain_number(struct lexer *lx, struct token *t, const char *slice)
 {
 	int r;
@@ -94,16 +115,41 @@ static int lex_plain_number(struct lexer *lx, struct token *t, const char *slice
 	return 0;
 }
 
+/* Whether the sign at s[len] belongs to the exponent of a number, as in 5e-3. */
+static bool is_exponent_sign(const char *s, size_t len)
+{
+	return (s[len] == '-' || s[len] == '+') && len && (s[len - 1] | 0x20) == 'e' &&
+	       isdigit((unsigned char)s[len + 1]) && strspn(s, "0123456789.") == len - 1;
+}
+
+static size_t number_length(const char *s)
+{
+	size_t len = 0;
+
+	while (is_word(s[len]) || (unsigned char)s[len] >= 0x80 ||
+	       (s[len] == '.' && isdigit((unsigned char)s[len + 1])) || is_exponent_sign(s, len))
+		len++;
+	return len;
+}
+
+static int too_long(struct lexer *lx, const struct token *t, const char *slice)
+{
+	int r = error_complain(lx->e, lx->text, t->begin,
+			       "expected a number of at most 19 digits that a double can be near "
+			       "to, found `%s`",
+			       slice);
+
+	error_fix(lx->e, "write fewer digits, or an exponent between e-300 and e300");
+	return r;
+}
+
 static int lex_number(struct lexer *lx, struct token *t)
 {
 	const char *begin = lx->text + lx->at;
-	size_t len = 0;
+	size_t len = number_length(begin);
 	char slice[64];
 	int r;
 
-	while (is_word(begin[len]) || (unsigned char)begin[len] >= 0x80 ||
-	       (begin[len] == '.' && isdigit((unsigned char)begin[len + 1])))
-		len++;
 	lx->at += len;
 	t->end = lx->at;
 	if (len >= sizeof(slice)) {
@@ -117,18 +163,20 @@ static int lex_number(struct lexer *lx, struct token *t)
 	if (slice[strspn(slice, "0123456789")] == '\0' ||
 	    (slice[0] == '0' && (slice[1] | 0x20) == 'x'))
 		return lex_plain_number(lx, t, slice);
+	t->kind = TOKEN_DECIMAL;
+	r = decimal_parse(slice, &t->decimal);
+	if (r != -EINVAL)
+		return r < 0 ? too_long(lx, t, slice) : 0;
 	t->kind = TOKEN_DURATION;
 	r = parse_duration(slice, &t->value);
 	if (r == -ERANGE || (r == 0 && t->value > INT64_MAX))
-		return too_large(lx, t, slice, "a duration of whole nanoseconds",
-				 "9223372036854775807ns");
+		return not_exact(lx, t, slice);
 	if (r == 0)
 		return 0;
 	t->kind = TOKEN_SIZE;
-	/* A fraction of nothing is a size of bytes to parse_size(), but no number here. */
-	r = is_word_start(slice[len - 1]) ? parse_size(slice, &t->value) : -EINVAL;
+	r = parse_size(slice, &t->value);
 	if (r == -ERANGE)
-		return too_large(lx, t, slice, "a size of whole bytes", "16777215TiB");
+		return not_exact(lx, t, slice);
 	return r < 0 ? bad_number(lx, t, slice) : 0;
 }
 

@@ -8,6 +8,7 @@
 enum token_kind {
 	TOKEN_END,
 	TOKEN_NUMBER,
+	TOKEN_DECIMAL, /* with a fraction or an exponent */
 	TOKEN_DURATION,
 	TOKEN_SIZE,
 	TOKEN_STRING,
@@ -31,7 +32,8 @@ struct token {
 	char quote;	     /* of a string */
 	uint32_t begin, end; /* bytes of the text */
 	uint64_t value;	     /* of numbers; 1 for a regex without case */
-	const char *text;    /* of strings and regexes, unescaped */
+	struct decimal decimal;
+	const char *text; /* of strings and regexes, unescaped */
 };
 
 struct lexer {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What stands between operators: values, names, parentheses, and the signs before them. */
+#include <ctype.h>
+
 #include "expr/parser.h"
 
 /* What begins no operand: most often the habit of another language. */
@@ -13,6 +15,10 @@ static int bad_operand(struct parser *p)
 	else if (p->token.kind == TOKEN_REGEX ||
 		 (p->token.kind == TOKEN_OP && p->token.op == OP_DIV))
 		error_fix(p->e, "write a regular expression behind `=~`, as in `name =~ /^get_/`");
+	else if (p->token.kind == TOKEN_DOT && isdigit((unsigned char)p->x->text[p->token.end]))
+		error_fix(p->e, "write `0.%.*s`",
+			  (int)strspn(p->x->text + p->token.end, "0123456789"),
+			  p->x->text + p->token.end);
 	else
 		error_fix(p->e, "leave %s out, or write a field before it", parser_found(p));
 	return r;
@@ -49,15 +55,16 @@ static int parse_parentheses(struct parser *p, struct node **ret)
 int parse_literal(struct parser *p, struct node **ret)
 {
 	static const enum node_kind kinds[] = {
-		[TOKEN_NUMBER] = NODE_NUMBER, [TOKEN_DURATION] = NODE_DURATION,
-		[TOKEN_SIZE] = NODE_SIZE,     [TOKEN_STRING] = NODE_STRING,
-		[TOKEN_REGEX] = NODE_REGEX,
+		[TOKEN_NUMBER] = NODE_NUMBER,	  [TOKEN_DECIMAL] = NODE_DECIMAL,
+		[TOKEN_DURATION] = NODE_DURATION, [TOKEN_SIZE] = NODE_SIZE,
+		[TOKEN_STRING] = NODE_STRING,	  [TOKEN_REGEX] = NODE_REGEX,
 	};
 	struct node *n = parser_node(p, kinds[p->token.kind]);
 
 	if (!n)
 		return parser_no_node(p);
 	n->value = p->token.value;
+	n->decimal = p->token.decimal;
 	n->text = p->token.text;
 	n->quoted_once = p->token.quote == '\'';
 	*ret = n;
@@ -151,6 +158,7 @@ int parse_unary(struct parser *p, struct node **ret)
 
 	switch (p->token.kind) {
 	case TOKEN_NUMBER:
+	case TOKEN_DECIMAL:
 	case TOKEN_DURATION:
 	case TOKEN_SIZE:
 	case TOKEN_STRING:

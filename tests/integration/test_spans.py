@@ -76,6 +76,8 @@ def categories_conditions_and_self_time(daemon):
             {"io/request": 100, "net/send": 100}, "specifications")
     h.equal(counts(traced(daemon, "span:*", "--where", 'attr.rows > 90 && cat == "io"')),
             {"io/request": 9}, "attributes")
+    h.equal(counts(traced(daemon, "span:io/*", "--where", "attr.ratio < 2.25 && duration_ms < 1e3")),
+            {"io/request": 9}, "attributes with a fraction")
     h.equal(counts(traced(daemon, "span:*", "--where", 'error && ret < -20 && caller == "main"')),
             {"io/request": 7}, "errors")
     h.equal(counts(traced(daemon, "span:*", "--min-duration", "9ms")),

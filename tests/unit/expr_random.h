@@ -240,6 +240,24 @@ static inline void gen_text_test(struct strbuf *b)
 	}
 }
 
+/* A whole number held against one with a fraction, or an exponent. */
+static inline void gen_decimal_test(struct strbuf *b, unsigned int depth)
+{
+	bool is_left = below(2);
+
+	if (!is_left) {
+		gen_number(b, depth);
+		strbuf_puts(b, COMPARISON);
+	}
+	strbuf_printf(b, "%s%llu.%llue%d", ONE_OF("", "-"),
+		      (unsigned long long)edge_value() % 1000000000, (unsigned long long)below(100),
+		      (int)below(16) - 4);
+	if (is_left) {
+		strbuf_puts(b, COMPARISON);
+		gen_number(b, depth);
+	}
+}
+
 static inline void gen_in(struct strbuf *b, unsigned int depth)
 {
 	bool durations = below(2);
@@ -269,7 +287,7 @@ static inline void gen_bool(struct strbuf *b, unsigned int depth)
 		return;
 	}
 	strbuf_putc(b, '(');
-	switch (below(12)) {
+	switch (below(13)) {
 	case 0:
 		gen_bool_leaf(b);
 		break;
@@ -298,7 +316,10 @@ static inline void gen_bool(struct strbuf *b, unsigned int depth)
 		gen_number(b, depth);
 		break;
 	case 7:
+		gen_decimal_test(b, depth);
+		break;
 	case 8:
+	case 9:
 		gen_bool(b, depth - 1);
 		strbuf_puts(b, ONE_OF(" && ", " || "));
 		gen_bool(b, depth - 1);

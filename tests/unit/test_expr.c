@@ -47,6 +47,11 @@ static bool find_attr(void *arg, const char *key, struct expr_attr *ret)
 		{"below", {.type = EXPR_ATTR_INT, .number = (uint64_t)-5}},
 		{"huge", {.type = EXPR_ATTR_UINT, .number = UINT64_MAX}},
 		{"ratio", {.type = EXPR_ATTR_REAL, .real = 1.5}},
+		{"loss", {.type = EXPR_ATTR_REAL, .real = 0.1}},
+		{"small", {.type = EXPR_ATTR_REAL, .real = -0.0005}},
+		{"odd", {.type = EXPR_ATTR_INT, .number = (1ULL << 53) + 1}},
+		{"even", {.type = EXPR_ATTR_REAL, .real = 0x1p53}},
+		{"endless", {.type = EXPR_ATTR_REAL, .real = __builtin_inf()}},
 		{"nan", {.type = EXPR_ATTR_REAL, .real = __builtin_nan("")}},
 		{"yes", {.type = EXPR_ATTR_BOOL, .number = 1}},
 		{"no", {.type = EXPR_ATTR_BOOL}},
@@ -151,6 +156,47 @@ Test(expr, what_is_true)
 	expect_all(texts, ARRAY_SIZE(texts), true);
 }
 
+/* The duration is 12.345678 ms, arg0 the greatest number, arg3 -7, ret -2. */
+Test(expr, what_is_true_of_fractions)
+{
+	static const char *const texts[] = {
+		"attr.loss < 0.25 && attr.loss == 0.1 && attr.loss == 1e-1 && attr.loss != 0.2",
+		"0.25 > attr.loss && attr.loss > 0 && attr.loss < 1 && attr.loss in (0.5, 0.1)",
+		"attr.small == -0.5e-3 && attr.small == -5E-4 && -0.0005 == attr.small",
+		"attr.loss not in (0.5, 0.2) && attr.ratio in (1, 1.5) && 1.5 in (1, attr.ratio)",
+		"attr.rows > 1000.5 && attr.rows < 1001.5 && attr.rows == 1001.0 && attr.rows == "
+		"1.001e3",
+		"attr.rows not in (1001.5, 1000.5) && attr.rows in (0.5, 1001.0)",
+		"attr.huge > 18446744073709551614.0 && attr.huge == 18446744073709551615.0",
+		"attr.huge < 1.844674407370955162e19 && attr.huge < 1e300 && attr.huge > -1e300",
+		"attr.below > -5.5 && attr.below < -4.5 && attr.below != -5.5 && attr.below == "
+		"-5.0",
+		/* As doubles these would be the same. */
+		"attr.odd > attr.even && attr.odd == 9007199254740993.0",
+		"attr.odd > 9007199254740992.5 && attr.odd < 9007199254740993.5",
+		"attr.endless > 1e300 && attr.endless > attr.huge",
+		"!(attr.nan < 0.5) && !(attr.nan >= 0.5) && !(attr.nan == 0.5) && !attr.nan",
+		"!(attr.nan != 0.5) && !(attr.nan != attr.nan) && !(attr.nan not in (1, 2))",
+		"!(attr.none < 0.5) && !(attr.none != 0.5) && !(attr.yes < 0.5)",
+		"!(attr.step.name < 0.5)",
+		"arg3 > -7.5 && arg3 >= -7.5 && arg3 < -6.5 && arg3 <= -6.5 && arg3 != -7.5",
+		"-7.5 < arg3 && arg3 == -7.0 && arg3 in (-7.5, -7.0) && arg3 not in (-7.5, 7.0)",
+		"arg0 > 0.5 && arg0 > -0.5 && arg0 < 1e20 && arg0 == 18446744073709551615.0",
+		"arg3 > -1e20 && arg3 < 1e20 && arg3 != 1e20 && arg3 < 9223372036854775808.0",
+		"ret < -1.5 && ret > -2.5 && depth > 1.5 && depth < 2.5 && depth == 2.0",
+		"duration_ms > 12.345677 && duration_ms > 12.3 && duration_ms < 12.4",
+		"duration_ms == 12.345678 && 12.345678 == duration_ms && duration_ms != 12.0",
+		"duration_us > 12345.677 && duration_us < 12345.6785 && duration_us == 12345",
+		"duration_ms > 0.5 && duration_ms < 1e2 && duration_ms > 12.3456779999",
+		"duration > 12.345677ms && duration == 12.345678ms && duration > 1.5us",
+		"args.len > 1.5KiB && args.len < 4.9375KiB && args.len > 1.5 && args.len == 5e3",
+		"0.5 && !0.0 && 0.5 < 1 && 0.25 == 25e-2 && 2.0 * 3 == 6 && -1.5 < -1",
+		"self * 2.0 == 4ms && 0x1e-3 == 27 && 1e3 == 1000",
+	};
+
+	expect_all(texts, ARRAY_SIZE(texts), true);
+}
+
 Test(expr, what_is_false)
 {
 	static const char *const texts[] = {
@@ -175,6 +221,9 @@ Test(expr, what_is_false)
 		"true && false",
 		"args.flags & EXCL",
 		"start < '2001-01-01'",
+		"arg3 == -7.5 || arg0 == 0.5 || args.delta != 0.5 || args.delta < 1e300",
+		"duration_ms == 12.3 || duration_ms > 12.345678 || duration_us < 12345.678",
+		"attr.loss == 0.10000001 || attr.loss > 0.1 || attr.loss < 1e-1",
 	};
 
 	expect_all(texts, ARRAY_SIZE(texts), false);
