@@ -274,18 +274,23 @@ Test(export, a_temporary_directory_that_is_none_is_passed_over)
 	unsetenv("TMPDIR");
 }
 
+/* More than waits at once, in pieces of all sizes. */
 Test(export, gzip_is_read_by_others)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {};
 	_cleanup_(gzip_freep) struct gzip *z = NULL;
-	static uint8_t in[300000], back[400000];
+	static uint8_t in[3000000], back[sizeof(in) + 1];
 	z_stream s = {};
 
 	for (size_t i = 0; i < sizeof(in); i++)
-		in[i] = (uint8_t)(i * i >> 3);
+		in[i] = (uint8_t)(i * i >> 13);
 	cr_assert_eq(gzip_new(&z), 0);
-	for (size_t i = 0; i < sizeof(in); i += 100000)
-		cr_assert_eq(gzip_write(z, in + i, 100000, &out), 0);
+	for (size_t at = 0, n; at < sizeof(in); at += n) {
+		n = MIN(at * 3 % 700001, sizeof(in) - at);
+		n = MAX(n, 1U);
+		cr_assert_eq(gzip_write(z, in + at, n, &out), 0);
+	}
+	cr_assert_eq(gzip_write(z, in, 0, &out), 0);
 	cr_assert_eq(gzip_finish(z, &out), 0);
 	cr_assert_eq(inflateInit2(&s, 15 + 16), Z_OK);
 	s.next_in = (Bytef *)out.data;
@@ -296,6 +301,19 @@ Test(export, gzip_is_read_by_others)
 	cr_assert_eq(s.total_out, sizeof(in));
 	cr_assert_eq(memcmp(in, back, sizeof(in)), 0);
 	inflateEnd(&s);
+}
+
+Test(export, gzip_is_given_up_at_any_time)
+{
+	static char in[2 << 20];
+
+	for (size_t n = 0; n <= sizeof(in); n += sizeof(in) / 2) {
+		_cleanup_(strbuf_release) struct strbuf out = {};
+		_cleanup_(gzip_freep) struct gzip *z = NULL;
+
+		cr_assert_eq(gzip_new(&z), 0);
+		cr_assert_eq(gzip_write(z, in, n, &out), 0);
+	}
 }
 
 Test(export, names_say_the_format)
