@@ -96,7 +96,16 @@ static int introduce(struct export *x, struct chrome *c)
 	return members_update(&c->members, s, NULL);
 }
 
-static void write_args(struct json_writer *w, const struct exported_span *span)
+/* Members of details that stand elsewhere, or say nothing. */
+static bool is_left_out(reply_t *m)
+{
+	const char *name = reply_name(m);
+
+	return streq(name, "at") || streq(name, "cat") || (streq(name, "args") && !reply_child(m));
+}
+
+static void write_args(struct json_writer *w, const struct exported_span *span,
+		       const struct exported_function *function)
 {
 	static const struct {
 		uint32_t flag;
@@ -105,6 +114,8 @@ static void write_args(struct json_writer *w, const struct exported_span *span)
 		{EXPORTED_ERROR, "error"}, {EXPORTED_UNWOUND, "unwound"}, {EXPORTED_TAIL, "tail"}};
 
 	json_object_begin(w, "args");
+	if (function->category)
+		json_string(w, "binary", function->binary);
 	if (!(span->flags & (EXPORTED_UNWOUND | EXPORTED_TAIL | EXPORTED_INSTANT)))
 		json_hex(w, "ret", span->ret);
 	if (span->self_ns != span->duration_ns)
@@ -113,8 +124,7 @@ static void write_args(struct json_writer *w, const struct exported_span *span)
 		if (span->flags & flags[i].flag)
 			json_bool(w, flags[i].name, true);
 	for (reply_t *m = reply_child(span->details); m; m = reply_next(m))
-		if (!streq(reply_name(m), "at") &&
-		    !(streq(reply_name(m), "args") && !reply_child(m)))
+		if (!is_left_out(m))
 			reply_write(w, reply_name(m), m, NULL, NULL);
 	json_object_end(w);
 }
@@ -164,7 +174,7 @@ static int chrome_span(struct export *x, const struct exported_span *span)
 	write_time(c, span->start_ns);
 	if (!instant)
 		write_us(&c->w, "dur", span->duration_ns);
-	write_args(&c->w, span);
+	write_args(&c->w, span, &x->source->functions[span->function]);
 	json_object_end(&c->w);
 	strbuf_putc(x->out, '\n');
 	return 0;

@@ -20,7 +20,10 @@ int members_update(struct members *m, const struct span_source *s,
 
 		json_begin(&w, &m->functions[m->n_functions]);
 		json_string(&w, "name", f->name);
-		json_string(&w, "cat", category ? category(f) : f->binary);
+		json_string(&w, "cat",
+			    f->category ? f->category
+			    : category	? category(f)
+					: f->binary);
 	}
 	return 0;
 }

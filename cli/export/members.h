@@ -15,7 +15,10 @@ struct members {
 	size_t n_threads, threads_cap, n_functions, functions_cap;
 };
 
-/* Those of what has been named since. category: of a function; NULL: its binary. 0 or -ENOMEM. */
+/*
+ * Those of what has been named since. "cat" is the category of a span written in source code; of
+ * others what category() says, NULL: the binary. 0 or -ENOMEM.
+ */
 int members_update(struct members *m, const struct span_source *source,
 		   const char *(*category)(const struct exported_function *f));
 void members_put(const struct members *m, struct json_writer *w, const struct exported_span *span);

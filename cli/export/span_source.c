@@ -67,7 +67,8 @@ static int take_functions(struct span_source *s, reply_t *reply)
 			return -ENOMEM;
 		to = &s->functions[s->n_functions++];
 		if (strdup_to(&to->name, reply_str(f, "name")) < 0 ||
-		    strdup_to(&to->binary, reply_str(f, "binary")) < 0)
+		    strdup_to(&to->binary, reply_str(f, "binary")) < 0 ||
+		    (reply_get(f, "cat") && strdup_to(&to->category, reply_str(f, "cat")) < 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -164,6 +165,7 @@ void span_source_release(struct span_source *s)
 	for (size_t i = 0; i < s->n_functions; i++) {
 		free(s->functions[i].name);
 		free(s->functions[i].binary);
+		free(s->functions[i].category);
 	}
 	for (size_t i = 0; i < SPAN_COLUMNS; i++)
 		strbuf_release(&s->columns[i]);

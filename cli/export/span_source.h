@@ -22,6 +22,7 @@ struct exported_thread {
 
 struct exported_function {
 	char *name, *binary;
+	char *category; /* of a span written in source code; NULL: it has none */
 };
 
 struct exported_span {

@@ -30,6 +30,7 @@ struct import_recorder *import_recorder_new(const struct import_recorder_ops *op
 		.stacks.size = 2 * sizeof(uint32_t),
 		.probes.size = 2 * sizeof(uint32_t),
 		.paths.size = 2 * sizeof(uint32_t),
+		.kinds.size = sizeof(struct import_span_kind),
 		.spans = import_sorter_new(sizeof(struct import_begun), SPANS_MEMORY,
 					   import_begun_compare),
 	};
@@ -52,6 +53,7 @@ struct import_recorder *import_recorder_free(struct import_recorder *r)
 	import_keys_release(&r->stacks);
 	import_keys_release(&r->probes);
 	import_keys_release(&r->paths);
+	import_keys_release(&r->kinds);
 	table_release(&r->comms);
 	free(r);
 	return NULL;

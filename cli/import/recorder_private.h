@@ -9,6 +9,11 @@
 #include "recorder.h"
 #include "sorter.h"
 
+/* Names, 0 for none. Without a binary the category says what a span belongs to. */
+struct import_span_kind {
+	uint32_t category, binary;
+};
+
 /* Names of spans are kept until all are in order: what comes with one of these is numbered then. */
 struct import_recorder {
 	struct import_recorder_ops ops;
@@ -27,6 +32,7 @@ struct import_recorder {
 	struct import_sorter *spans;
 	uint64_t n_spans;
 	struct import_strings names; /* of spans and processes, not yet sent */
+	struct import_keys kinds;    /* what spans belong to: category and binary, of names */
 	struct table comms;	     /* by pid, of processes that have a name: one of names */
 	int64_t shift_ns;
 };

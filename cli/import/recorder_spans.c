@@ -30,6 +30,24 @@ int recorder_note_process(void *arg, uint32_t pid, const char *name)
 	return 0;
 }
 
+/* What a span belongs to, as a number; 0: nothing. */
+static int keep_kind(struct import_recorder *r, const struct import_span *span, uint32_t *ret)
+{
+	struct import_span_kind kind = {};
+	bool is_new;
+
+	*ret = 0;
+	if (!span->category)
+		return 0;
+	kind.category = keep_name(r, span->category);
+	if (span->binary)
+		kind.binary = keep_name(r, span->binary);
+	if (!kind.category || (span->binary && !kind.binary))
+		return -ENOMEM;
+	*ret = import_keys_put(&r->kinds, &kind, &is_new);
+	return *ret ? 0 : -ENOMEM;
+}
+
 int recorder_keep_span(void *arg, const struct import_span *span)
 {
 	struct import_recorder *r = arg;
@@ -44,33 +62,46 @@ int recorder_keep_span(void *arg, const struct import_span *span)
 		.flags = span->flags,
 		.slack_ns = slack(span),
 		.name = keep_name(r, span->name),
-		.category = span->category ? keep_name(r, span->category) : 0,
 	};
 
-	if (!begun.name || (span->category && !begun.category))
+	if (!begun.name || keep_kind(r, span, &begun.category) < 0)
 		return -ENOMEM;
 	return import_sorter_add(r->spans, &begun, r->error);
 }
 
 /* Numbers of names to those of what is sent: 0 is none. */
-static int put_path(void *arg, uint32_t parent, uint32_t name, uint32_t category, uint32_t *ret)
+static int put_probe(struct import_recorder *r, uint32_t name, uint32_t kind)
+{
+	const struct import_span_kind none = {}, *k = &none;
+	uint32_t text = recorder_string(r, import_strings_get(&r->names, name)), file = 0;
+	uint32_t category = 0, belongs;
+
+	if (kind)
+		k = (const struct import_span_kind *)r->kinds.items + kind - 1;
+	belongs = k->binary ? k->binary : k->category;
+	if (belongs)
+		file = recorder_file(r, import_strings_get(&r->names, belongs), NULL);
+	if (k->binary)
+		category = recorder_string(r, import_strings_get(&r->names, k->category));
+	if (!text || (belongs && !file) || (k->binary && !category))
+		return -ENOMEM;
+	import_batch_add(&r->batch, COLUMN_probes_name, text);
+	import_batch_add(&r->batch, COLUMN_probes_file, file);
+	import_batch_add(&r->batch, COLUMN_probes_category, category);
+	return 0;
+}
+
+static int put_path(void *arg, uint32_t parent, uint32_t name, uint32_t kind, uint32_t *ret)
 {
 	struct import_recorder *r = arg;
-	uint32_t key[2] = {name, category}, file = 0, text;
+	uint32_t key[2] = {name, kind};
 	bool is_new = false;
 
 	key[1] = import_keys_put(&r->probes, key, &is_new);
 	if (!key[1])
 		return -ENOMEM;
-	if (is_new) {
-		text = recorder_string(r, import_strings_get(&r->names, name));
-		if (category)
-			file = recorder_file(r, import_strings_get(&r->names, category), NULL);
-		if (!text || (category && !file))
-			return -ENOMEM;
-		import_batch_add(&r->batch, COLUMN_probes_name, text);
-		import_batch_add(&r->batch, COLUMN_probes_file, file);
-	}
+	if (is_new && put_probe(r, name, kind) < 0)
+		return -ENOMEM;
 	key[0] = parent;
 	*ret = import_keys_put(&r->paths, key, &is_new);
 	if (!*ret)

@@ -35,6 +35,7 @@ struct import_span {
 			  them */
 	uint32_t pid, tid;
 	const char *name, *category; /* category: NULL for none */
+	const char *binary;	     /* NULL: the category says what it belongs to */
 	uint32_t flags;
 	double value; /* of a counter */
 };

@@ -257,6 +257,9 @@ int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS],
 				: NULL;
 	span.lane = thread_lane(span.pid, span.tid);
 	/* As sonde writes them; others have other things of these names. */
+	span.binary = span.category && v[FIELD_ARGS_BINARY].kind == IMPORT_JSON_STRING
+			      ? v[FIELD_ARGS_BINARY].text
+			      : NULL;
 	span.flags = (v[FIELD_ARGS_ERROR].kind == IMPORT_JSON_TRUE ? IMPORT_ERROR : 0U) |
 		     (v[FIELD_ARGS_UNWOUND].kind == IMPORT_JSON_TRUE ? IMPORT_UNWOUND : 0U);
 	r = ph->text[0] == 'C' ? take_counter(t, v, series, &span) : take(t, v, ph->text[0], &span);

@@ -256,17 +256,39 @@ static int add_stack(struct import *i, const struct import_column *c, size_t row
 	return 0;
 }
 
+/* As that of a span written in source code (model_probe_category()). */
+static int add_category(struct import *i, const char *category, struct model_probe *probe)
+{
+	_cleanup_(signature_freep) struct signature *signature = NULL;
+	_cleanup_(freep) char *text = NULL, *symbol = NULL;
+
+	if (signature_of_source(category, &signature) < 0 ||
+	    asprintf(&symbol, "%s/%s", category, model_string_get(i->model, probe->name)) < 0)
+		return -ENOMEM;
+	text = signature_encode(signature);
+	probe->signature = text ? model_string(i->model, text) : 0;
+	probe->symbol = model_string(i->model, symbol);
+	probe->strategy = model_string(i->model, "span");
+	return probe->signature && probe->symbol && probe->strategy ? 0 : -ENOMEM;
+}
+
 static int add_probe(struct import *i, const struct import_column *c, size_t row, uint32_t *ret,
 		     struct error *error)
 {
 	struct model_probe probe = {.spec = i->spec, .signature = i->signature};
+	uint32_t category;
 	int r = import_id(&i->ids[IMPORT_STRINGS], c[0].values[row], "name", &probe.name, error);
 
 	if (r >= 0)
 		r = maybe_id(&i->ids[IMPORT_FILES], c[1].values[row], "file", &probe.file, error);
+	if (r >= 0)
+		r = maybe_id(&i->ids[IMPORT_STRINGS], import_cell(&c[2], row), "category",
+			     &category, error);
 	if (r < 0)
 		return r;
 	probe.symbol = probe.name;
+	if (category && add_category(i, model_string_get(i->model, category), &probe) < 0)
+		return -ENOMEM;
 	*ret = model_probe(i->model, &probe);
 	return 0;
 }
@@ -311,7 +333,12 @@ static const struct table_def tables[] = {
 	  NUMBER("name"),
 	  {.name = "offset", .max = PARAM_INT_MAX, .optional = true}}},
 	{"stacks", IMPORT_STACKS, add_stack, {NUMBER("parent"), NUMBER("frame")}},
-	{"probes", IMPORT_PROBES, add_probe, {NUMBER("name"), NUMBER("file")}},
+	{"probes",
+	 IMPORT_PROBES,
+	 add_probe,
+	 {NUMBER("name"),
+	  NUMBER("file"),
+	  {.name = "category", .max = IMPORT_MAX_THINGS, .optional = true}}},
 	{"paths", IMPORT_PATHS, add_path, {NUMBER("parent"), NUMBER("probe")}},
 };
 

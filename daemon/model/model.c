@@ -209,6 +209,18 @@ const struct model_probe *model_probe_get(const struct model *m, uint32_t id)
 	return id && id <= m->n_probes ? &m->probes[id] : NULL;
 }
 
+/* The symbol of such a span is CATEGORY/NAME, in both of which may be a /. */
+size_t model_probe_category(const struct model *m, const struct model_probe *p, const char **ret)
+{
+	const char *symbol = model_string_get(m, p->symbol);
+	size_t len = strlen(symbol), name_len = strlen(model_string_get(m, p->name));
+
+	*ret = symbol;
+	if (!streq(model_string_get(m, p->strategy), "span") || len < name_len + 2)
+		return 0;
+	return len - name_len - 1;
+}
+
 uint32_t model_path(struct model *m, uint32_t parent, uint32_t probe)
 {
 	uint32_t *slot, depth;

@@ -219,6 +219,9 @@ void model_probe_sign(struct model *m, uint32_t id, uint32_t signature);
 /* What it is called has turned out: spec, symbol, name, strategy and signature are taken. */
 void model_probe_rename(struct model *m, uint32_t id, const struct model_probe *names);
 const struct model_probe *model_probe_get(const struct model *m, uint32_t id);
+/* The category of a span written in source code: its length, 0 when there is none; not terminated.
+ */
+size_t model_probe_category(const struct model *m, const struct model_probe *p, const char **ret);
 
 uint32_t model_path(struct model *m, uint32_t parent, uint32_t probe);
 const struct model_path *model_path_get(const struct model *m, uint32_t id);

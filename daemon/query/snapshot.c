@@ -249,15 +249,12 @@ static int take_frame(struct take *t, uint32_t id, uint32_t *ret_index)
 	return 0;
 }
 
-/* The symbol of a span written in source code is CATEGORY/NAME, in both of which may be a /. */
 static int take_category(struct take *t, const struct model_probe *p, const char **ret)
 {
-	const char *symbol = model_string_get(t->m, p->symbol);
-	size_t len = strlen(symbol), name_len = strlen(model_string_get(t->m, p->name));
+	const char *category;
+	size_t len = model_probe_category(t->m, p, &category);
 
-	if (!streq(model_string_get(t->m, p->strategy), "span") || len < name_len + 2)
-		return 0;
-	return copy_string(t, symbol, len - name_len - 1, ret);
+	return len ? copy_string(t, category, len, ret) : 0;
 }
 
 static int take_probe(struct take *t, uint32_t id, struct snapshot_path *path)

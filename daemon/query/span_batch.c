@@ -142,6 +142,8 @@ static int number_function(struct span_batch *b, const struct span_row *row, uin
 	json_object_begin(w, NULL);
 	json_string(w, "name", row->name);
 	json_string(w, "binary", row->binary ? row->binary : "");
+	if (row->category)
+		json_string(w, "cat", row->category);
 	json_object_end(w);
 	return 0;
 }

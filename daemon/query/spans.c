@@ -15,6 +15,7 @@ struct process_name {
 
 struct probe_name {
 	char *name, *binary;
+	char *category; /* NULL: it has none */
 	bool is_wanted;
 };
 
@@ -81,12 +82,15 @@ static int take_probes(struct spans_names *n, struct model *m, const char *name_
 			.file_path = file ? model_string_get(m, file->path) : "",
 		};
 		struct probe_name *to = &n->probes[id];
+		const char *category;
+		size_t len = model_probe_category(m, p, &category);
 
 		/* Those that are not wanted may be callers of those that are. */
 		to->is_wanted = glob_matches(name_glob, name);
 		to->name = strdup(name);
 		to->binary = strdup(frame_binary(&frame));
-		if (!to->name || !to->binary)
+		to->category = len ? strndup(category, len) : NULL;
+		if (!to->name || !to->binary || (len && !to->category))
 			return -ENOMEM;
 	}
 	return 0;
@@ -140,6 +144,7 @@ struct spans_names *spans_names_free(struct spans_names *n)
 	for (size_t i = 0; n->probes && i <= n->n_probes; i++) {
 		free(n->probes[i].name);
 		free(n->probes[i].binary);
+		free(n->probes[i].category);
 	}
 	free(n->processes);
 	free(n->probes);
@@ -336,6 +341,7 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 			.host = process->host,
 			.name = probe->name,
 			.binary = probe->binary,
+			.category = probe->category,
 			.caller = caller ? names->probes[caller].name : "",
 		};
 		if (q->filter.match && !q->filter.match(q->filter.match_arg, &row))

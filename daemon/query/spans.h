@@ -53,6 +53,7 @@ struct span_row {
 	struct span_more more;		  /* of rows that are kept: good until the query is freed */
 	uint32_t pid, ns_pid;		  /* ns_pid: 0 where it says nothing */
 	const char *comm, *name, *binary; /* point into the names */
+	const char *category;		  /* likewise; NULL: it has none */
 	const char *container;		  /* likewise; NULL or "": in none */
 	const char *host;   /* likewise; NULL or "": there is only one, or not known */
 	const char *caller; /* the function of the path's parent; "" for none */

@@ -134,6 +134,14 @@ def a_report_by_category(daemon):
     out = daemon.sonde("export", "-i", path, "--by", "category", "--format", "csv").out
     h.contains(out.splitlines()[0], "category,", "title of a column")
     h.contains(daemon.sonde("report", "-i", path, "--by-category").out, "CATEGORY", "title")
+    # They outlive a trace for other tools, beside the binary.
+    back = str(h.TMP / "back.sonde")
+    daemon.sonde("export", "-i", path, "-o", h.TMP / "categories.json")
+    daemon.sonde("import", h.TMP / "categories.json", "-o", back)
+    found = daemon.rows("-i", back, key="category")
+    h.equal({k: (r["calls"], r["total_ns"]) for k, r in found.items()},
+            {k: (r["calls"], r["total_ns"]) for k, r in rows.items()}, "of a trace that was imported")
+    h.equal({r["binary"] for r in daemon.json("report", "-i", back)["rows"]}, {"wl_spans"}, "binary")
     w = h.Workload("spans", "--only", "live", "--seconds", "20")
     daemon.sonde("attach", "--name", "cats", "-p", w.pid, "span:*")
     w.go()

@@ -17,10 +17,10 @@ static const struct exported_process odd_processes[] = {
 };
 static const struct exported_thread odd_threads[] = {{0, 4711}, {0, 4713}, {1, 4712}};
 static const struct exported_function odd_functions[] = {
-	{(char *)"handle", (char *)"app"},
-	{(char *)"std::vector<int, a;b>::at(\"q\")", (char *)"libx.so"},
-	{(char *)"bad\xc3(", (char *)""},
-	{(char *)"probe\there", (char *)"app"},
+	{(char *)"handle", (char *)"app", NULL},
+	{(char *)"std::vector<int, a;b>::at(\"q\")", (char *)"libx.so", (char *)"a/\"io\""},
+	{(char *)"bad\xc3(", (char *)"", NULL},
+	{(char *)"probe\there", (char *)"app", NULL},
 };
 
 static const struct span_source odd_source = {

@@ -28,6 +28,8 @@ static inline int heard_span(void *arg, const struct import_span *s)
 		      s->lane >> 63 ? " async" : "");
 	if (s->flags & IMPORT_COUNTER)
 		strbuf_printf(arg, "^ counts %a\n", s->value);
+	if (s->binary)
+		strbuf_printf(arg, "^ of %s\n", s->binary);
 	if (s->flags & (IMPORT_ERROR | IMPORT_UNWOUND))
 		strbuf_printf(arg, "^ flags %x\n", s->flags);
 	return 0;

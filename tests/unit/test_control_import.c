@@ -162,18 +162,23 @@ Test(control_import, later_batches)
 {
 	struct import *i = begin();
 	struct store_reader *r;
+	const char *category;
 	struct model *m;
 
 	give(i, "{" THREAD ",\"spans\":{\"thread\":[1],\"path\":[1],\"end_us\":[1000],"
 		"\"duration_ns\":[20],\"self_ns\":[20]}}");
 	give(i, "{\"strings\":[\"late\",\"other\"],\"processes\":{\"pid\":[9],\"comm\":[6]},"
 		"\"threads\":{\"process\":[2],\"tid\":[9],\"name\":[5]},"
-		"\"probes\":{\"name\":[5],\"file\":[0]},\"paths\":{\"parent\":[0],\"probe\":[3]},"
+		"\"probes\":{\"name\":[5],\"file\":[0],\"category\":[2]},"
+		"\"paths\":{\"parent\":[0],\"probe\":[3]},"
 		"\"spans\":{\"thread\":[2],\"path\":[3],\"end_us\":[1000],\"duration_ns\":[20],"
 		"\"self_ns\":[20]}}");
 	complete(i);
 	r = open_it(&m);
 	cr_assert_str_eq(model_string_get(m, model_probe_get(m, 3)->name), "late");
+	cr_assert_eq(model_probe_category(m, model_probe_get(m, 2), &category), 0);
+	cr_assert_eq(model_probe_category(m, model_probe_get(m, 3), &category), 2);
+	cr_assert(startswith(category, "io/late"));
 	cr_assert_str_eq(model_string_get(m, model_process_peek(m, 1)->comm), "app");
 	cr_assert_str_eq(model_string_get(m, model_process_peek(m, 2)->comm), "other");
 	store_reader_free(r);

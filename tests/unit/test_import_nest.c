@@ -273,7 +273,9 @@ Test(import_nest, what_is_sent_of_spans)
 				    .lane = 9,
 				    .pid = 7,
 				    .tid = 8,
-				    .name = "out"};
+				    .name = "out",
+				    .category = "net",
+				    .binary = "libn.so"};
 	uint64_t ended = 0;
 
 	cr_assert_eq(sink->span(sink->arg, &inner), 0);
@@ -286,11 +288,11 @@ Test(import_nest, what_is_sent_of_spans)
 	cr_assert_str_eq(
 		out.data,
 		"begin 0 0 0\n"
-		"{\"strings\":[\"out\",\"in\xef\xbf\xbd\",\"io\",\"app\"],"
-		"\"processes\":{\"pid\":[7],\"comm\":[4]},"
+		"{\"strings\":[\"out\",\"libn.so\",\"net\",\"in\xef\xbf\xbd\",\"io\",\"app\"],"
+		"\"processes\":{\"pid\":[7],\"comm\":[6]},"
 		"\"threads\":{\"process\":[1],\"tid\":[8],\"name\":[0]},"
-		"\"files\":{\"path\":[3],\"build_id\":[0]},"
-		"\"probes\":{\"name\":[1,2],\"file\":[0,1]},"
+		"\"files\":{\"path\":[2,5],\"build_id\":[0,0]},"
+		"\"probes\":{\"name\":[1,4],\"file\":[1,2],\"category\":[3,0]},"
 		"\"paths\":{\"parent\":[0,1],\"probe\":[1,2]},"
 		"\"spans\":{\"thread\":[1,1],\"path\":[2,1],\"end_us\":[0,2],\"end_ns\":[600,0],"
 		"\"duration_ns\":[100,2000],\"self_ns\":[100,1900]}}\n");
