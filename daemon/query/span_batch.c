@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "span_batch.h"
 
-#include "sonde/base/table.h"
+#include "batch.h"
 #include "sonde/base/varint.h"
 #include "sonde/span_columns.h"
-
-/* What spans name, numbered as it comes, and those of them that this batch is the first to name. */
-struct batch_table {
-	struct table numbers;
-	struct strbuf fresh; /* a JSON array without its brackets */
-	struct json_writer w;
-};
 
 struct span_batch {
 	int64_t monotonic_to_epoch_ns;
@@ -32,10 +25,8 @@ static void begin(struct span_batch *b)
 	b->last_start = 0;
 	for (size_t i = 0; i < SPAN_COLUMNS; i++)
 		strbuf_reset(&b->columns[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		strbuf_reset(&tables[i]->fresh);
-		json_begin(&tables[i]->w, &tables[i]->fresh);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		batch_table_begin(tables[i]);
 	for (size_t i = 0; i < b->n_details; i++)
 		span_row_release(&b->details[i]);
 	b->n_details = 0;
@@ -54,12 +45,6 @@ int span_batch_new(int64_t monotonic_to_epoch_ns, bool details, struct span_batc
 	return 0;
 }
 
-static void table_free(struct batch_table *t)
-{
-	table_release(&t->numbers);
-	strbuf_release(&t->fresh);
-}
-
 struct span_batch *span_batch_free(struct span_batch *b)
 {
 	if (!b)
@@ -67,34 +52,18 @@ struct span_batch *span_batch_free(struct span_batch *b)
 	begin(b);
 	for (size_t i = 0; i < SPAN_COLUMNS; i++)
 		strbuf_release(&b->columns[i]);
-	table_free(&b->processes);
-	table_free(&b->threads);
-	table_free(&b->functions);
+	batch_table_release(&b->processes);
+	batch_table_release(&b->threads);
+	batch_table_release(&b->functions);
 	free(b->details);
 	free(b->at);
 	free(b);
 	return NULL;
 }
 
-/* The number of what has that key: 1 when it is new and the caller is to describe it, 0, -ENOMEM.
- */
-static int number_of(struct batch_table *t, uint64_t key, uint32_t *ret)
-{
-	uint32_t *slot;
-	bool is_new;
-
-	slot = table_put(&t->numbers, key, &is_new);
-	if (!slot)
-		return -ENOMEM;
-	if (is_new)
-		*slot = t->numbers.len - 1;
-	*ret = *slot;
-	return is_new;
-}
-
 static int number_process(struct span_batch *b, const struct span_row *row, uint32_t *ret)
 {
-	int r = number_of(&b->processes, row->span.process, ret);
+	int r = batch_table_number(&b->processes, row->span.process, ret);
 	struct json_writer *w = &b->processes.w;
 
 	if (r <= 0)
@@ -115,7 +84,7 @@ static int number_process(struct span_batch *b, const struct span_row *row, uint
 static int number_thread(struct span_batch *b, const struct span_row *row, uint32_t *ret)
 {
 	uint64_t key = (uint64_t)row->span.process << 32 | row->span.tid;
-	int r = number_of(&b->threads, key, ret);
+	int r = batch_table_number(&b->threads, key, ret);
 	struct json_writer *w = &b->threads.w;
 	uint32_t process;
 
@@ -134,7 +103,7 @@ static int number_thread(struct span_batch *b, const struct span_row *row, uint3
 /* Each function's name is in memory once: its address tells it from others of that name. */
 static int number_function(struct span_batch *b, const struct span_row *row, uint32_t *ret)
 {
-	int r = number_of(&b->functions, (uintptr_t)row->name, ret);
+	int r = batch_table_number(&b->functions, (uintptr_t)row->name, ret);
 	struct json_writer *w = &b->functions.w;
 
 	if (r <= 0)
@@ -150,11 +119,7 @@ static int number_function(struct span_batch *b, const struct span_row *row, uin
 
 static void put(struct span_batch *b, enum span_column column, uint64_t value)
 {
-	struct strbuf *to = &b->columns[column];
-	uint8_t *p = (uint8_t *)strbuf_extend(to, VARINT_MAX);
-
-	if (p)
-		to->len = (size_t)(varint_put(p, value) - (uint8_t *)to->data);
+	batch_column_put(&b->columns[column], value);
 }
 
 static uint64_t exported_flags(uint16_t flags)
@@ -165,14 +130,6 @@ static uint64_t exported_flags(uint16_t flags)
 	       (flags & SPAN_INSTANT ? EXPORTED_INSTANT : 0) |
 	       (flags & SPAN_COUNTER ? EXPORTED_COUNTER : 0) |
 	       (flags & SPAN_ASYNC ? EXPORTED_ASYNC : 0);
-}
-
-/* What lies before the epoch, of a clock that is not set, or far behind it, is at the limit. */
-static uint64_t epoch_ns(const struct span_batch *b, uint64_t monotonic_ns)
-{
-	__int128 ns = (__int128)monotonic_ns + b->monotonic_to_epoch_ns;
-
-	return ns < 0 ? 0 : (uint64_t)MIN(ns, (__int128)INT64_MAX);
 }
 
 static bool has_details(const struct span_more *more)
@@ -199,7 +156,7 @@ static int keep_details(struct span_batch *b, const struct span_row *row)
 int span_batch_add(void *arg, const struct span_row *row)
 {
 	struct span_batch *b = arg;
-	uint64_t start = epoch_ns(b, row->span.start_ns);
+	uint64_t start = batch_epoch_ns(b->monotonic_to_epoch_ns, row->span.start_ns);
 	uint32_t thread, function;
 	int r = number_thread(b, row, &thread);
 
@@ -235,16 +192,6 @@ const struct span_row *span_batch_details(const struct span_batch *b, const uint
 	return b->details;
 }
 
-static void write_table(struct json_writer *w, const char *key, const struct batch_table *t)
-{
-	json_array_begin(w, key);
-	if (t->fresh.len)
-		json_raw(w, NULL, t->fresh.data, t->fresh.len);
-	json_array_end(w);
-	if (strbuf_error(&t->fresh) < 0)
-		w->out->failed = true;
-}
-
 void span_batch_write(struct span_batch *b, struct json_writer *w)
 {
 	static const char *const names[SPAN_COLUMNS] = {
@@ -255,15 +202,12 @@ void span_batch_write(struct span_batch *b, struct json_writer *w)
 
 	json_object_begin(w, "columns");
 	json_u64(w, "count", b->n);
-	for (size_t i = 0; i < SPAN_COLUMNS; i++) {
-		json_base64(w, names[i], b->columns[i].data, b->columns[i].len);
-		if (strbuf_error(&b->columns[i]) < 0)
-			w->out->failed = true;
-	}
+	for (size_t i = 0; i < SPAN_COLUMNS; i++)
+		batch_column_write(&b->columns[i], w, names[i]);
 	json_object_end(w);
-	write_table(w, "processes", &b->processes);
-	write_table(w, "threads", &b->threads);
-	write_table(w, "functions", &b->functions);
+	batch_table_write(&b->processes, w, "processes");
+	batch_table_write(&b->threads, w, "threads");
+	batch_table_write(&b->functions, w, "functions");
 }
 
 void span_batch_next(struct span_batch *b)
