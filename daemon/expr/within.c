@@ -70,14 +70,13 @@ static bool is_glob(const char *begin, const char *end)
  */
 static char *blanked(const char *text, const char *at)
 {
-	char *copy = malloc(strlen(text) + 1), *to = copy;
+	size_t blanks = error_column(text, (size_t)(at - text)) - 1;
+	char *copy = malloc(blanks + strlen(at) + 1);
 
 	if (!copy)
 		return NULL;
-	for (const char *p = text; p < at; p++)
-		if (((unsigned char)*p & 0xc0) != 0x80)
-			*to++ = ' ';
-	strcpy(to, at);
+	memset(copy, ' ', blanks);
+	strcpy(copy + blanks, at);
 	return copy;
 }
 
