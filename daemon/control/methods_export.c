@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ExportSpans: raw spans as columns. A step is a job of the worker: it reads some parts of the
- * spans into a batch, which is then sent; the next step begins when the caller has read most of
- * what was sent. So memory is that of one batch, and other questions have their turn in between.
+ * spans into a batch, which is then sent (batches.h).
  */
 #include "control/methods.h"
 
+#include "control/batches.h"
 #include "control/raw_spans.h"
 #include "query/span_batch.h"
 #include "sonde/base/format.h"
@@ -14,43 +14,34 @@
 enum {
 	STEP_SPANS = 8192,	    /* a batch has at least as many, unless there are no more */
 	STEP_NS = 50 * 1000 * 1000, /* or what was found in that time */
-	BACKLOG = 1 << 20,	    /* unread bytes beyond which the next step waits */
 };
 
 struct export_job {
-	struct daemon *daemon;
-	struct call *call;
+	struct batches base;
 	struct raw_spans raw;
 	struct spans_filter filter;
 	char *name_glob;
 	struct spans_query *query;
 	struct span_batch *batch;
 	size_t next_part;
-	bool running; /* a step is at work */
 	struct unnamed_frames *frames;
 	struct span_texts *texts;
 	struct coverage coverage;
 	struct strbuf session;
-	struct error error;
 };
 
-static void export_job_free(struct export_job *job)
+static void export_job_free(struct batches *base)
 {
+	struct export_job *job = (struct export_job *)base;
+
 	unnamed_frames_free(job->frames);
 	span_batch_free(job->batch);
 	spans_query_free(job->query);
 	raw_spans_release(&job->raw);
 	strbuf_release(&job->session);
-	daemon_release_model(job->daemon);
+	daemon_release_model(base->daemon);
 	free(job->name_glob);
 	free(job);
-}
-
-/* The call is about to end, and the job with it. */
-static void forget_call(struct export_job *job)
-{
-	call_on_writable(job->call, NULL, NULL);
-	call_on_gone(job->call, NULL, NULL);
 }
 
 static bool is_last(const struct export_job *job)
@@ -58,17 +49,17 @@ static bool is_last(const struct export_job *job)
 	return job->next_part == raw_spans_parts(&job->raw);
 }
 
-static void step_run(void *arg)
+static void step_run(struct batches *base)
 {
-	struct export_job *job = arg;
+	struct export_job *job = (struct export_job *)base;
 	uint64_t until_ns = now_monotonic_ns() + STEP_NS;
 	int r = 0;
 
 	if (!job->query)
-		r = raw_spans_begin(&job->raw, &job->filter, &job->query, &job->error);
+		r = raw_spans_begin(&job->raw, &job->filter, &job->query, &base->error);
 	while (r >= 0 && !is_last(job) && span_batch_count(job->batch) < STEP_SPANS &&
 	       now_monotonic_ns() < until_ns)
-		r = raw_spans_part(&job->raw, job->next_part++, job->query, &job->error);
+		r = raw_spans_part(&job->raw, job->next_part++, job->query, &base->error);
 }
 
 static void write_details(struct export_job *job, struct json_writer *w)
@@ -90,8 +81,6 @@ static void write_details(struct export_job *job, struct json_writer *w)
 	json_array_end(w);
 }
 
-static void next_step(struct export_job *job);
-
 static void send_batch(struct export_job *job)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {};
@@ -111,48 +100,22 @@ static void send_batch(struct export_job *job)
 		methods_write_end(&w, &job->coverage, NULL, job->raw.condition);
 	json_object_end(&w);
 	span_batch_next(job->batch);
-	if (!last) {
-		call_reply(job->call, &out, true);
-		next_step(job);
-		return;
-	}
-	forget_call(job);
-	methods_reply(job->call, &out);
-	export_job_free(job);
+	batches_reply(&job->base, &out, last);
 }
 
-/* True: there is nobody to answer any more, or an error was the answer. */
-static bool is_over(struct export_job *job, bool cancelled)
+static void frames_run(struct batches *base)
 {
-	if (cancelled)
-		error_set(&job->error, ECANCELED, "Internal", "the daemon is ending");
-	if (!job->error.name[0] && !call_gone(job->call))
-		return false;
-	forget_call(job);
-	if (call_gone(job->call))
-		call_unref(job->call);
-	else
-		methods_fail(job->call, &job->error);
-	export_job_free(job);
-	return true;
-}
-
-static void frames_run(void *arg)
-{
-	struct export_job *job = arg;
-	int r = methods_name_unnamed(job->daemon, job->frames);
+	struct export_job *job = (struct export_job *)base;
+	int r = methods_name_unnamed(base->daemon, job->frames);
 
 	if (r < 0)
-		error_set(&job->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
+		error_set(&base->error, -r, "Internal", "naming frames failed: %s", strerror(-r));
 }
 
-static void frames_done(void *arg, bool cancelled)
+static void frames_done(struct batches *base)
 {
-	struct export_job *job = arg;
+	struct export_job *job = (struct export_job *)base;
 
-	job->running = false;
-	if (is_over(job, cancelled))
-		return;
 	/* Out of memory: stacks without names. */
 	(void)span_texts_learn(job->texts, job->frames);
 	job->frames = unnamed_frames_free(job->frames);
@@ -168,60 +131,36 @@ static bool name_frames(struct export_job *job)
 
 	if (span_texts_unnamed(job->texts, rows, n, &job->frames) < 0 || !job->frames)
 		return false;
-	if (worker_submit(job->daemon->asker, frames_run, frames_done, job) < 0) {
+	if (batches_run(&job->base, job->base.daemon->asker, frames_run, frames_done) < 0) {
 		job->frames = unnamed_frames_free(job->frames);
 		return false;
 	}
-	job->running = true;
 	return true;
 }
 
-static void step_done(void *arg, bool cancelled)
+static void step_done(struct batches *base)
 {
-	struct export_job *job = arg;
+	struct export_job *job = (struct export_job *)base;
 
-	job->running = false;
-	if (!is_over(job, cancelled) && !name_frames(job))
+	if (!name_frames(job))
 		send_batch(job);
 }
 
-/* Unless the caller has much to read: then it is called again when that is read. */
-static void next_step(struct export_job *job)
+static void step(struct batches *base)
 {
-	int r;
+	int r = batches_run(base, base->daemon->searcher, step_run, step_done);
 
-	if (job->running || call_backlog(job->call) >= BACKLOG)
-		return;
-	job->running = true;
-	r = worker_submit(job->daemon->searcher, step_run, step_done, job);
-	if (r >= 0)
-		return;
-	job->running = false;
-	error_set(&job->error, -r, "Internal", "%s", strerror(-r));
-	is_over(job, false);
-}
-
-static void on_writable(void *arg)
-{
-	next_step(arg);
-}
-
-/* A step that is at work ends first, and finds that nobody is there any more. */
-static void on_gone(void *arg)
-{
-	struct export_job *job = arg;
-
-	if (!job->running)
-		is_over(job, false);
+	if (r < 0)
+		batches_fail(base, r);
 }
 
 static int read_filter(struct call *call, struct export_job *job, bool *ret_details)
 {
 	const cJSON *params = call_params(call);
-	int r = methods_read_filter(params, &job->filter, &job->error);
+	int r = methods_read_filter(params, &job->filter, &job->base.error);
 
 	if (r >= 0)
-		r = param_bool(params, "details", PARAM_OPTIONAL, ret_details, &job->error);
+		r = param_bool(params, "details", PARAM_OPTIONAL, ret_details, &job->base.error);
 	if (r < 0)
 		return r;
 	r = strdup_to(&job->name_glob, job->filter.name);
@@ -236,14 +175,14 @@ static int prepare(struct daemon *d, struct call *call, struct export_job *job)
 	int r;
 
 	if (!call_more(call))
-		return error_set(&job->error, EINVAL, "BadArgument",
+		return error_set(&job->base.error, EINVAL, "BadArgument",
 				 "spans are exported as a stream: call ExportSpans with \"more\"");
-	r = methods_read_query(d, call, &asked, &job->error);
+	r = methods_read_query(d, call, &asked, &job->base.error);
 	if (r >= 0)
 		r = read_filter(call, job, &details);
 	if (r >= 0)
 		r = raw_spans_take(d, asked.session, &asked.selectors, job->name_glob, asked.where,
-				   &job->raw, &job->error);
+				   &job->raw, &job->base.error);
 	if (r < 0)
 		return r;
 	asked_limit(&asked, &job->raw);
@@ -265,16 +204,12 @@ void method_export_spans(struct daemon *d, struct call *call)
 		methods_fail_memory(call);
 		return;
 	}
-	job->daemon = d;
-	job->call = call;
+	job->base =
+		(struct batches){.daemon = d, .call = call, .step = step, .free = export_job_free};
 	daemon_hold_model(d);
 	r = prepare(d, call, job);
-	if (r < 0) {
-		error_set(&job->error, -r, "Internal", "%s", strerror(-r));
-		is_over(job, false);
-		return;
-	}
-	call_on_gone(call, on_gone, job);
-	call_on_writable(call, on_writable, job);
-	next_step(job);
+	if (r < 0)
+		batches_fail(&job->base, r);
+	else
+		batches_begin(&job->base);
 }
