@@ -331,6 +331,23 @@ int translate_sample(struct translator *t, const struct sample_row *row, struct 
 	return r < 0 ? r : translate_stack(t, row->stack, &ret->stack);
 }
 
+int translate_raw_samples(struct translator *t, struct raw_sample *samples, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct raw_sample *s = &samples[i];
+
+		s->time_ns += (uint64_t)t->shift_ns;
+		r = translate_process(t, s->process, &s->process);
+		if (r >= 0)
+			r = translate_string(t, s->thread, &s->thread);
+		if (r >= 0)
+			r = translate_stack(t, s->stack, &s->stack);
+	}
+	return r;
+}
+
 int translate_window(struct translator *t, const struct window *src, struct window *dst)
 {
 	int r = 0;

@@ -38,6 +38,8 @@ int translate_more(struct translator *t, struct span_more *more);
 int translate_sample(struct translator *t, const struct sample_row *row, struct sample_row *ret);
 /* Raw spans and what they carry, in place; times are moved as those of processes. */
 int translate_spans(struct translator *t, struct raw_span *spans, size_t n, struct more_pool *more);
+/* Raw samples, in place; times likewise. */
+int translate_raw_samples(struct translator *t, struct raw_sample *samples, size_t n);
 /* Adds samples, statistics and losses of src to dst, as window_merge(). */
 int translate_window(struct translator *t, const struct window *src, struct window *dst);
 

@@ -147,6 +147,38 @@ static bool are_rivals(const struct raw_span *a, const struct raw_span *b)
 	return rank(a) == rank(b);
 }
 
+int window_add_raw_samples(struct window *w, const struct raw_sample *samples, size_t n)
+{
+	if (!n)
+		return 0;
+	if (n > SIZE_MAX - w->n_raw ||
+	    array_reserve(&w->raw, &w->raw_cap, w->n_raw + n, sizeof(*w->raw)) < 0)
+		return -ENOMEM;
+	memcpy(w->raw + w->n_raw, samples, n * sizeof(*samples));
+	w->n_raw += n;
+	return 0;
+}
+
+int window_add_raw_sample(struct window *w, const struct raw_sample *sample, bool keep_raw)
+{
+	int r = window_add_row(w, &(struct sample_row){.process = sample->process,
+						       .thread = sample->thread,
+						       .stack = sample->stack,
+						       .kind = sample->kind,
+						       .count = sample->count,
+						       .total_ns = sample->total_ns});
+
+	return r < 0 || !keep_raw ? r : window_add_raw_samples(w, sample, 1);
+}
+
+void window_move_raw(struct window *dst, struct window *src)
+{
+	dst->raw = TAKE_PTR(src->raw);
+	dst->n_raw = src->n_raw;
+	dst->raw_cap = src->raw_cap;
+	src->n_raw = src->raw_cap = 0;
+}
+
 static int slowest_first(const void *pa, const void *pb, void *arg)
 {
 	const struct raw_span *spans = arg;
@@ -282,6 +314,7 @@ void window_reset(struct window *w, uint64_t start_ns)
 	release_hists(w);
 	w->n_samples = w->n_stats = 0;
 	window_drop_spans(w);
+	window_drop_raw(w);
 	memset(w->losses, 0, sizeof(w->losses));
 	table_clear(&w->sample_index);
 	table_clear(&w->stat_index);
@@ -295,6 +328,7 @@ void window_release(struct window *w)
 	free(w->samples);
 	free(w->stats);
 	free(w->spans);
+	free(w->raw);
 	more_pool_release(&w->more);
 	table_release(&w->sample_index);
 	table_release(&w->stat_index);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A window: what one session saw between two points in time. Samples by (process, thread name,
- * stack), span statistics by (process, path) with the shared histogram, raw spans, losses.
+ * stack), span statistics by (process, path) with the shared histogram; where they are kept, both
+ * one by one; losses.
  * Windows are added up with window_merge(): a session's total is the merge of its windows.
  * Ids are those of one model. window_add_*() are the daemon's hot path (per record).
  */
@@ -9,6 +10,7 @@
 #define SONDE_MODEL_WINDOW_H
 
 #include "hist.h"
+#include "raw_sample.h"
 #include "span_more.h"
 #include "sonde/base/table.h"
 #include "sonde/record.h"
@@ -52,7 +54,9 @@ struct window {
 	size_t n_stats, stats_cap;
 	struct raw_span *spans; /* in the order in which they ended */
 	size_t n_spans, spans_cap;
-	struct more_pool more;		/* what spans carry beyond that */
+	struct more_pool more;	/* what spans carry beyond that */
+	struct raw_sample *raw; /* in the order in which they came; rows count them, too */
+	size_t n_raw, raw_cap;
 	size_t spans_hint;		/* how many were moved on: as many are expected next */
 	uint64_t losses[LOSS_COUNTERS]; /* as counted by the kernel side, plus the daemon's own */
 	struct table sample_index, stat_index;
@@ -77,6 +81,20 @@ static inline int window_add_sample(struct window *w, uint32_t process, uint32_t
 						      .kind = SAMPLE_CPU,
 						      .count = count});
 }
+/*
+ * Adds to the row of what the sample is of; keeps it raw as well when keep_raw. 0 or -ENOMEM: then
+ * the row may have it.
+ */
+int window_add_raw_sample(struct window *w, const struct raw_sample *sample, bool keep_raw);
+/* Adds raw samples, and only them. 0 or -ENOMEM. */
+int window_add_raw_samples(struct window *w, const struct raw_sample *samples, size_t n);
+/* Moves the raw samples to dst, which has none; src keeps all else. */
+void window_move_raw(struct window *dst, struct window *src);
+/* Forgets the raw samples; keeps the memory. */
+static inline void window_drop_raw(struct window *w)
+{
+	w->n_raw = 0;
+}
 /* Moves the raw spans and what they carry to dst, which has none; src keeps all else. */
 void window_move_spans(struct window *dst, struct window *src);
 /* Adds raw spans, and only them. 0 or -ENOMEM. */
@@ -95,7 +113,7 @@ int window_keep_slowest(struct window *w, size_t n);
 void window_move(struct window *dst, struct window *src);
 /* Statistics that were aggregated elsewhere (the kernel, an older window); stat->hist is copied. */
 int window_add_stat(struct window *w, const struct span_stat *stat);
-/* Adds samples, statistics and losses of src to dst; raw spans are not copied. The period is
+/* Adds samples, statistics and losses of src to dst; what is raw is not copied. The period is
  * widened. */
 int window_merge(struct window *dst, const struct window *src);
 /* Calls of all statistics. */
