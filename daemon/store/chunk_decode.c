@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unpacking: nothing of the data is trusted. */
-#include <zstd.h>
-
 #include "chunk_format.h"
+#include "packed.h"
 
 struct reader {
 	const uint8_t *p, *end;
@@ -243,31 +242,27 @@ static void raw_form_release(struct raw_form *raw)
 
 int chunk_decode(const uint8_t *data, size_t size, struct span_set *ret)
 {
+	static const struct packed_limits limits = {
+		.last_version = CHUNK_VERSION,
+		.max_rows = CHUNK_MAX_SPANS,
+		.fixed = CHUNK_RAW_FIXED,
+		.row = VARINT_MAX * (3 + COLUMNS) + MORE_MAX_VALUES,
+	};
 	_cleanup_(span_set_release) struct span_set set = {};
 	_cleanup_(raw_form_release) struct raw_form form = {};
 	_cleanup_(freep) uint8_t *raw = NULL;
-	const uint8_t *p = data, *end = data + size;
-	uint64_t n, raw_size;
-	int r;
+	struct packed packed;
+	int r = packed_unwrap(data, size, &limits, &packed);
 
-	if (size < 1 || *p < 1 || *p > CHUNK_VERSION)
-		return -EBADMSG;
-	form.version = *p++;
-	if (!varint_get(&p, end, &n) || !varint_get(&p, end, &raw_size) || n < 1 ||
-	    n > CHUNK_MAX_SPANS || raw_size > chunk_raw_bound(n, COLUMNS, n * MORE_MAX_VALUES))
-		return -EBADMSG;
-	/* One frame, and nothing behind it. */
-	if (ZSTD_getFrameContentSize(p, end - p) != raw_size ||
-	    ZSTD_findFrameCompressedSize(p, end - p) != (size_t)(end - p))
-		return -EBADMSG;
-	raw = malloc(raw_size + 1);
-	set.spans = calloc(n, sizeof(*set.spans));
-	if (!raw || !set.spans)
+	if (r < 0)
+		return r;
+	raw = packed.raw;
+	set.n = packed.rows;
+	set.spans = calloc(set.n, sizeof(*set.spans));
+	if (!set.spans)
 		return -ENOMEM;
-	if (ZSTD_decompress(raw, raw_size, p, end - p) != raw_size)
-		return -EBADMSG;
-	form.in = (struct reader){.p = raw, .end = raw + raw_size};
-	set.n = n;
+	form.version = packed.version;
+	form.in = (struct reader){.p = raw, .end = raw + packed.raw_size};
 	r = parse_raw(&form, &set);
 	if (r < 0)
 		return r;

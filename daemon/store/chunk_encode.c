@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <zstd.h>
-
 #include "chunk_format.h"
+#include "packed.h"
 
 enum {
-	ZSTD_LEVEL = -1, /* 15 % less time than level 1 for 3 % more bytes */
-	HEADER_MAX = 1 + 2 * VARINT_MAX,
+	ZSTD_LEVEL = -1,   /* 15 % less time than level 1 for 3 % more bytes */
 	BLOCK = 256,	   /* spans that are packed at a time: their numbers stay in the L1 cache */
 	CACHE_SLOTS = 256, /* a power of two */
 	PREFETCH = 24,	   /* spans ahead; going past the end does no harm */
@@ -317,11 +315,10 @@ int chunk_encode(const struct raw_span *spans, const struct more_pool *more, siz
 		 struct span_chunk *ret)
 {
 	_cleanup_(packer_freep) struct packer *k = NULL;
-	_cleanup_(freep) uint8_t *raw = NULL, *data = NULL;
+	_cleanup_(freep) uint8_t *raw = NULL;
 	struct input in = {.spans = spans, .more = more, .first = first, .n = n};
 	struct span_chunk chunk = {.count = n};
-	size_t raw_size, bound, size;
-	uint8_t *p, *fitted;
+	size_t raw_size, size;
 	int r;
 
 	if (n < 1 || n > CHUNK_MAX_SPANS)
@@ -337,20 +334,10 @@ int chunk_encode(const struct raw_span *spans, const struct more_pool *more, siz
 		return r;
 	chunk.first_ns = k->first_ns;
 	chunk.last_ns = k->last_ns;
-	bound = ZSTD_compressBound(raw_size);
-	data = malloc(HEADER_MAX + bound);
-	if (!data)
-		return -ENOMEM;
-	data[0] = CHUNK_VERSION;
-	p = varint_put(data + 1, n);
-	p = varint_put(p, raw_size);
-	size = ZSTD_compress(p, bound, raw, raw_size, ZSTD_LEVEL);
-	if (ZSTD_isError(size))
-		return -ENOMEM; /* the room is enough, so nothing else can fail */
-	chunk.size = p - data + size;
-	fitted = realloc(data, chunk.size);
-	chunk.data = fitted ? fitted : data;
-	data = NULL;
+	r = packed_wrap(CHUNK_VERSION, n, raw, raw_size, ZSTD_LEVEL, &chunk.data, &size);
+	if (r < 0)
+		return r;
+	chunk.size = (uint32_t)size;
 	*ret = chunk;
 	return 0;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The layout of packed spans, and what packing and unpacking predict alike: a version byte, the
- * number of spans and the size of the raw form as varints, then the raw form as one zstd frame. The
- * raw form: a byte of MORE_* for what there is beyond the first eight columns, the start of the
- * first span, the dictionaries of threads (process, tid) and of paths in order of first use, the
- * columns, and the bytes of the values one span after the other. A column is a byte, 0 when all its
- * numbers are 0 and absent, else 1, and a varint for each span.
+ * The layout of packed spans (around it: packed.h), and what packing and unpacking predict alike: a
+ * byte of MORE_* for what there is beyond the first eight columns, the start of the first span, the
+ * dictionaries of threads (process, tid) and of paths in order of first use, the columns, and the
+ * bytes of the values one span after the other. A column is a byte, 0 when all its numbers are 0
+ * and absent, else 1, and a varint for each span.
  *
  * Numbers are kept as what a prediction misses, as calls nest. On its thread a call starts soon
  * after the call before it ended, or, when calls were made inside, it ends soon after the last of
@@ -130,10 +129,12 @@ static inline uint64_t predict_id(uint32_t *last, uint32_t id)
 	return v;
 }
 
+enum { CHUNK_RAW_FIXED = 1 + 3 * VARINT_MAX + COLUMNS };
+
 /* The largest the raw form of n spans can be. */
 static inline size_t chunk_raw_bound(size_t n, int n_columns, size_t values_len)
 {
-	return 1 + 3 * VARINT_MAX + COLUMNS + n * VARINT_MAX * (3 + n_columns) + values_len;
+	return CHUNK_RAW_FIXED + n * VARINT_MAX * (3 + n_columns) + values_len;
 }
 
 #endif

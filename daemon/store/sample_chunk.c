@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The layout: a version byte, the number of rows and the size of the raw form as varints, then the
- * raw form as one zstd frame. The raw form has the columns one after the other, a varint for each
- * row: process, thread, stack, count, and total_ns of those that wait. Rows are sorted by these,
- * and an id is kept as its distance from the one in the row before: the process's grows, so it is
- * no signed one.
+ * The layout (around it: packed.h): the columns one after the other, a varint for each row:
+ * process, thread, stack, count, and total_ns of those that wait. Rows are sorted by these, and an
+ * id is kept as its distance from the one in the row before: the process's grows, so it is no
+ * signed one.
  */
 #include "sample_chunk.h"
 
-#include <zstd.h>
-
+#include "packed.h"
 #include "schema.h"
 #include "sonde/base/varint.h"
 
-enum { VERSION = 1, HEADER_MAX = 1 + 2 * VARINT_MAX, COLUMNS = 5 };
+enum { VERSION = 1, COLUMNS = 5 };
 
 void sample_set_release(struct sample_set *s)
 {
@@ -61,30 +59,20 @@ static uint8_t *put_columns(uint8_t *p, const struct sample_row *rows, size_t n)
 /* n rows of one kind, in their order. */
 static int encode(const struct sample_row *rows, size_t n, int level, struct sample_chunk *ret)
 {
-	_cleanup_(freep) uint8_t *raw = malloc(n * VARINT_MAX * COLUMNS), *data = NULL;
-	size_t raw_size, bound, size;
-	uint8_t *p;
+	_cleanup_(freep) uint8_t *raw = malloc(n * VARINT_MAX * COLUMNS);
+	struct sample_chunk chunk = {.kind = rows->kind, .count = (uint32_t)n};
+	int r;
 
 	if (!raw)
 		return -ENOMEM;
-	raw_size = (size_t)(put_columns(raw, rows, n) - raw);
-	bound = ZSTD_compressBound(raw_size);
-	data = malloc(HEADER_MAX + bound);
-	if (!data)
-		return -ENOMEM;
-	data[0] = VERSION;
-	p = varint_put(data + 1, n);
-	p = varint_put(p, raw_size);
-	size = ZSTD_compress(p, bound, raw, raw_size, level);
-	if (ZSTD_isError(size))
-		return -ENOMEM; /* the room is enough, so nothing else can fail */
-	*ret = (struct sample_chunk){.kind = rows->kind, .count = (uint32_t)n};
 	for (size_t i = 0; i < n; i++)
-		ret->samples =
-			MIN(ret->samples + MIN(rows[i].count, STORE_MAX_NUMBER), STORE_MAX_NUMBER);
-	ret->size = (size_t)(p - data) + size;
-	ret->data = TAKE_PTR(data);
-	return 0;
+		chunk.samples =
+			MIN(chunk.samples + MIN(rows[i].count, STORE_MAX_NUMBER), STORE_MAX_NUMBER);
+	r = packed_wrap(VERSION, n, raw, (size_t)(put_columns(raw, rows, n) - raw), level,
+			&chunk.data, &chunk.size);
+	if (r >= 0)
+		*ret = chunk;
+	return r;
 }
 
 int sample_chunk_encode(struct sample_row *rows, size_t n, int level,
@@ -162,26 +150,22 @@ static bool get_rows(const uint8_t *p, const uint8_t *end, enum sample_kind kind
 int sample_chunk_decode(const uint8_t *data, size_t size, enum sample_kind kind,
 			struct sample_set *ret)
 {
+	const struct packed_limits limits = {.last_version = VERSION,
+					     .max_rows = SAMPLE_CHUNK_MAX,
+					     .row = VARINT_MAX * (size_t)columns_of(kind)};
 	_cleanup_(sample_set_release) struct sample_set set = {};
 	_cleanup_(freep) uint8_t *raw = NULL;
-	const uint8_t *p = data, *end = data + size;
-	uint64_t n, raw_size;
+	struct packed packed;
+	int r = packed_unwrap(data, size, &limits, &packed);
 
-	if (size < 1 || *p++ != VERSION || !varint_get(&p, end, &n) ||
-	    !varint_get(&p, end, &raw_size) || n < 1 || n > SAMPLE_CHUNK_MAX ||
-	    raw_size > n * VARINT_MAX * (uint64_t)columns_of(kind))
-		return -EBADMSG;
-	/* One frame, and nothing behind it. */
-	if (ZSTD_getFrameContentSize(p, (size_t)(end - p)) != raw_size ||
-	    ZSTD_findFrameCompressedSize(p, (size_t)(end - p)) != (size_t)(end - p))
-		return -EBADMSG;
-	raw = malloc(raw_size + 1);
-	set.rows = calloc(n, sizeof(*set.rows));
-	if (!raw || !set.rows)
+	if (r < 0)
+		return r;
+	raw = packed.raw;
+	set.n = packed.rows;
+	set.rows = calloc(set.n, sizeof(*set.rows));
+	if (!set.rows)
 		return -ENOMEM;
-	set.n = n;
-	if (ZSTD_decompress(raw, raw_size, p, (size_t)(end - p)) != raw_size ||
-	    !get_rows(raw, raw + raw_size, kind, &set))
+	if (!get_rows(raw, raw + packed.raw_size, kind, &set))
 		return -EBADMSG;
 	*ret = set;
 	set = (struct sample_set){};
