@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Unpacking of raw spans, and of samples when bit 2 of the first byte is set (bit 3: waits). An
- * input that begins with an even byte is taken as a chunk; with an odd byte the rest is compressed
- * first, so that the fuzzer gets past zstd (as version 2 when bit 1 is set, else as version 1).
- * What can be unpacked must survive being packed again.
+ * Unpacking of raw spans, of samples when bit 2 of the first byte is set (bit 3: waits), and of raw
+ * samples when bit 4 is, too. An input that begins with an even byte is taken as a chunk; with an
+ * odd byte the rest is compressed first, so that the fuzzer gets past zstd (as version 2 when bit 1
+ * is set, else as version 1). What can be unpacked must survive being packed again.
  */
 #include <zstd.h>
 
 #include "sonde/base/varint.h"
 #include "store/chunk.h"
+#include "store/raw_sample_chunk.h"
 #include "store/sample_chunk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -75,10 +76,40 @@ static void check_samples(const uint8_t *data, size_t size, enum sample_kind kin
 	sample_set_release(&set);
 }
 
+static int check_raw_again(void *arg, struct raw_sample_chunk *c)
+{
+	const struct raw_sample_set *set = arg;
+	struct raw_sample_set again = {};
+
+	if (raw_sample_chunk_decode(c->data, c->size, c->kind, &again) < 0 || again.n != set->n ||
+	    memcmp(again.samples, set->samples, set->n * sizeof(*set->samples)) != 0)
+		abort();
+	raw_sample_set_release(&again);
+	return 0;
+}
+
+static void check_raw_samples(const uint8_t *data, size_t size, enum sample_kind kind)
+{
+	struct raw_sample_set set = {};
+
+	if (raw_sample_chunk_decode(data, size, kind, &set) < 0)
+		return;
+	for (size_t i = 1; i < set.n; i++)
+		if (set.samples[i].time_ns < set.samples[i - 1].time_ns)
+			abort();
+	if (raw_sample_chunk_encode(set.samples, set.n, check_raw_again, &set) < 0)
+		abort();
+	raw_sample_set_release(&set);
+}
+
 static void check_either(uint8_t how, const uint8_t *data, size_t size)
 {
-	if (how & 4)
-		check_samples(data, size, how & 8 ? SAMPLE_OFFCPU : SAMPLE_CPU);
+	enum sample_kind kind = how & 8 ? SAMPLE_OFFCPU : SAMPLE_CPU;
+
+	if (how & 4 && how & 16)
+		check_raw_samples(data, size, kind);
+	else if (how & 4)
+		check_samples(data, size, kind);
 	else
 		check(data, size);
 }
