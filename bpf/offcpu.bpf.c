@@ -152,6 +152,7 @@ static __always_inline void send_end(const struct thread_waits *t, __u32 tid, __
 	r.pid = t->tgid;
 	r.tid = tid;
 	r.since_ns = t->since_ns;
+	r.duration_ns = duration;
 	r.total_ns = stands;
 	if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags()))
 		count_loss(session, LOSS_RING_SAMPLE);

@@ -223,6 +223,7 @@ struct session *session_free(struct session *s)
 	for (size_t i = 0; i < s->chunks.n; i++)
 		chunk_release(&s->chunks.items[i]);
 	free(s->chunks.items);
+	session_samples_release(&s->samples);
 	store_writer_free(s->writer);
 	frame_lines_free(s->lines);
 	store_reader_free(s->reader);

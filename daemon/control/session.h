@@ -25,6 +25,7 @@
 #include "probe/attach.h"
 #include "probe/calibrate.h"
 #include "probe/kernel_attach.h"
+#include "store/raw_sample_chunk.h"
 #include "store/store.h"
 
 /* What a session is asked to collect: SessionOptions of io.sonde.varlink. Owns its strings. */
@@ -102,7 +103,7 @@ struct session_context {
 	 * know. */
 	void (*before_roll)(void *arg, struct session *s, bool final);
 	void *before_roll_arg;
-	size_t raw_memory; /* bytes of packed raw spans kept a session */
+	size_t raw_memory; /* bytes of packed raw spans and samples kept a session */
 	int64_t monotonic_to_epoch_ns;
 };
 
@@ -138,6 +139,13 @@ struct session_chunks { /* packed raw spans, oldest first; shared with the quest
 	struct span_chunk *items;
 	size_t n, cap, bytes;
 };
+struct session_samples { /* likewise raw samples, of all kinds */
+	struct raw_sample_chunk *items;
+	size_t n, cap, bytes;
+};
+/* What raw_sample_chunk_encode() hands its chunks to; arg: the struct session_samples. */
+int session_samples_put(void *arg, struct raw_sample_chunk *chunk);
+void session_samples_release(struct session_samples *s);
 
 struct session {
 	char *name, *targets;
@@ -178,8 +186,10 @@ struct session {
 	/* Of a kept session with stats_only, by probe: what earlier windows have; NULL: none. */
 	struct span_stat *kernel_seen;
 	uint64_t windows, windows_missing;
-	uint64_t raw_dropped; /* raw spans that the memory bound has pushed out */
+	/* Raw spans and raw samples that the memory bound has pushed out. */
+	uint64_t raw_dropped, raw_samples_dropped;
 	struct session_chunks chunks;
+	struct session_samples samples;
 	size_t packing; /* jobs under way */
 
 	struct store_writer *writer; /* SESSION_RECORD; used by the worker while packing > 0 */
@@ -260,6 +270,10 @@ uint32_t session_stack_of(struct session *s, const struct record_sample *r, uint
 			  struct stack_flaws *ret_flaws);
 uint32_t session_thread_of(struct session *s, const struct record_sample *r);
 
+/* Whether samples are kept one by one, with their times, as raw spans are. */
+bool session_keeps_raw_samples(const struct session *s);
+/* When a window has as much that is raw as is packed at a time: closes it, as session_roll(). */
+void session_roll_when_full(struct session *s);
 /* Closes the open window, losses included, and hands it on. final: statistics that the kernel keeps
  * are taken too. */
 void session_roll(struct session *s, bool final);

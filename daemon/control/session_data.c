@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The data side of a session: records into windows, windows into the total, into memory or the
- * file. */
+/* The data side of a session: records into windows, windows into the total. */
 #include "control/keeper.h"
 #include "control/replay_session.h"
 #include "control/session_events.h"
+#include "control/session_pack.h"
 #include "control/session_source.h"
 #include "control/session_waits.h"
 
-#include "control/frame_names.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 
@@ -18,11 +17,16 @@ enum { EXEMPLARS = 10 };
 enum { RAW_ROLL = CHUNK_MAX_SPANS, RAW_ROLL_FILE = 4 * CHUNK_MAX_SPANS };
 
 /* Windows of a recording were rolled when they had as many: they end by themselves. */
-static size_t raw_roll(const struct session *s)
+static bool is_full(const struct session *s)
 {
-	return s->replay   ? 2 * (size_t)RAW_ROLL_FILE
-	       : s->writer ? (size_t)RAW_ROLL_FILE
-			   : (size_t)RAW_ROLL;
+	size_t spans = s->writer ? (size_t)RAW_ROLL_FILE : (size_t)RAW_ROLL;
+	size_t samples = RAW_SAMPLE_CHUNK_MAX;
+
+	if (s->replay) {
+		spans = 2 * (size_t)RAW_ROLL_FILE;
+		samples *= 2;
+	}
+	return s->window.n_spans >= spans || s->window.n_raw >= samples;
 }
 
 void session_add_path(struct session *s, const struct record_path *r)
@@ -54,15 +58,22 @@ static uint32_t find_path(struct session *s, const struct record_span *r)
 	return model_path(s->context->model, 0, s->first_probe + r->probe);
 }
 
+bool session_keeps_raw_samples(const struct session *s)
+{
+	return !s->options.stats_only && s->kind != SESSION_KEPT && s->kind != SESSION_TRACE;
+}
+
 static void before_spans_go(struct session *s, bool final)
 {
 	if (s->context->before_roll)
 		s->context->before_roll(s->context->before_roll_arg, s, final);
 }
 
-/* There are many raw spans: they are packed now, or only the slowest stay. */
-static void thin_out(struct session *s)
+/* They are packed now, or only the slowest spans stay. */
+void session_roll_when_full(struct session *s)
 {
+	if (s->kind == SESSION_TRACE || !is_full(s))
+		return;
 	if (s->kind != SESSION_KEPT) {
 		session_roll(s, false);
 		return;
@@ -89,8 +100,7 @@ void session_keep_raw(struct session *s, struct raw_span *span, const struct spa
 	s->n_spans++;
 	s->n_counted += !!(span->flags & SPAN_COUNTER);
 	(void)window_add_span(&s->window, span, more, !s->options.stats_only);
-	if (s->window.n_spans >= raw_roll(s) && s->kind != SESSION_TRACE)
-		thin_out(s);
+	session_roll_when_full(s);
 }
 
 void session_keep_span(struct session *s, const struct record_span *r, const struct span_more *more)
@@ -226,7 +236,16 @@ void session_add_sample(struct session *s, const struct record_sample *r)
 		return;
 	s->n_samples++;
 	session_count_flaws(s, &flaws);
-	(void)window_add_sample(&s->window, process, session_thread_of(s, r), stack, 1);
+	(void)window_add_raw_sample(&s->window,
+				    &(struct raw_sample){.time_ns = r->time_ns,
+							 .process = process,
+							 .tid = r->tid,
+							 .thread = session_thread_of(s, r),
+							 .stack = stack,
+							 .kind = SAMPLE_CPU,
+							 .count = 1},
+				    session_keeps_raw_samples(s));
+	session_roll_when_full(s);
 }
 
 static void take_losses(struct session *s)
@@ -242,123 +261,6 @@ static void take_losses(struct session *s)
 		s->window.losses[i] += now[i] - s->losses_seen[i];
 		s->losses_seen[i] = now[i];
 	}
-}
-
-/* A job of the worker: packs raw spans into memory, or writes a batch into the recording. */
-struct pack_job {
-	struct session *session;
-	struct store_batch *batch; /* recording */
-	struct window window;	   /* memory: only its raw spans */
-	struct span_chunk chunk;
-	struct error error;
-	int result;
-};
-
-static char *name_symbol(void *arg, const struct model_file *file, const char *path,
-			 uint64_t offset)
-{
-	return processes_name_frame_as(arg, file, path, offset, DEMANGLE_NONE);
-}
-
-static int write_batch(struct pack_job *job)
-{
-	struct session *s = job->session;
-	_cleanup_(frame_names_release) struct frame_names shown = {.symbolizer =
-									   s->context->symbolizer};
-	struct source_lines lines;
-	struct store_names names = {
-		.resolve = processes_name_frame,
-		.symbol = name_symbol,
-		.arg = s->context->symbolizer,
-		.lines = &lines,
-	};
-
-	if (s->replay) {
-		replay_names(s->replay, &names);
-		return store_write(s->writer, job->batch, &names, &job->error);
-	}
-	lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
-	store_each_unnamed(s->writer, job->batch, frame_names_note, &shown);
-	frame_names_prepare(&shown, DEMANGLE_SHORT);
-	return store_write(s->writer, job->batch, &names, &job->error);
-}
-
-static void pack_run(void *arg)
-{
-	struct pack_job *job = arg;
-	struct session *s = job->session;
-
-	if (!s->writer)
-		job->result = chunk_encode(job->window.spans, &job->window.more, 0,
-					   job->window.n_spans, &job->chunk);
-	else if (job->batch)
-		job->result = write_batch(job);
-}
-
-static void keep_chunk(struct session *s, struct span_chunk *chunk)
-{
-	struct session_chunks *c = &s->chunks;
-	size_t drop = 0;
-
-	if (array_reserve(&c->items, &c->cap, c->n + 1, sizeof(*c->items)) < 0) {
-		s->raw_dropped += chunk->count;
-		chunk_release(chunk);
-		return;
-	}
-	c->items[c->n++] = *chunk;
-	c->bytes += chunk->size;
-	while (drop + 1 < c->n && c->bytes > s->context->raw_memory) {
-		c->bytes -= c->items[drop].size;
-		s->raw_dropped += c->items[drop].count;
-		chunk_release(&c->items[drop++]);
-	}
-	c->n -= drop;
-	memmove(c->items, c->items + drop, c->n * sizeof(*c->items));
-}
-
-static void pack_done(void *arg, bool cancelled)
-{
-	struct pack_job *job = arg;
-	struct session *s = job->session;
-
-	s->packing--;
-	if (job->result < 0 && !s->write_error.name[0]) {
-		error_set(&job->error, -job->result, "WriteFailed", "packing spans failed: %s",
-			  strerror(-job->result));
-		s->write_error = job->error;
-		log_error("session %s: %s", s->name, job->error.message);
-	} else if (!cancelled && job->chunk.data) {
-		keep_chunk(s, &job->chunk);
-	}
-	store_batch_free(job->batch);
-	window_release(&job->window);
-	free(job);
-}
-
-/* Hands the window's raw spans (and, for a recording, all of it) to the worker. */
-static int submit(struct session *s)
-{
-	struct pack_job *job = calloc(1, sizeof(*job));
-	int r = 0;
-
-	if (!job)
-		return -ENOMEM;
-	job->session = s;
-	if (s->writer) {
-		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
-	} else {
-		window_move_spans(&job->window, &s->window);
-	}
-	s->packing++;
-	if (r >= 0)
-		r = worker_submit(s->context->writer, pack_run, pack_done, job);
-	if (r < 0) {
-		s->packing--;
-		store_batch_free(job->batch);
-		window_release(&job->window);
-		free(job);
-	}
-	return r;
 }
 
 /* What the kernel has counted: of a kept session since the window before, else all of it, at its
@@ -405,14 +307,11 @@ void session_roll(struct session *s, bool final)
 	if (window_merge(&s->total, w) < 0)
 		log_error("session %s: out of memory: a window is missing from its totals",
 			  s->name);
-	/* Its totals are right all the same. */
 	if (s->kind == SESSION_ATTACHED && past_add(&s->past, w) < 0)
 		log_warn("session %s: out of memory: a window cannot be compared", s->name);
 	s->windows++;
-	if (s->write_error.name[0] || s->kind == SESSION_TRACE)
-		s->raw_dropped += s->kind == SESSION_TRACE ? 0 : w->n_spans;
-	else if ((s->writer || w->n_spans > 0) && submit(s) < 0)
-		s->raw_dropped += w->n_spans;
+	/* Its totals are right whatever becomes of what is raw. */
+	session_pack(s);
 	/* What was handed on to be written took the window's times along. */
 	window_reset(w, now);
 }

@@ -94,27 +94,33 @@ void session_add_wait(struct session *s, const struct record_sample *r)
 	item->since_ns = r->time_ns;
 }
 
-static int add(struct window *w, const struct wait *item, uint64_t total_ns)
+static int add(const struct session *s, struct window *w, const struct wait *item, uint64_t ns,
+	       uint64_t total_ns)
 {
-	return window_add_row(w, &(struct sample_row){.process = item->process,
-						      .thread = item->thread,
-						      .stack = item->stack,
-						      .kind = SAMPLE_OFFCPU,
-						      .count = 1,
-						      .total_ns = total_ns});
+	return window_add_raw_sample(w,
+				     &(struct raw_sample){.time_ns = item->since_ns,
+							  .ns = ns,
+							  .total_ns = total_ns,
+							  .process = item->process,
+							  .tid = item->tid,
+							  .thread = item->thread,
+							  .stack = item->stack,
+							  .kind = SAMPLE_OFFCPU,
+							  .count = 1},
+				     session_keeps_raw_samples(s));
 }
 
-static void count(struct session *s, const struct wait *item, uint64_t total_ns)
+static void count(struct session *s, const struct wait *item, uint64_t ns, uint64_t total_ns)
 {
 	s->n_samples++;
 	session_count_flaws(s, &item->flaws);
-	(void)add(&s->window, item, total_ns);
+	(void)add(s, &s->window, item, ns, total_ns);
 }
 
+/* 0: it does not wait. */
 static uint64_t so_far(const struct wait *item, uint64_t now_ns)
 {
-	return item->since_ns && now_ns > item->since_ns ? (now_ns - item->since_ns) * item->weight
-							 : 0;
+	return item->since_ns && now_ns > item->since_ns ? now_ns - item->since_ns : 0;
 }
 
 int session_waits_now(struct session *s, uint64_t now_ns, struct window *ret)
@@ -123,10 +129,11 @@ int session_waits_now(struct session *s, uint64_t now_ns, struct window *ret)
 	int r = 0;
 
 	for (size_t i = 0; i < s->waits.n && r >= 0; i++) {
-		uint64_t total_ns = so_far(&s->waits.items[i], now_ns);
+		const struct wait *item = &s->waits.items[i];
+		uint64_t ns = so_far(item, now_ns);
 
-		if (total_ns)
-			r = add(&w, &s->waits.items[i], total_ns);
+		if (ns)
+			r = add(s, &w, item, ns, ns * item->weight);
 	}
 	if (r < 0) {
 		window_release(&w);
@@ -145,17 +152,19 @@ void session_end_wait(struct session *s, const struct record_wait_end *r)
 	if (!item || item->since_ns != r->since_ns)
 		return;
 	if (r->total_ns)
-		count(s, item, r->total_ns);
+		count(s, item, r->duration_ns, r->total_ns);
 	item->since_ns = 0;
+	session_roll_when_full(s);
 }
 
 void session_end_all_waits(struct session *s, uint64_t now_ns)
 {
 	for (size_t i = 0; i < s->waits.n; i++) {
 		struct wait *item = &s->waits.items[i];
+		uint64_t ns = so_far(item, now_ns);
 
-		if (so_far(item, now_ns))
-			count(s, item, so_far(item, now_ns));
+		if (ns)
+			count(s, item, ns, ns * item->weight);
 		item->since_ns = 0;
 	}
 }

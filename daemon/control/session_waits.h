@@ -12,7 +12,10 @@
 struct switch_function session_switch_function(struct session_context *context);
 
 void session_add_wait(struct session *s, const struct record_sample *r);
-/* Those that go on, for what has passed of them: a window the caller releases. */
+/*
+ * Those that go on, for what has passed of them: a window the caller releases. Raw as well when the
+ * session keeps samples so.
+ */
 int session_waits_now(struct session *s, uint64_t now_ns, struct window *ret);
 void session_end_wait(struct session *s, const struct record_wait_end *r);
 /* At the end of the session: no wait goes on any more. */

@@ -192,7 +192,7 @@ struct record_wait_end {
 	struct record_header h;
 	__u32 pid, tid;
 	__u64 since_ns; /* time_ns of its beginning */
-	__u64 unused;	/* 0; was the wait's duration, which nobody reads: see total_ns */
+	__u64 duration_ns;
 	__u64 total_ns; /* of all waits it stands for; 0: it was not drawn */
 };
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/session_pack.h"
+
+#include "control/frame_names.h"
+#include "control/replay_session.h"
+#include "sonde/base/log.h"
+
+/* A job of the worker: packs what is raw into memory, or writes a batch into the recording. */
+struct pack_job {
+	struct session *session;
+	struct store_batch *batch; /* recording */
+	struct window window;	   /* memory: only what is raw */
+	struct span_chunk chunk;
+	struct session_samples samples;
+	struct error error;
+	int result;
+};
+
+static void job_free(struct pack_job *job)
+{
+	store_batch_free(job->batch);
+	window_release(&job->window);
+	chunk_release(&job->chunk);
+	session_samples_release(&job->samples);
+	free(job);
+}
+
+static char *name_symbol(void *arg, const struct model_file *file, const char *path,
+			 uint64_t offset)
+{
+	return processes_name_frame_as(arg, file, path, offset, DEMANGLE_NONE);
+}
+
+static int write_batch(struct pack_job *job)
+{
+	struct session *s = job->session;
+	_cleanup_(frame_names_release) struct frame_names shown = {.symbolizer =
+									   s->context->symbolizer};
+	struct source_lines lines;
+	struct store_names names = {
+		.resolve = processes_name_frame,
+		.symbol = name_symbol,
+		.arg = s->context->symbolizer,
+		.lines = &lines,
+	};
+
+	if (s->replay) {
+		replay_names(s->replay, &names);
+		return store_write(s->writer, job->batch, &names, &job->error);
+	}
+	lines = frame_lines_begin(s->lines, DEMANGLE_NONE);
+	store_each_unnamed(s->writer, job->batch, frame_names_note, &shown);
+	frame_names_prepare(&shown, DEMANGLE_SHORT);
+	return store_write(s->writer, job->batch, &names, &job->error);
+}
+
+int session_samples_put(void *arg, struct raw_sample_chunk *chunk)
+{
+	struct session_samples *to = arg;
+
+	if (array_reserve(&to->items, &to->cap, to->n + 1, sizeof(*to->items)) < 0)
+		return -ENOMEM;
+	to->items[to->n++] = *chunk;
+	to->bytes += chunk->size;
+	*chunk = (struct raw_sample_chunk){};
+	return 0;
+}
+
+void session_samples_release(struct session_samples *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		raw_sample_chunk_release(&s->items[i]);
+	free(s->items);
+	*s = (struct session_samples){};
+}
+
+static int pack_memory(struct pack_job *job)
+{
+	struct window *w = &job->window;
+	int r = 0;
+
+	if (w->n_spans)
+		r = chunk_encode(w->spans, &w->more, 0, w->n_spans, &job->chunk);
+	return r < 0 ? r
+		     : raw_sample_chunk_encode(w->raw, w->n_raw, session_samples_put,
+					       &job->samples);
+}
+
+static void pack_run(void *arg)
+{
+	struct pack_job *job = arg;
+
+	if (!job->session->writer)
+		job->result = pack_memory(job);
+	else if (job->batch)
+		job->result = write_batch(job);
+}
+
+static void keep_spans(struct session *s, struct span_chunk *chunk)
+{
+	struct session_chunks *c = &s->chunks;
+
+	if (array_reserve(&c->items, &c->cap, c->n + 1, sizeof(*c->items)) < 0) {
+		s->raw_dropped += chunk->count;
+		return;
+	}
+	c->items[c->n++] = *chunk;
+	c->bytes += chunk->size;
+	*chunk = (struct span_chunk){};
+}
+
+static void keep_samples(struct session *s, struct session_samples *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (session_samples_put(&s->samples, &from->items[i]) < 0)
+			s->raw_samples_dropped += from->items[i].count;
+}
+
+/* The oldest goes until there is room for the rest; the last of spans and of samples stays. */
+static void make_room(struct session *s)
+{
+	struct session_chunks *c = &s->chunks;
+	struct session_samples *m = &s->samples;
+	size_t spans = 0, samples = 0;
+
+	while (c->bytes + m->bytes > s->context->raw_memory) {
+		const bool more_spans = spans + 1 < c->n, more_samples = samples + 1 < m->n;
+
+		if (more_spans &&
+		    (!more_samples || c->items[spans].last_ns <= m->items[samples].last_ns)) {
+			c->bytes -= c->items[spans].size;
+			s->raw_dropped += c->items[spans].count;
+			chunk_release(&c->items[spans++]);
+		} else if (more_samples) {
+			m->bytes -= m->items[samples].size;
+			s->raw_samples_dropped += m->items[samples].count;
+			raw_sample_chunk_release(&m->items[samples++]);
+		} else {
+			break;
+		}
+	}
+	c->n -= spans;
+	m->n -= samples;
+	if (spans)
+		memmove(c->items, c->items + spans, c->n * sizeof(*c->items));
+	if (samples)
+		memmove(m->items, m->items + samples, m->n * sizeof(*m->items));
+}
+
+static void pack_done(void *arg, bool cancelled)
+{
+	struct pack_job *job = arg;
+	struct session *s = job->session;
+
+	s->packing--;
+	if (job->result < 0 && !s->write_error.name[0]) {
+		error_set(&job->error, -job->result, "WriteFailed", "packing spans failed: %s",
+			  strerror(-job->result));
+		s->write_error = job->error;
+		log_error("session %s: %s", s->name, job->error.message);
+	} else if (!cancelled) {
+		if (job->chunk.data)
+			keep_spans(s, &job->chunk);
+		keep_samples(s, &job->samples);
+		make_room(s);
+	}
+	job_free(job);
+}
+
+static int submit(struct session *s)
+{
+	struct pack_job *job = calloc(1, sizeof(*job));
+	int r = 0;
+
+	if (!job)
+		return -ENOMEM;
+	job->session = s;
+	if (s->writer) {
+		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
+	} else {
+		window_move_spans(&job->window, &s->window);
+		window_move_raw(&job->window, &s->window);
+	}
+	s->packing++;
+	if (r >= 0)
+		r = worker_submit(s->context->writer, pack_run, pack_done, job);
+	if (r < 0) {
+		s->packing--;
+		job_free(job);
+	}
+	return r;
+}
+
+void session_pack(struct session *s)
+{
+	const struct window *w = &s->window;
+	uint64_t spans = w->n_spans, samples = w->n_raw;
+
+	/* Whoever follows a trace had its spans. */
+	if (s->kind == SESSION_TRACE || (!s->writer && !spans && !samples))
+		return;
+	if (!s->write_error.name[0] && submit(s) >= 0)
+		return;
+	s->raw_dropped += spans;
+	s->raw_samples_dropped += samples;
+}
