@@ -47,6 +47,18 @@ static bool more_is_sound(const struct window *w, const struct model_counts *hav
 	return true;
 }
 
+static bool raw_is_sound(const struct window *w, const struct model_counts *have)
+{
+	for (size_t i = 0; i < w->n_raw; i++) {
+		const struct raw_sample *s = &w->raw[i];
+
+		if (!s->process || s->process > have->processes || s->thread > have->strings ||
+		    s->stack > have->stacks || s->kind >= SAMPLE_KINDS)
+			return false;
+	}
+	return true;
+}
+
 static bool window_is_sound(const struct window *w, const struct model_counts *have)
 {
 	for (size_t i = 0; i < w->n_samples; i++) {
@@ -63,7 +75,7 @@ static bool window_is_sound(const struct window *w, const struct model_counts *h
 		    s->path > have->paths)
 			return false;
 	}
-	return more_is_sound(w, have);
+	return more_is_sound(w, have) && raw_is_sound(w, have);
 }
 
 static int copy_texts(struct store_batch *b, const struct model *m)

@@ -36,6 +36,9 @@ static const char *const inserts[STATEMENTS] = {
 			     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[INSERT_SPAN_CHUNK] = "INSERT INTO span_chunk(window, first_ns, last_ns, count, data)"
 			      " VALUES(?, ?, ?, ?, ?)",
+	[INSERT_RAW_SAMPLES] =
+		"INSERT INTO raw_sample_chunk(window, kind, first_ns, last_ns, count, data)"
+		" VALUES(?, ?, ?, ?, ?, ?)",
 	[INSERT_LOSS] = "INSERT INTO loss(window, kind, count) VALUES(?, ?, ?)",
 };
 

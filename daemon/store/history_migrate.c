@@ -2,6 +2,8 @@
 /* A rolling store of an older format becomes one of this sonde's: all of it, or nothing. */
 #include "history_private.h"
 
+enum { SAMPLES_PACKED = 4 /* the format that has them so */ };
+
 struct migration {
 	struct history *h;
 	sqlite3_stmt *read, *add, *drop;
@@ -108,9 +110,10 @@ int history_migrate(struct history *h, int version)
 	if (!history_exec(h, "BEGIN IMMEDIATE") ||
 	    !schema_create_since(h->db, version, STORE_VERSION))
 		return -1;
-	r = pack_all(h);
-	if (r == 0 && (!history_exec(h, "DROP TABLE sample") || !history_exec(h, mark) ||
-		       !history_exec(h, "COMMIT")))
+	r = version < SAMPLES_PACKED ? pack_all(h) : 0;
+	if (r == 0 && version < SAMPLES_PACKED && !history_exec(h, "DROP TABLE sample"))
+		r = -1;
+	if (r == 0 && (!history_exec(h, mark) || !history_exec(h, "COMMIT")))
 		r = -1;
 	if (r == 0)
 		history_exec(h, "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)");

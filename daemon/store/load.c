@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include "hist_pack.h"
+#include "load_columns.h"
 #include "sample_chunk.h"
 
 int load_bad_row(const char *path, const char *table, int64_t row, struct error *error)
@@ -11,34 +12,6 @@ int load_bad_row(const char *path, const char *table, int64_t row, struct error 
 		  table);
 	error_fix(error, "Copy it again from where it was recorded, or record again.");
 	return -EBADMSG;
-}
-
-/* Getters that are false unless the column has the type and the range. Column 0 is the row's id. */
-
-static bool get_i64(sqlite3_stmt *s, int column, int64_t *ret)
-{
-	*ret = sqlite3_column_int64(s, column);
-	return sqlite3_column_type(s, column) == SQLITE_INTEGER;
-}
-
-static bool get_number(sqlite3_stmt *s, int column, uint64_t max, uint64_t *ret)
-{
-	int64_t v;
-
-	if (!get_i64(s, column, &v) || v < 0 || (uint64_t)v > max)
-		return false;
-	*ret = v;
-	return true;
-}
-
-static bool get_id(sqlite3_stmt *s, int column, uint32_t max, uint32_t *ret)
-{
-	uint64_t v;
-
-	if (!get_number(s, column, max, &v))
-		return false;
-	*ret = v;
-	return true;
 }
 
 static bool get_text(sqlite3_stmt *s, int column, const char **ret, size_t *ret_len)
@@ -339,22 +312,6 @@ static bool row_stat(struct load *l, sqlite3_stmt *s)
 	return good;
 }
 
-static bool row_chunk(struct load *l, sqlite3_stmt *s)
-{
-	uint64_t first_ns, last_ns, count;
-	uint32_t window;
-
-	if (!get_id(s, 1, l->n_windows, &window) || !window ||
-	    !get_number(s, 2, STORE_MAX_NUMBER, &first_ns) ||
-	    !get_number(s, 3, STORE_MAX_NUMBER, &last_ns) ||
-	    !get_number(s, 4, CHUNK_MAX_SPANS, &count) ||
-	    array_reserve(&l->chunks, &l->chunks_cap, l->n_chunks + 1, sizeof(*l->chunks)) < 0)
-		return false;
-	l->chunks[l->n_chunks++] =
-		(struct load_chunk){first_ns, sqlite3_column_int64(s, 0), window, (uint32_t)count};
-	return true;
-}
-
 static bool row_loss(struct load *l, sqlite3_stmt *s)
 {
 	uint64_t kind, count;
@@ -425,7 +382,10 @@ static const struct {
 	{"span_chunk",
 	 "SELECT id, window, first_ns, last_ns, count"
 	 " FROM span_chunk NOT INDEXED",
-	 row_chunk},
+	 load_row_spans},
+	{"raw_sample_chunk",
+	 "SELECT id, window, kind, first_ns, last_ns, count FROM raw_sample_chunk NOT INDEXED",
+	 load_row_raw_samples, NULL, 4},
 	{"loss", "SELECT rowid, window, kind, count FROM loss NOT INDEXED", row_loss},
 };
 
@@ -453,15 +413,6 @@ static int load_table(struct load *l, size_t i)
 	return code == SQLITE_DONE ? 0 : schema_read_error(l->db, l->path, l->error);
 }
 
-static int compare_chunks(const void *a, const void *b)
-{
-	const struct load_chunk *x = a, *y = b;
-
-	if (x->first_ns != y->first_ns)
-		return x->first_ns < y->first_ns ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
-}
-
 int load_all(struct load *l)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
@@ -472,8 +423,7 @@ int load_all(struct load *l)
 	}
 	if (!l->has_session)
 		return load_bad_row(l->path, "session", 1, l->error);
-	if (l->n_chunks)
-		qsort(l->chunks, l->n_chunks, sizeof(*l->chunks), compare_chunks);
+	load_sort_raw(l);
 	return 0;
 }
 
@@ -500,6 +450,7 @@ void load_release(struct load *l)
 		window_release(&l->windows[i]);
 	free(l->windows);
 	free(l->chunks);
+	free(l->raw_samples);
 	free(l->symbols);
 	*l = (struct load){};
 }

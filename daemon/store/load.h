@@ -12,6 +12,12 @@ struct load_chunk {
 	uint32_t window, count;
 };
 
+struct load_raw_samples {
+	struct raw_sample_chunk chunk; /* without data */
+	int64_t id;
+	uint32_t window;
+};
+
 struct load {
 	sqlite3 *db;
 	const char *path; /* of the file, for messages */
@@ -28,6 +34,8 @@ struct load {
 	uint32_t n_windows;
 	struct load_chunk *chunks; /* in order of first_ns */
 	size_t n_chunks, chunks_cap;
+	struct load_raw_samples *raw_samples; /* in order of first_ns */
+	size_t n_raw_samples, raw_samples_cap;
 
 	uint32_t *symbols; /* symbol id to string id */
 	size_t symbols_cap;
@@ -35,9 +43,15 @@ struct load {
 	struct model_counts have; /* what was loaded so far */
 };
 
-/* Loads everything but raw spans; 0, or -errno with the error set. */
+/* Loads everything but what is raw; 0, or -errno with the error set. */
 int load_all(struct load *l);
 void load_release(struct load *l);
+
+/* load_raw.c: a row of span_chunk and of raw_sample_chunk; false: it makes no sense. */
+bool load_row_spans(struct load *l, sqlite3_stmt *s);
+bool load_row_raw_samples(struct load *l, sqlite3_stmt *s);
+/* When all have been read. */
+void load_sort_raw(struct load *l);
 
 /* BadFile about a row: returns -EBADMSG. */
 int load_bad_row(const char *path, const char *table, int64_t row, struct error *error);

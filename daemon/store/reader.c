@@ -7,7 +7,7 @@
 
 struct store_reader {
 	sqlite3 *db;
-	sqlite3_stmt *chunk;
+	sqlite3_stmt *chunk, *samples;
 	char *path;
 	char *copy; /* a private directory with a copy of the file, or NULL */
 	struct load load;
@@ -19,6 +19,7 @@ struct store_reader *store_reader_free(struct store_reader *r)
 	if (!r)
 		return NULL;
 	sqlite3_finalize(r->chunk);
+	sqlite3_finalize(r->samples);
 	sqlite3_close(r->db);
 	schema_remove_copy(r->copy);
 	load_release(&r->load);
@@ -110,6 +111,10 @@ static int open_file(const char *path, struct model *m, bool apart, struct error
 	if (sqlite3_prepare_v3(r->db,
 			       "SELECT first_ns, last_ns, count, data FROM span_chunk WHERE id = ?",
 			       -1, SQLITE_PREPARE_PERSISTENT, &r->chunk, NULL) != SQLITE_OK)
+		return schema_read_error(r->db, path, error);
+	if (r->load.n_raw_samples &&
+	    sqlite3_prepare_v3(r->db, "SELECT data FROM raw_sample_chunk WHERE id = ?", -1,
+			       SQLITE_PREPARE_PERSISTENT, &r->samples, NULL) != SQLITE_OK)
 		return schema_read_error(r->db, path, error);
 	*ret = TAKE_PTR(r);
 	return 0;
@@ -262,6 +267,14 @@ static bool is_sound(const struct model_counts *have, const struct span_set *set
 	       more.exception_type <= have->strings && more.exception_message <= have->strings;
 }
 
+static int not_unpacked(const struct store_reader *r, const char *what, struct error *error)
+{
+	error_set(error, EBADMSG, "BadFile", "%s is damaged: its raw %s cannot be unpacked",
+		  r->path, what);
+	error_fix(error, "Copy it again from where it was recorded, or record again.");
+	return -EBADMSG;
+}
+
 int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *chunk,
 		       struct span_set *ret, struct error *error)
 {
@@ -275,13 +288,70 @@ int store_unpack_chunk(const struct store_reader *r, const struct span_chunk *ch
 	for (size_t i = 0; code >= 0 && i < set.n; i++)
 		if (!is_sound(&r->load.have, &set, i))
 			code = -EBADMSG;
-	if (code < 0) {
-		error_set(error, EBADMSG, "BadFile",
-			  "%s is damaged: its raw spans cannot be unpacked", r->path);
-		error_fix(error, "Copy it again from where it was recorded, or record again.");
-		return code;
-	}
+	if (code < 0)
+		return not_unpacked(r, "spans", error);
 	*ret = set;
 	set = (struct span_set){};
+	return 0;
+}
+
+size_t store_reader_sample_chunks(const struct store_reader *r)
+{
+	return r->load.n_raw_samples;
+}
+
+struct raw_sample_chunk store_sample_chunk(const struct store_reader *r, size_t i)
+{
+	return r->load.raw_samples[i].chunk;
+}
+
+size_t store_sample_chunk_window(const struct store_reader *r, size_t i)
+{
+	return r->load.raw_samples[i].window - 1;
+}
+
+/* Whether the set is what the row has said, and the model has all that it names. */
+static bool samples_are_sound(const struct load *l, const struct raw_sample_chunk *chunk,
+			      const struct raw_sample_set *set)
+{
+	if (set->n != chunk->count)
+		return false;
+	for (size_t i = 0; i < set->n; i++) {
+		const struct raw_sample *s = &set->samples[i];
+
+		if (!s->process || s->process > l->have.processes || s->thread > l->have.strings ||
+		    s->stack > l->have.stacks || s->time_ns < chunk->first_ns ||
+		    MIN(s->time_ns + s->ns, STORE_MAX_NUMBER) > chunk->last_ns)
+			return false;
+	}
+	return true;
+}
+
+int store_read_samples(struct store_reader *r, size_t i, struct raw_sample_set *ret,
+		       struct error *error)
+{
+	_cleanup_(raw_sample_set_release) struct raw_sample_set set = {};
+	const struct load_raw_samples *row = &r->load.raw_samples[i];
+	int code;
+
+	sqlite3_bind_int64(r->samples, 1, row->id);
+	code = sqlite3_step(r->samples);
+	if (code != SQLITE_ROW && code != SQLITE_DONE) {
+		code = schema_read_error(r->db, r->path, error);
+		sqlite3_reset(r->samples);
+		return code;
+	}
+	code = code == SQLITE_ROW
+		       ? raw_sample_chunk_decode(sqlite3_column_blob(r->samples, 0),
+						 (size_t)sqlite3_column_bytes(r->samples, 0),
+						 row->chunk.kind, &set)
+		       : -EBADMSG;
+	sqlite3_reset(r->samples);
+	if (code == -ENOMEM)
+		return code;
+	if (code < 0 || !samples_are_sound(&r->load, &row->chunk, &set))
+		return not_unpacked(r, "samples", error);
+	*ret = set;
+	set = (struct raw_sample_set){};
 	return 0;
 }

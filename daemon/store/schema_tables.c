@@ -168,6 +168,13 @@ static const struct {
 	 "  first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, -- lowest start, highest end\n"
 	 "  count INTEGER NOT NULL, data BLOB NOT NULL -- daemon/store/chunk_format.h\n"
 	 ") STRICT;\n"},
+	{5, 0,
+	 "CREATE TABLE raw_sample_chunk(\n"
+	 "  id INTEGER PRIMARY KEY, window INTEGER NOT NULL,\n"
+	 "  kind INTEGER NOT NULL, -- 0: on the CPU, 1: waiting\n"
+	 "  first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, -- lowest start, highest end\n"
+	 "  count INTEGER NOT NULL, data BLOB NOT NULL -- daemon/store/raw_sample_chunk.c\n"
+	 ") STRICT;\n"},
 	{1, 2,
 	 "CREATE TABLE event(\n"
 	 "  time_ns INTEGER NOT NULL, process INTEGER NOT NULL,\n"

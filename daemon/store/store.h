@@ -11,9 +11,10 @@
 #include "model/model.h"
 #include "model/source_lines.h"
 #include "model/window.h"
+#include "raw_sample_chunk.h"
 #include "sonde/base/error.h"
 
-enum { STORE_VERSION = 4, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
+enum { STORE_VERSION = 5, STORE_APPLICATION_ID = 0x736f6e64 /* "sond" */ };
 
 /* A session as the file keeps it. Strings are owned by whoever filled the struct. */
 struct store_session {
@@ -39,7 +40,7 @@ void store_session_release(struct store_session *s);
 /*
  * What one transaction adds, self-contained so that a worker thread can write it while the model
  * goes on: built from the model by the thread that owns it, then handed over. Holds everything
- * in the model that the file does not have yet, the window's rows and the packed raw spans.
+ * in the model that the file does not have yet, the window's rows and what it has raw.
  */
 struct store_batch;
 struct store_marks { /* what the file has already; starts at zero */
@@ -152,6 +153,18 @@ int store_reader_places(const struct store_reader *r, struct store_chunk_place *
 /* As store_unpack_chunk() what is at a place. */
 int store_read_place(struct store_reader *r, const struct store_chunk_place *place,
 		     struct span_set *ret, struct error *error);
+/* Packed raw samples, in order of their first times, from 0 on, of as many as there are. */
+size_t store_reader_sample_chunks(const struct store_reader *r);
+/* What is known of chunk i without reading it: all but the data, which is NULL. */
+struct raw_sample_chunk store_sample_chunk(const struct store_reader *r, size_t i);
+/* The window that it is of, from 0 on; a window's are in the order in which they were written. */
+size_t store_sample_chunk_window(const struct store_reader *r, size_t i);
+/*
+ * Reads and unpacks chunk i and checks that all it names is in the model; the caller releases *ret.
+ * BadFile and -EBADMSG otherwise.
+ */
+int store_read_samples(struct store_reader *r, size_t i, struct raw_sample_set *ret,
+		       struct error *error);
 struct store_reader *store_reader_free(struct store_reader *r);
 DEFINE_CLEANUP(struct store_reader *, store_reader_free)
 

@@ -2,35 +2,11 @@
 /* One batch, one transaction. */
 #include "writer.h"
 
-#include "hist_pack.h"
-#include "sample_chunk.h"
-
-/* Runs a prepared insert; 0 or -1 with the code in the database. */
-static int run(struct store_writer *w, enum statement which)
-{
-	sqlite3_stmt *s = w->statements[which];
-	int code = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return code == SQLITE_DONE ? 0 : -1;
-}
-
-/* Binds whole numbers from the first column on; unsigned ones become SQLite's signed ones. */
-static void bind_numbers(struct store_writer *w, enum statement which, const int64_t *values, int n)
-{
-	for (int i = 0; i < n; i++)
-		sqlite3_bind_int64(w->statements[which], i + 1, values[i]);
-}
-
-#define BIND(w, which, ...)                                                                        \
-	bind_numbers((w), (which), (const int64_t[]){__VA_ARGS__},                                 \
-		     sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
-
 static int put_text(struct store_writer *w, enum statement which, uint32_t id, const char *text)
 {
 	BIND(w, which, id);
 	sqlite3_bind_text(w->statements[which], 2, text, -1, SQLITE_STATIC);
-	return run(w, which);
+	return writer_run(w, which);
 }
 
 static int put_strings(struct store_writer *w, const struct store_batch *b)
@@ -57,7 +33,7 @@ static int put_files(struct store_writer *w, const struct store_batch *b)
 					  SQLITE_STATIC);
 		else
 			sqlite3_bind_null(w->statements[INSERT_FILE], 4);
-		r = run(w, INSERT_FILE);
+		r = writer_run(w, INSERT_FILE);
 	}
 	return r;
 }
@@ -67,16 +43,7 @@ static int put_event(struct store_writer *w, uint64_t time_ns, uint32_t process,
 {
 	BIND(w, INSERT_EVENT, time_ns, process, detail);
 	sqlite3_bind_text(w->statements[INSERT_EVENT], 4, kind, -1, SQLITE_STATIC);
-	return run(w, INSERT_EVENT);
-}
-
-/*
- * A number that the reader takes: a clock or counter gone wrong must not make the whole file
- * unreadable.
- */
-static int64_t number(uint64_t v)
-{
-	return MIN(v, STORE_MAX_NUMBER);
+	return writer_run(w, INSERT_EVENT);
 }
 
 /* Writes the process unless its row is in the file as it is. */
@@ -90,9 +57,9 @@ static int put_process(struct store_writer *w, uint32_t id, const struct model_p
 		p->flags & PROCESS_EXITED,
 		p->exit_status,
 		p->ns_pid,
-		number(p->start_ns),
-		number(p->exec_ns),
-		number(p->exit_ns),
+		writer_number(p->start_ns),
+		writer_number(p->exec_ns),
+		writer_number(p->exit_ns),
 		p->comm,
 		p->exe,
 		p->cmdline,
@@ -107,12 +74,12 @@ static int put_process(struct store_writer *w, uint32_t id, const struct model_p
 		return -ENOMEM;
 	if (*have == hash)
 		return 0;
-	bind_numbers(w, INSERT_PROCESS, row, ARRAY_SIZE(row));
-	r = run(w, INSERT_PROCESS);
+	writer_bind(w, INSERT_PROCESS, row, ARRAY_SIZE(row));
+	r = writer_run(w, INSERT_PROCESS);
 	if (r == 0 && p->exec_ns)
-		r = put_event(w, number(p->exec_ns), id, 0, "exec");
+		r = put_event(w, writer_number(p->exec_ns), id, 0, "exec");
 	if (r == 0 && p->flags & PROCESS_EXITED && p->exit_ns)
-		r = put_event(w, number(p->exit_ns), id, p->exit_status, "exit");
+		r = put_event(w, writer_number(p->exit_ns), id, p->exit_status, "exit");
 	if (r == 0)
 		*have = hash;
 	return r;
@@ -135,13 +102,13 @@ static int put_lines(struct store_writer *w, const struct store_batch *b)
 		if (!line_writer_is_stale(&w->lines, b->late[i].id))
 			continue;
 		BIND(w, DELETE_LINES, b->late[i].id);
-		r = run(w, DELETE_LINES);
+		r = writer_run(w, DELETE_LINES);
 	}
 	for (size_t i = 0; i < w->lines.n_rows && r == 0; i++) {
 		const struct line_row *row = &w->lines.rows[i];
 
 		BIND(w, INSERT_LINE, row->frame, row->level, row->function, row->source, row->line);
-		r = run(w, INSERT_LINE);
+		r = writer_run(w, INSERT_LINE);
 	}
 	return r;
 }
@@ -156,20 +123,20 @@ static int put_frames(struct store_writer *w, const struct store_batch *b, const
 	for (uint32_t i = 0; i < n && r == 0; i++) {
 		BIND(w, INSERT_FRAME, b->first.frames + 1 + i, b->frames[i].file,
 		     b->frames[i].offset, names[i]);
-		r = run(w, INSERT_FRAME);
+		r = writer_run(w, INSERT_FRAME);
 	}
 	for (size_t i = 0; i < b->n_late && r == 0; i++) {
 		const struct batch_late *late = &b->late[i];
 
 		BIND(w, UPDATE_FRAME, late->frame.file, late->frame.offset, names[n + i], late->id);
-		r = run(w, UPDATE_FRAME);
+		r = writer_run(w, UPDATE_FRAME);
 	}
 	if (r == 0)
 		r = put_lines(w, b);
 	for (uint32_t i = 0; i < b->last.stacks - b->first.stacks && r == 0; i++) {
 		BIND(w, INSERT_STACK, b->first.stacks + 1 + i, b->stacks[i].parent,
 		     b->stacks[i].frame);
-		r = run(w, INSERT_STACK);
+		r = writer_run(w, INSERT_STACK);
 	}
 	return r;
 }
@@ -183,99 +150,11 @@ static int put_probes(struct store_writer *w, const struct store_batch *b)
 
 		BIND(w, INSERT_PROBE, b->first.probes + 1 + i, p->spec, p->symbol, p->name, p->file,
 		     p->offset, p->strategy, p->skipped, p->signature);
-		r = run(w, INSERT_PROBE);
+		r = writer_run(w, INSERT_PROBE);
 	}
 	for (uint32_t i = 0; i < b->last.paths - b->first.paths && r == 0; i++) {
 		BIND(w, INSERT_PATH, b->first.paths + 1 + i, b->paths[i].parent, b->paths[i].probe);
-		r = run(w, INSERT_PATH);
-	}
-	return r;
-}
-
-struct sample_target {
-	struct store_writer *w;
-	int64_t window;
-};
-
-static int put_sample_chunk(void *arg, const struct sample_chunk *chunk)
-{
-	struct sample_target *to = arg;
-	sqlite3_stmt *s = to->w->statements[INSERT_SAMPLES];
-
-	BIND(to->w, INSERT_SAMPLES, to->window, chunk->kind, chunk->count, number(chunk->samples));
-	sqlite3_bind_blob(s, 5, chunk->data, (int)chunk->size, SQLITE_STATIC);
-	return run(to->w, INSERT_SAMPLES);
-}
-
-static int put_samples(struct store_writer *w, int64_t id, const struct window *win)
-{
-	_cleanup_(freep) struct sample_row *rows = calloc(win->n_samples + 1, sizeof(*rows));
-
-	if (!rows)
-		return -ENOMEM;
-	if (win->n_samples)
-		memcpy(rows, win->samples, win->n_samples * sizeof(*rows));
-	return sample_chunk_encode(rows, win->n_samples, SAMPLE_CHUNK_QUICK, put_sample_chunk,
-				   &(struct sample_target){w, id});
-}
-
-static int put_stats(struct store_writer *w, int64_t id, const struct window *win)
-{
-	uint8_t packed[HIST_PACKED_MAX];
-	int r = 0;
-
-	for (size_t i = 0; i < win->n_stats && r == 0; i++) {
-		const struct span_stat *s = &win->stats[i];
-
-		BIND(w, INSERT_SPAN_STAT, id, s->process, s->path, number(s->calls),
-		     number(s->errors), number(s->unwound), number(s->total_ns), number(s->self_ns),
-		     number(s->min_ns), number(s->max_ns));
-		sqlite3_bind_blob(w->statements[INSERT_SPAN_STAT], 11, packed,
-				  hist_pack(&s->hist, packed), SQLITE_STATIC);
-		r = run(w, INSERT_SPAN_STAT);
-	}
-	return r;
-}
-
-static int put_spans(struct store_writer *w, int64_t id, const struct window *win)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < win->n_spans && r == 0; i += CHUNK_MAX_SPANS) {
-		_cleanup_(chunk_release) struct span_chunk chunk = {};
-
-		r = chunk_encode(win->spans, &win->more, i,
-				 MIN(win->n_spans - i, (size_t)CHUNK_MAX_SPANS), &chunk);
-		if (r < 0)
-			return r;
-		BIND(w, INSERT_SPAN_CHUNK, id, number(chunk.first_ns), number(chunk.last_ns),
-		     chunk.count);
-		sqlite3_bind_blob(w->statements[INSERT_SPAN_CHUNK], 5, chunk.data, chunk.size,
-				  SQLITE_STATIC);
-		r = run(w, INSERT_SPAN_CHUNK);
-	}
-	return r;
-}
-
-static int put_window(struct store_writer *w, const struct window *win)
-{
-	int64_t id = w->n_windows + 1;
-	int r;
-
-	BIND(w, INSERT_WINDOW, id, 1, number(win->start_ns),
-	     number(MAX(win->start_ns, win->end_ns)));
-	r = run(w, INSERT_WINDOW);
-	if (r == 0)
-		r = put_samples(w, id, win);
-	if (r == 0)
-		r = put_stats(w, id, win);
-	if (r == 0)
-		r = put_spans(w, id, win);
-	for (int kind = 0; kind < LOSS_COUNTERS && r == 0; kind++) {
-		if (!win->losses[kind])
-			continue;
-		BIND(w, INSERT_LOSS, id, kind, number(win->losses[kind]));
-		r = run(w, INSERT_LOSS);
+		r = writer_run(w, INSERT_PATH);
 	}
 	return r;
 }
@@ -357,7 +236,7 @@ static int name_frames(struct store_writer *w, const struct store_batch *b,
 }
 
 /* All rows of the batch. 0, a negative errno, or -1 (-EPERM) when SQLite knows why. */
-static int put_batch(struct store_writer *w, const struct store_batch *b, const uint32_t *names)
+static int put_batch(struct store_writer *w, struct store_batch *b, const uint32_t *names)
 {
 	int r = put_strings(w, b);
 
@@ -369,7 +248,7 @@ static int put_batch(struct store_writer *w, const struct store_batch *b, const 
 		r = put_frames(w, b, names);
 	if (r == 0)
 		r = put_probes(w, b);
-	return r == 0 ? put_window(w, &b->window) : r;
+	return r == 0 ? writer_put_window(w, &b->window) : r;
 }
 
 int store_write(struct store_writer *w, struct store_batch *b, const struct store_names *names,

@@ -25,6 +25,7 @@ enum statement {
 	INSERT_SAMPLES,
 	INSERT_SPAN_STAT,
 	INSERT_SPAN_CHUNK,
+	INSERT_RAW_SAMPLES,
 	INSERT_LOSS,
 	STATEMENTS,
 };
@@ -43,5 +44,40 @@ struct store_writer {
 	struct table process_rows; /* process id to the hash of its row in the file */
 	uint64_t n_windows;
 };
+
+/* Runs a prepared insert; 0 or -1 with the code in the database. */
+static inline int writer_run(struct store_writer *w, enum statement which)
+{
+	sqlite3_stmt *s = w->statements[which];
+	int code = sqlite3_step(s);
+
+	sqlite3_reset(s);
+	return code == SQLITE_DONE ? 0 : -1;
+}
+
+/* Binds whole numbers from the first column on; unsigned ones become SQLite's signed ones. */
+static inline void writer_bind(struct store_writer *w, enum statement which, const int64_t *values,
+			       int n)
+{
+	for (int i = 0; i < n; i++)
+		sqlite3_bind_int64(w->statements[which], i + 1, values[i]);
+}
+
+#define BIND(w, which, ...)                                                                        \
+	writer_bind((w), (which), (const int64_t[]){__VA_ARGS__},                                  \
+		    sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+/*
+ * A number that the reader takes: a clock or counter gone wrong must not make the whole file
+ * unreadable.
+ */
+static inline int64_t writer_number(uint64_t v)
+{
+	return MIN(v, STORE_MAX_NUMBER);
+}
+
+/* The window after those that were written. 0, -ENOMEM, or -1 with the code in the database. Brings
+ * its raw samples into order. */
+int writer_put_window(struct store_writer *w, struct window *win);
 
 #endif

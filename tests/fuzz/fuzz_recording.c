@@ -19,7 +19,19 @@ static void fill(struct model *m, struct window *w)
 
 	for (uint32_t i = 0; i < 20; i++) {
 		stack = model_stack(m, stack, model_frame(m, f, i * 16));
-		window_add_sample(w, p, model_string(m, "x"), stack, 3);
+		for (uint64_t k = 0; k < 3; k++)
+			window_add_raw_sample(
+				w,
+				&(struct raw_sample){.time_ns = i * 40 + k,
+						     .ns = i % 4,
+						     .total_ns = i % 4 * k,
+						     .process = p,
+						     .tid = 5 + k,
+						     .thread = model_string(m, "x"),
+						     .stack = stack,
+						     .kind = i % 4 ? SAMPLE_OFFCPU : SAMPLE_CPU,
+						     .count = 1},
+				true);
 		probe = model_probe(m, &(struct model_probe){.file = f, .offset = i});
 		path_id = model_path(m, path_id, probe);
 		for (uint64_t k = 0; k < 20; k++)
@@ -138,6 +150,22 @@ static void read_parts(void)
 	}
 }
 
+static void read_samples(struct store_reader *r, struct translator *t)
+{
+	for (size_t i = 0; i < store_reader_sample_chunks(r); i++) {
+		struct raw_sample_set set = {};
+		struct error e = {};
+
+		if (!store_reader_window(r, store_sample_chunk_window(r, i)))
+			abort();
+		if (store_read_samples(r, i, &set, &e) < 0 && !e.name[0])
+			abort();
+		if (translate_raw_samples(t, set.samples, set.n) < 0)
+			abort();
+		raw_sample_set_release(&set);
+	}
+}
+
 /* As a replay reads it, and into a model that holds other recordings, too. */
 static void read_whole(struct store_reader *r, const struct model *m)
 {
@@ -169,6 +197,7 @@ static void read_whole(struct store_reader *r, const struct model *m)
 		}
 		span_set_release(&set);
 	}
+	read_samples(r, t);
 	if (translate_window(t, store_reader_total(r), &sum) < 0 || translate_all_stacks(t) < 0)
 		abort();
 	check_lines(to);

@@ -34,11 +34,11 @@ Test(bad_file, versions_and_schemas)
 	struct recorded rec;
 
 	record(&rec, 1);
-	change("PRAGMA user_version = 5");
+	change("PRAGMA user_version = 6");
 	check_error("BadFile", "newer sonde", -EBADMSG);
 	change("PRAGMA user_version = 0");
 	check_error("BadFile", "no format version", -EBADMSG);
-	change("PRAGMA user_version = 4");
+	change("PRAGMA user_version = 5");
 	/* What somebody has added is passed over. */
 	change("CREATE VIEW extra AS SELECT * FROM string; CREATE INDEX i ON stack(frame);"
 	       "CREATE TABLE more(x)");

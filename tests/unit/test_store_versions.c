@@ -106,11 +106,16 @@ Test(versions, recordings_of_format_2_open)
 	model_free(m);
 }
 
-/* What recording-3.sql has. */
-enum { CPU_3 = 19, WAITS_3 = 52 };
-#define WAITED_3 688183634ULL
+/* What recording-3.sql and recording-4.sql have. */
+struct known {
+	const char *name;
+	int version;
+	uint64_t samples, waits, waited_ns;
+};
+static const struct known known_3 = {"recording-3.sql", 3, 19, 52, 688183634};
+static const struct known known_4 = {"recording-4.sql", 4, 21, 16, 264761439};
 
-static void check_samples_3(const struct window *w)
+static void check_samples(const struct known *k, const struct window *w)
 {
 	uint64_t samples = 0, waits = 0, total_ns = 0;
 
@@ -121,21 +126,32 @@ static void check_samples_3(const struct window *w)
 			waits += w->samples[i].count;
 			total_ns += w->samples[i].total_ns;
 		}
-	cr_assert(samples == CPU_3 && waits == WAITS_3 && total_ns == WAITED_3, "%llu %llu %llu",
-		  (unsigned long long)samples, (unsigned long long)waits,
+	cr_assert(samples == k->samples && waits == k->waits && total_ns == k->waited_ns,
+		  "%llu %llu %llu", (unsigned long long)samples, (unsigned long long)waits,
 		  (unsigned long long)total_ns);
 }
 
-Test(versions, recordings_of_format_3_open)
+static void check_opens(const struct known *k)
 {
 	struct store_reader *r = NULL;
 	struct model *m = NULL;
 
-	open_kept("recording-3.sql", &m, &r);
-	cr_assert_eq(store_reader_version(r), 3);
-	check_samples_3(store_reader_total(r));
+	open_kept(k->name, &m, &r);
+	cr_assert_eq(store_reader_version(r), k->version);
+	check_samples(k, store_reader_total(r));
+	cr_assert_eq(store_reader_sample_chunks(r), 0);
 	store_reader_free(r);
 	model_free(m);
+}
+
+Test(versions, recordings_of_format_3_open)
+{
+	check_opens(&known_3);
+}
+
+Test(versions, recordings_of_format_4_open)
+{
+	check_opens(&known_4);
 }
 
 static int add_window(void *arg, struct window *w)
@@ -144,7 +160,7 @@ static int add_window(void *arg, struct window *w)
 }
 
 /* What a store says, read as it is. */
-static void check_store_3(const char *path)
+static void check_store(const struct known *k, const char *path)
 {
 	const struct history_range range = {};
 	struct history_part info = {};
@@ -155,13 +171,13 @@ static void check_store_3(const char *path)
 	cr_assert_eq(model_new(&m), 0);
 	cr_assert_eq(history_each_window(path, &range, m, add_window, &sum, &e, &info), 0, "%s",
 		     e.message);
-	check_samples_3(&sum);
+	check_samples(k, &sum);
 	window_release(&sum);
 	history_part_release(&info);
 	model_free(m);
 }
 
-Test(versions, a_store_of_format_3_becomes_one_of_this)
+static void check_becomes_one_of_this(const struct known *k, const char *index)
 {
 	const struct history_limits limits = {.max_bytes = 1 << 30, .max_age_us = UINT64_MAX >> 2};
 	struct history_found found = {};
@@ -170,15 +186,15 @@ Test(versions, a_store_of_format_3_becomes_one_of_this)
 	char path[64];
 	int64_t n;
 
-	make_kept("recording-3.sql");
-	change("CREATE INDEX sample_window ON sample(window)");
+	make_kept(k->name);
+	change(index);
 	snprintf(path, sizeof(path), "%s/" HISTORY_FILE, dir);
 	cr_assert_eq(rename(file, path), 0);
-	check_store_3(path);
+	check_store(k, path);
 	cr_assert_eq(history_open(dir, &limits, &e, &found, &h), 0, "%s", e.message);
 	cr_assert(found.was_there && !found.set_aside && !found.damage[0], "%s", found.damage);
 	history_free(h);
-	check_store_3(path);
+	check_store(k, path);
 	cr_assert_eq(rename(path, file), 0);
 	n = number_in(file, "SELECT count(*) FROM sqlite_schema WHERE name = 'sample'");
 	cr_assert_eq(n, 0);
@@ -186,6 +202,17 @@ Test(versions, a_store_of_format_3_becomes_one_of_this)
 	n = number_in(file, "SELECT count(*) FROM pragma_integrity_check"
 			    " WHERE integrity_check = 'ok'");
 	cr_assert_eq(n, 1);
+}
+
+Test(versions, a_store_of_format_3_becomes_one_of_this)
+{
+	check_becomes_one_of_this(&known_3, "CREATE INDEX sample_window ON sample(window)");
+}
+
+Test(versions, a_store_of_format_4_becomes_one_of_this)
+{
+	check_becomes_one_of_this(&known_4,
+				  "CREATE INDEX sample_chunk_window ON sample_chunk(window)");
 }
 
 Test(versions, what_was_never_written_is_damage)
