@@ -70,7 +70,7 @@ static bool is_glob(const char *begin, const char *end)
  */
 static char *blanked(const char *text, const char *at)
 {
-	size_t blanks = error_column(text, (size_t)(at - text)) - 1;
+	size_t blanks = at > text ? error_column(text, (size_t)(at - text) - 1) : 0;
 	char *copy = malloc(blanks + strlen(at) + 1);
 
 	if (!copy)
