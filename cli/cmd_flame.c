@@ -11,7 +11,7 @@
 
 struct picture {
 	struct picture_options options;
-	bool by_time;
+	bool by_time, in_spans;
 	reply_t *before; /* what it is compared with, or NULL */
 	struct error *error;
 };
@@ -25,9 +25,10 @@ static void flame_text(struct output *o, reply_t *reply, const void *arg)
 		error_set(p->error, -r, "Internal", "cannot draw the flame graph: %s",
 			  strerror(-r));
 	if (!reply_first(reply, "stacks"))
-		output_note(o, "sonde: no stacks in this session yet");
+		output_note(o, "sonde: no stacks in %s",
+			    p->in_spans ? "such spans" : "this session yet");
 	else if (p->by_time && answer_kind(reply) != ANSWER_SPANS)
-		output_note(o, "sonde: samples are kept without their times: the order is by size");
+		output_note(o, "sonde: --order time is for spans: the order is by size");
 }
 
 static int ask_file(struct cli *cli, const char *operand, const char *params,
@@ -113,8 +114,7 @@ static int check_order(const struct options *o, const struct picture *p, struct 
 	if (p->by_time && o->diff)
 		return usage_error(o, e, "--order time is not for comparisons");
 	if (p->by_time && o->kind && !streq(o->kind, "span"))
-		return usage_error(
-			o, e, "--order time is for spans: samples are kept without their times");
+		return usage_error(o, e, "--order time is for spans");
 	return 0;
 }
 
@@ -144,6 +144,7 @@ int cmd_flame(struct cli *cli)
 	const struct options *o = cli->options;
 	struct picture p = {.options = {.title = o->title, .order = o->order},
 			    .by_time = o->order && streq(o->order, "time"),
+			    .in_spans = o->in,
 			    .error = &cli->error};
 	struct json_writer w;
 	int r;

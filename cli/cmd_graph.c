@@ -94,6 +94,7 @@ static void graph_text(struct output *o, reply_t *reply, const void *arg)
 						   {"TOTAL", true, 1},
 						   {"WAITS", true, 2},
 						   {"FUNCTION"}};
+	const struct options *opt = arg;
 	enum answer_kind kind = answer_kind(reply);
 	_cleanup_(grid_freep) struct grid *g = kind == ANSWER_CPU ? grid_new(cpu, ARRAY_SIZE(cpu))
 					       : kind == ANSWER_WAITS
@@ -101,7 +102,6 @@ static void graph_text(struct output *o, reply_t *reply, const void *arg)
 						       : grid_new(span, ARRAY_SIZE(span));
 	_cleanup_(tree_freep) struct tree *t = NULL;
 
-	(void)arg;
 	if (!g || tree_new(reply, "rows", &t) < 0) {
 		output_data(o)->failed = true;
 		return;
@@ -109,7 +109,8 @@ static void graph_text(struct output *o, reply_t *reply, const void *arg)
 	add_rows(g, o, reply, t, &axis);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
-		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
+		output_note(o, "sonde: no %s in %s", answer_kind_plural(kind),
+			    opt->in ? "such spans" : "this session yet");
 }
 
 int graph_show(struct cli *cli)
@@ -127,7 +128,7 @@ int graph_show(struct cli *cli)
 	if (o->depth.set)
 		json_u64(&w, "max_depth", o->depth.value);
 	r = request_end(&w, &cli->error);
-	return r < 0 ? r : query_run_samples(cli, "Graph", params.data, &view, NULL);
+	return r < 0 ? r : query_run_samples(cli, "Graph", params.data, &view, o);
 }
 
 int cmd_graph(struct cli *cli)

@@ -120,7 +120,8 @@ static void report_text(struct output *o, reply_t *reply, const void *arg)
 	add_rows(g, o, reply, &axis);
 	grid_print(g, o);
 	if (!reply_first(reply, "rows"))
-		output_note(o, "sonde: no %s in this session yet", answer_kind_plural(kind));
+		output_note(o, "sonde: no %s in %s", answer_kind_plural(kind),
+			    opt->in ? "such spans" : "this session yet");
 }
 
 int report_show(struct cli *cli)

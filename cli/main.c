@@ -29,7 +29,7 @@ static const char *complained_gate(const struct options *o, const struct error *
 /* The condition or the query with a mark below the column that the daemon complained about. */
 static void point_at(struct output *output, const struct options *o, const struct error *e)
 {
-	const char *const given[] = {o->where, o->begin, o->stack_if};
+	const char *const given[] = {o->where, o->in, o->begin, o->stack_if};
 	const char *text = NULL;
 	unsigned int column, n = 0;
 

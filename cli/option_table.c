@@ -151,6 +151,10 @@ const struct option_def option_defs[] = {
 	{0, "where", OPTION_TEXT, "EXPR",
 	 "only spans for which the condition holds: 'duration > 10ms && ret < 0'", NULL,
 	 QUERY | V(diff) | V(replay), AT(where)},
+	{0, "in", OPTION_TEXT, "SPANS",
+	 "only samples and waits in such spans: 'GLOB', 'GLOB: EXPR' or 'EXPR', as in 'handle_*: "
+	 "duration > 100ms'",
+	 NULL, V(report) | V(graph) | V(flame), AT(in)},
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
 	 "full|short|none", SAMPLES | V(diff), AT(demangle)},

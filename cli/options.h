@@ -81,7 +81,7 @@ struct options {
 	struct number min_duration, max_depth, frequency, duration, count, timeout;
 	bool errors, null_is_error, args, stats_only;
 	const char *name;
-	const char *where, *begin, *stack_if, *returns, *span_mode;
+	const char *where, *in, *begin, *stack_if, *returns, *span_mode;
 	bool exceptions, off_cpu, persist;
 	struct texts inside, capture, redact;
 	/* how to answer */

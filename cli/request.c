@@ -177,6 +177,8 @@ void request_query_of(struct json_writer *w, const struct options *o, const char
 		json_string(w, "kind", kind);
 	if (o->where)
 		json_string(w, "where", o->where);
+	if (o->in)
+		json_string(w, "in", o->in);
 	write_number(w, "since_us", &o->since);
 	write_number(w, "until_us", &o->until);
 	if (o->demangle)

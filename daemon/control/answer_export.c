@@ -123,13 +123,18 @@ static void write_calls(struct json_writer *w, const struct snapshot *s)
 	json_array_end(w);
 }
 
+void answer_export_places(struct json_writer *w, const struct snapshot *s, enum query_kind kind)
+{
+	write_processes(w, s);
+	write_frames(w, s);
+	write_nodes(w, s, query_is_about_samples(kind));
+}
+
 void answer_export_stacks(struct json_writer *w, const struct snapshot *s, enum query_kind kind)
 {
 	bool samples = query_is_about_samples(kind);
 
-	write_processes(w, s);
-	write_frames(w, s);
-	write_nodes(w, s, samples);
+	answer_export_places(w, s, kind);
 	if (samples)
 		write_samples(w, s);
 	else

@@ -5,7 +5,9 @@
 
 #include "control/answer.h"
 
-/* The members "processes", "frames", "parents", "leaves", "samples" and "calls". */
+/* The members "processes", "frames", "parents" and "leaves". */
+void answer_export_places(struct json_writer *w, const struct snapshot *s, enum query_kind kind);
+/* These, "samples" and "calls". */
 void answer_export_stacks(struct json_writer *w, const struct snapshot *s, enum query_kind kind);
 
 #endif

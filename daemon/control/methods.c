@@ -30,6 +30,7 @@ static const struct {
 	{"Spans", method_spans, false, true, .raw = true},
 	{"ExportSpans", method_export_spans, false, true, .raw = true},
 	{"ExportStacks", method_export_stacks, false, true},
+	{"ExportSamples", method_export_samples, false},
 	{"SetConditions", method_set_conditions, true},
 	{"Events", method_events, false},
 	{"RecordPast", method_record_past, true},

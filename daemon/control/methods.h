@@ -27,6 +27,7 @@ void method_stacks(struct daemon *d, struct call *call);
 void method_spans(struct daemon *d, struct call *call);
 void method_export_spans(struct daemon *d, struct call *call);
 void method_export_stacks(struct daemon *d, struct call *call);
+void method_export_samples(struct daemon *d, struct call *call);
 void method_missing_debug_info(struct daemon *d, struct call *call);
 void method_forget_symbols(struct daemon *d, struct call *call);
 void method_set_conditions(struct daemon *d, struct call *call);
@@ -67,6 +68,7 @@ struct asked {
 	struct selectors selectors;
 	uint32_t *pids;	   /* the selectors' */
 	const char *where; /* a condition on spans; NULL: none */
+	const char *in;	   /* which spans samples are to be taken in (expr/within.h); NULL: any */
 	enum demangle_style demangle;
 	bool no_inlined;
 	/* Only what began from … to before; 0: no such limit. Microseconds since the epoch. */

@@ -78,16 +78,22 @@ static int find_session(struct daemon *d, const char *name, struct session **ret
 	return -ENOENT;
 }
 
+/* Frames of spans have the names of their probes: only samples can lack something. */
+static bool is_about_samples(const struct call *call, const struct asked *asked)
+{
+	return asked->in || streq(call_method(call), "MissingDebugInfo") ||
+	       streq(call_method(call), "ExportSamples");
+}
+
 /* What a question is about when it does not say so: spans, if the session has any. */
-static enum query_kind choose_kind(const struct call *call, const char *kind,
+static enum query_kind choose_kind(bool about_samples, const char *kind,
 				   const struct session_options *o)
 {
 	enum query_kind samples = o->offcpu && !o->frequency_hz ? QUERY_OFFCPU : QUERY_CPU;
 
 	if (kind && !streq(kind, "span"))
 		return streq(kind, "cpu") ? QUERY_CPU : QUERY_OFFCPU;
-	/* Frames of spans have the names of their probes: only samples can lack something. */
-	if (streq(call_method(call), "MissingDebugInfo"))
+	if (about_samples)
 		return samples;
 	return kind || o->n_specs > 0 ? QUERY_SPAN : samples;
 }
@@ -138,6 +144,40 @@ int asked_refuse_times(const struct asked *a, struct error *error)
 	return -EOPNOTSUPP;
 }
 
+static int check_in(const struct call *call, const char *kind, struct error *error)
+{
+	static const char *const methods[] = {
+		"Report", "Graph", "Stacks", "ExportStacks", "ExportSamples", "MissingDebugInfo",
+	};
+	bool takes = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		takes |= streq(call_method(call), methods[i]);
+	if (!takes)
+		return error_set(error, EINVAL, "BadArgument",
+				 "in chooses samples, which %s is not about", call_method(call));
+	if (!kind || !streq(kind, "span"))
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "in chooses samples by the spans they were taken in, and spans are asked for");
+	error_fix(error, "ask for samples (--kind cpu or offcpu), or choose spans by a condition "
+			 "(--where)");
+	return -EINVAL;
+}
+
+/* A condition is for spans only. */
+static int check_where(const struct asked *a, struct error *error)
+{
+	if (!a->where || a->kind == QUERY_SPAN)
+		return 0;
+	error_set(error, EINVAL, "BadArgument",
+		  "a condition is about spans: samples have no duration, arguments or result");
+	error_fix(error, "ask for spans (--kind span), of a session that has probes; CPU samples "
+			 "and waits are chosen by the spans they were taken in (--in), by -p, -c, "
+			 "--uid, --cgroup and --container");
+	return -EINVAL;
+}
+
 int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, struct error *error)
 {
 	const cJSON *query = NULL;
@@ -153,6 +193,10 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 		r = param_string(query, "kind", PARAM_OPTIONAL, &kind, error);
 	if (r >= 0)
 		r = param_string(query, "where", PARAM_OPTIONAL, &ret->where, error);
+	if (r >= 0)
+		r = param_string(query, "in", PARAM_OPTIONAL, &ret->in, error);
+	if (r >= 0 && ret->in)
+		r = check_in(call, kind, error);
 	if (r >= 0)
 		r = param_string(query, "demangle", PARAM_OPTIONAL, &demangle, error);
 	if (r >= 0)
@@ -175,14 +219,8 @@ int methods_read_query(struct daemon *d, struct call *call, struct asked *ret, s
 	if (r < 0)
 		return r;
 	ret->no_inlined = !inlined;
-	ret->kind = choose_kind(call, kind, &ret->session->options);
-	if (!ret->where || ret->kind == QUERY_SPAN)
-		return 0;
-	error_set(error, EINVAL, "BadArgument",
-		  "a condition is about spans: samples have no duration, arguments or result");
-	error_fix(error, "ask for spans (--kind span), of a session that has probes; samples are "
-			 "chosen by -p, -c, --uid, --cgroup and --container");
-	return -EINVAL;
+	ret->kind = choose_kind(is_about_samples(call, ret), kind, &ret->session->options);
+	return check_where(ret, error);
 }
 
 void methods_write_condition_notes(struct json_writer *w, const struct span_condition *condition)

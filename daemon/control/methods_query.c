@@ -2,12 +2,13 @@
 /*
  * Questions: what is needed of the model is copied out on the main thread, the rest (names of
  * frames, sums, JSON) is done by the query worker, and the reply is sent by the main loop. With a
- * condition the worker first adds up the raw spans that match; what is copied out is then of these.
+ * condition the worker first adds up the raw spans that match, or the samples that were taken in
+ * them; what is copied out is then of these.
  */
 #include "control/methods.h"
 
 #include "control/answer_export.h"
-#include "control/raw_spans.h"
+#include "control/samples_in.h"
 #include "control/session_waits.h"
 #include "query/prune.h"
 #include "sonde/base/format.h"
@@ -24,8 +25,10 @@ struct question {
 	struct strbuf session;
 	struct raw_spans raw; /* with a condition: what is asked, and the window of what matches */
 	struct window matching;
-	struct model *model; /* that the session is of */
-	bool holds_model;    /* until the snapshot is taken */
+	struct samples_in *in; /* likewise, of samples that were taken in spans; NULL: all are */
+	uint64_t period_ns;    /* of these */
+	struct model *model;   /* that the session is of */
+	bool holds_model;      /* until the snapshot is taken */
 	struct strbuf out;
 	enum query_kind kind;
 	enum report_by by;
@@ -45,6 +48,7 @@ static struct question *question_free(struct question *q)
 {
 	snapshot_free(q->snapshot);
 	raw_spans_release(&q->raw);
+	samples_in_free(q->in);
 	window_release(&q->matching);
 	if (q->holds_model)
 		daemon_release_model(q->daemon);
@@ -103,6 +107,8 @@ static void question_run(void *arg)
 	json_object_begin(&w, NULL);
 	q->answer(q, &w);
 	methods_write_end(&w, &q->coverage, &q->session, q->raw.condition);
+	if (q->in)
+		samples_in_write_notes(q->in, &w);
 	json_object_end(&w);
 	/* That of a day is large: here nobody waits while it is freed. */
 	q->snapshot = snapshot_free(q->snapshot);
@@ -209,7 +215,6 @@ static int take_snapshot(const struct asked *asked, unsigned int parts, struct s
 {
 	struct session *s = asked->session;
 	const struct window *windows[4];
-	uint64_t period_ns = s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
 	struct window kernel, waits = {};
 	bool has_kernel;
 	size_t n = 0;
@@ -227,7 +232,8 @@ static int take_snapshot(const struct asked *asked, unsigned int parts, struct s
 	if (s->active && parts & SNAPSHOT_OFFCPU &&
 	    session_waits_now(s, now_monotonic_ns(), &waits) == 0)
 		windows[n++] = &waits;
-	r = snapshot_take(s->context->model, windows, n, &asked->selectors, parts, period_ns, ret);
+	r = snapshot_take(s->context->model, windows, n, &asked->selectors, parts,
+			  session_period_ns(s), ret);
 	if (has_kernel)
 		window_release(&kernel);
 	window_release(&waits);
@@ -257,6 +263,10 @@ static void match_run(void *arg)
 	struct spans_filter filter = {.each = add_matching, .arg = q};
 	struct spans_query *query = NULL;
 
+	if (q->in) {
+		(void)samples_in_find(q->in, &q->error);
+		return;
+	}
 	(void)raw_spans_ask(&q->raw, &filter, &query, &q->error);
 	spans_query_free(query);
 }
@@ -264,12 +274,16 @@ static void match_run(void *arg)
 static void match_done(void *arg, bool cancelled)
 {
 	struct question *q = arg;
-	const struct window *windows[] = {&q->matching};
+	const struct window *windows[] = {q->in ? samples_in_sums(q->in) : &q->matching};
 	int r = cancelled ? -ECANCELED : q->error.name[0] ? -EINVAL : 0;
 
-	coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
+	if (q->in)
+		samples_in_add_coverage(q->in, &q->coverage);
+	else
+		coverage_add_raw(&q->coverage, q->raw.n, q->raw.dropped);
 	if (r >= 0)
-		r = snapshot_take(q->model, windows, 1, NULL, SNAPSHOT_SPANS, 0, &q->snapshot);
+		r = snapshot_take(q->model, windows, 1, NULL, query_parts(q->kind), q->period_ns,
+				  &q->snapshot);
 	if (r >= 0)
 		r = worker_submit(q->daemon->asker, question_run, question_done, q);
 	fail_on(q, r);
@@ -277,11 +291,17 @@ static void match_done(void *arg, bool cancelled)
 
 static int submit(struct daemon *d, const struct asked *asked, struct question *q)
 {
+	bool raw = asked->where || asked->in;
 	int r;
 
-	if (asked->where) {
+	if (raw) {
 		daemon_hold_model(d);
 		q->holds_model = true;
+	}
+	if (asked->in) {
+		q->period_ns = session_period_ns(asked->session);
+		r = samples_in_take(d, asked, &q->in, &q->error);
+	} else if (raw) {
 		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, asked->where,
 				   &q->raw, &q->error);
 		asked_limit(asked, &q->raw);
@@ -295,8 +315,8 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
 	if (r < 0)
 		return r;
-	return asked->where ? worker_submit(d->searcher, match_run, match_done, q)
-			    : worker_submit(d->asker, question_run, question_done, q);
+	return raw ? worker_submit(d->searcher, match_run, match_done, q)
+		   : worker_submit(d->asker, question_run, question_done, q);
 }
 
 static void ask(struct daemon *d, struct call *call, struct question *q)

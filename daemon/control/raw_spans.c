@@ -43,24 +43,30 @@ static int copy_chunks(const struct session *s, struct raw_spans *r)
 	return copy_open(&s->window, &r->open);
 }
 
+int raw_refuse_recording(const struct session *s, struct error *error)
+{
+	if (s->kind != SESSION_RECORD)
+		return 0;
+	error_set(error, EINVAL, "BadArgument", "session \"%s\" writes its spans to a file",
+		  s->name);
+	error_fix(error, "ask the file when it is complete: sonde spans -i FILE");
+	return -EINVAL;
+}
+
 static int refuse(const struct session *s, const char *where, struct error *error)
 {
-	if (s->kind == SESSION_RECORD) {
-		error_set(error, EINVAL, "BadArgument", "session \"%s\" writes its spans to a file",
-			  s->name);
-		error_fix(error, "ask the file when it is complete: sonde spans -i FILE");
-		return -EINVAL;
-	}
-	if (where && s->options.stats_only) {
+	int r = raw_refuse_recording(s, error);
+
+	if (r >= 0 && where && s->options.stats_only) {
 		error_set(error, EINVAL, "BadArgument",
 			  "session \"%s\" kept statistics only: there are no raw spans that a "
 			  "condition could choose from",
 			  s->name);
 		error_fix(error, "give the condition when the session is made (sonde attach "
 				 "--where), or make it without --stats-only");
-		return -EINVAL;
+		r = -EINVAL;
 	}
-	return 0;
+	return r;
 }
 
 int raw_spans_take(struct daemon *d, struct session *s, const struct selectors *selectors,
@@ -116,7 +122,7 @@ static int check_kept(struct raw_spans *raw, struct error *error)
 	if (raw->calls <= raw->n)
 		return 0;
 	raw->dropped = raw->calls - raw->n;
-	if (!raw->condition || raw->n)
+	if ((!raw->condition && !raw->is_needed) || raw->n)
 		return 0;
 	error_set(error, EINVAL, "BadArgument",
 		  "of the %llu calls that are asked about no raw span was kept: there is nothing "

@@ -20,6 +20,7 @@ struct raw_spans {
 	const struct merged_part **parts; /* likewise, of several */
 	size_t n_parts;
 	struct span_condition *condition; /* NULL: none */
+	bool is_needed;			  /* there is no answer where no raw spans were kept */
 	uint64_t since_ns, until_ns;	  /* as of the filter; set by the caller */
 	/* Seen by raw_spans_ask(); pushed out of memory before, or not kept by the file. */
 	uint64_t n, dropped;
@@ -45,5 +46,7 @@ int raw_spans_begin(struct raw_spans *r, const struct spans_filter *filter,
 size_t raw_spans_parts(const struct raw_spans *r);
 int raw_spans_part(struct raw_spans *r, size_t i, struct spans_query *query, struct error *error);
 void raw_spans_release(struct raw_spans *r);
+/* Fails with the error set when what is raw goes to a file. */
+int raw_refuse_recording(const struct session *s, struct error *error);
 
 #endif

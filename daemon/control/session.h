@@ -224,6 +224,11 @@ int session_set_conditions(struct session *s, struct session_options *o, struct 
 const char *session_strategy(const struct session *s);
 /* How that function is attached. */
 const char *session_probe_strategy(const struct session *s, size_t point);
+/* What each CPU sample stands for; 0: it takes none, or nobody knows. */
+static inline uint64_t session_period_ns(const struct session *s)
+{
+	return s->options.frequency_hz ? NSEC_PER_SEC / s->options.frequency_hz : 0;
+}
 /* How many probes its records may name. */
 size_t session_n_probes(const struct session *s);
 /* How many probes a recording has; 0 for a session of this daemon. */

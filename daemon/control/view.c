@@ -289,6 +289,9 @@ static bool is_wanted(const struct daemon *d, const struct asked *asked)
 {
 	if (!view_path(d))
 		return false;
+	/* Times of samples are in no answer that is made of windows. */
+	if (asked->in)
+		return false;
 	/* A session that somebody has named and that is in memory is in no file. */
 	if (!daemon_is_replay(d) && asked->names_session && asked->session->kind != SESSION_KEPT)
 		return false;

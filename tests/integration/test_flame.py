@@ -182,7 +182,7 @@ def callees_by_the_time_they_began(daemon):
         h.equal(page.fragment(), "order=name", "fragment")
         h.equal((page.complaints, page.requests), ([], []), "complaints and requests")
     h.contains(daemon.sonde("flame", "-i", recording(daemon), "--order", "time", "-o", out).err,
-               "samples are kept without their times", "note")
+               "--order time is for spans", "note")
     h.contains(daemon.sonde("flame", "-i", path, "--order", "time", status=2).err, "-o FILE.html", "no page")
     h.contains(daemon.sonde("flame", "-i", path, "--order", "time", "--kind", "cpu", "-o", out, status=2).err,
                "--order time is for spans", "of samples")

@@ -334,6 +334,11 @@ Test(cli, conditions)
 	expect_error("flame --session bad-condition --where 'duration > 10'", 2,
 		     "\n  duration > 10\n             ^\n");
 	expect_error("trace -p 1 x --where", 2, "needs a value");
+	sonde_ok("graph --in 'f: duration > 1ms' --kind offcpu");
+	expect_asked("\"query\":{\"kind\":\"offcpu\",\"in\":\"f: duration > 1ms\"}");
+	expect_error("report --session bad-condition --in 'ff: d > 100'", 2,
+		     "\n  ff: d > 100\n             ^\n");
+	expect_error("spans --in f", 2, "spans does not take --in");
 	/* A name and a condition, and nothing to probe: of the session of that name. */
 	check("attach --name api --where 'ret < 0' --begin 'arg0 > 1'", "set-conditions.txt", 0);
 	expect_asked(
