@@ -136,17 +136,6 @@ int window_add_raw_spans(struct window *w, const struct raw_span *spans, size_t 
 	return 0;
 }
 
-/* Calls of a path, or the values of its counters, which are other things. */
-static uint64_t rank(const struct raw_span *s)
-{
-	return (uint64_t)s->path << 1 | !!(s->flags & SPAN_COUNTER);
-}
-
-static bool are_rivals(const struct raw_span *a, const struct raw_span *b)
-{
-	return rank(a) == rank(b);
-}
-
 int window_add_raw_samples(struct window *w, const struct raw_sample *samples, size_t n)
 {
 	if (!n)
@@ -177,6 +166,17 @@ void window_move_raw(struct window *dst, struct window *src)
 	dst->n_raw = src->n_raw;
 	dst->raw_cap = src->raw_cap;
 	src->n_raw = src->raw_cap = 0;
+}
+
+/* Calls of a path, or the values of its counters, which are other things. */
+static uint64_t rank(const struct raw_span *s)
+{
+	return (uint64_t)s->path << 1 | !!(s->flags & SPAN_COUNTER);
+}
+
+static bool are_rivals(const struct raw_span *a, const struct raw_span *b)
+{
+	return rank(a) == rank(b);
 }
 
 static int slowest_first(const void *pa, const void *pb, void *arg)
