@@ -150,7 +150,7 @@ static int add_row(struct session *s, const struct store_session *stored)
 	return r < 0 ? r : add_specs(o, stored);
 }
 
-static int add_samples(struct session *s, const struct merged_part *part, uint32_t frequency)
+static int add_samples(struct session *s, const struct merged_part *part)
 {
 	const struct window *total = store_reader_total(part->reader);
 	int r = 0;
@@ -159,8 +159,8 @@ static int add_samples(struct session *s, const struct merged_part *part, uint32
 		struct sample_row row;
 
 		r = translate_sample(part->translator, &total->samples[i], &row);
-		if (r >= 0 && row.kind == SAMPLE_CPU && frequency)
-			row.total_ns = row.count * (NSEC_PER_SEC / frequency);
+		if (r >= 0 && row.kind == SAMPLE_CPU && part->period_ns)
+			row.total_ns = row.count * part->period_ns;
 		if (r >= 0)
 			r = window_add_row(&s->total, &row);
 		s->n_samples += total->samples[i].count;
@@ -168,7 +168,7 @@ static int add_samples(struct session *s, const struct merged_part *part, uint32
 	return r;
 }
 
-static int add_part(struct merged *m, struct session *s, const struct merged_part *part)
+static int add_part(struct session *s, const struct merged_part *part)
 {
 	const struct store_session *stored = store_reader_session(part->reader);
 	struct window rest = *store_reader_total(part->reader); /* borrowed */
@@ -176,7 +176,7 @@ static int add_part(struct merged *m, struct session *s, const struct merged_par
 
 	if (r < 0)
 		return r;
-	r = add_samples(s, part, m->frequencies_differ ? stored->frequency : 0);
+	r = add_samples(s, part);
 	rest.n_samples = 0;
 	if (r >= 0)
 		r = translate_window(part->translator, &rest, &s->total);
@@ -224,8 +224,17 @@ static int make_whole(struct merged *m)
 	m->whole = session_new(m, name);
 	r = m->whole ? 0 : -ENOMEM;
 	for (size_t i = 0; i < m->n_parts && r >= 0; i++)
-		r = add_part(m, m->whole, &m->parts[i]);
+		r = add_part(m->whole, &m->parts[i]);
 	return r;
+}
+
+static void note_periods(struct merged *m)
+{
+	for (size_t i = 0; i < m->n_parts && m->frequencies_differ; i++) {
+		uint32_t frequency = store_reader_session(m->parts[i].reader)->frequency;
+
+		m->parts[i].period_ns = frequency ? NSEC_PER_SEC / frequency : 0;
+	}
 }
 
 int merged_open(struct session_context *context, const char *const *paths, size_t n,
@@ -243,10 +252,11 @@ int merged_open(struct session_context *context, const char *const *paths, size_
 		if (r >= 0)
 			r = open_part(m, paths[i], error);
 	}
+	note_periods(m);
 	for (size_t i = 0; i < m->n_parts && r >= 0; i++) {
 		struct session *s = find_session(m, store_reader_session(m->parts[i].reader)->name);
 
-		r = s ? add_part(m, s, &m->parts[i]) : -ENOMEM;
+		r = s ? add_part(s, &m->parts[i]) : -ENOMEM;
 	}
 	if (r >= 0 && m->sessions->next)
 		r = make_whole(m);
@@ -300,6 +310,46 @@ int merged_chunk(const struct merged_part *const *parts, size_t n, size_t i,
 			return store_chunk(parts[k]->reader, i, translate_chunk,
 					   &(struct translating){parts[k], each, arg, error},
 					   error);
+		i -= chunks;
+	}
+	return -ENOENT;
+}
+
+size_t merged_sample_chunks(const struct merged_part *const *parts, size_t n)
+{
+	size_t chunks = 0;
+
+	for (size_t i = 0; i < n; i++)
+		chunks += store_reader_sample_chunks(parts[i]->reader);
+	return chunks;
+}
+
+static int read_samples(const struct merged_part *part, size_t i, struct raw_sample_set *ret,
+			struct error *error)
+{
+	_cleanup_(raw_sample_set_release) struct raw_sample_set set = {};
+	int r = store_read_samples(part->reader, i, &set, error);
+
+	if (r >= 0)
+		r = translate_raw_samples(part->translator, set.samples, set.n);
+	if (r < 0)
+		return r;
+	for (size_t k = 0; k < set.n; k++)
+		if (set.samples[k].kind == SAMPLE_CPU)
+			set.samples[k].total_ns = set.samples[k].count * part->period_ns;
+	*ret = set;
+	set = (struct raw_sample_set){};
+	return 0;
+}
+
+int merged_samples(const struct merged_part *const *parts, size_t n, size_t i,
+		   struct raw_sample_set *ret, struct error *error)
+{
+	for (size_t k = 0; k < n; k++) {
+		size_t chunks = store_reader_sample_chunks(parts[k]->reader);
+
+		if (i < chunks)
+			return read_samples(parts[k], i, ret, error);
 		i -= chunks;
 	}
 	return -ENOENT;

@@ -18,6 +18,8 @@ struct merged_part {
 	const char *path; /* borrowed */
 	struct store_reader *reader;
 	struct translator *translator; /* of all that is in it: it adds nothing any more */
+	/* Of a CPU sample, where the parts differ in frequency; else 0: the session knows. */
+	uint64_t period_ns;
 };
 
 enum { MERGED_MAX = 64 };
@@ -42,5 +44,10 @@ size_t merged_chunks(const struct merged_part *const *parts, size_t n);
 int merged_chunk(const struct merged_part *const *parts, size_t n, size_t i,
 		 int (*each)(void *arg, const struct span_set *set), void *arg,
 		 struct error *error);
+
+/* Raw samples likewise: packed ones are numbered, from 0 on; the caller releases *ret. */
+size_t merged_sample_chunks(const struct merged_part *const *parts, size_t n);
+int merged_samples(const struct merged_part *const *parts, size_t n, size_t i,
+		   struct raw_sample_set *ret, struct error *error);
 
 #endif

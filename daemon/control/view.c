@@ -60,7 +60,7 @@ const char *view_path(const struct daemon *d)
 	return daemon_is_replay(d) ? d->recordings[0] : d->keeper ? keeper_path(d->keeper) : NULL;
 }
 
-/* Raw spans, packed as those of a session are. */
+/* Raw spans and samples, packed as those of a session are. */
 static int pack(struct session *s, const struct history_part *part)
 {
 	for (size_t i = 0; i < part->n_sets; i++) {
@@ -76,6 +76,14 @@ static int pack(struct session *s, const struct history_part *part)
 		if (r < 0)
 			return r;
 		c->bytes += c->items[c->n++].size;
+	}
+	for (size_t i = 0; i < part->n_sample_sets; i++) {
+		struct raw_sample_set *set = &part->sample_sets[i];
+		int r = raw_sample_chunk_encode(set->samples, set->n, session_samples_put,
+						&s->samples);
+
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -136,6 +144,8 @@ static int add_part(struct view *v, const struct model *from, struct history_par
 	r = translate_window(t, &part->total, &s->total);
 	for (size_t i = 0; i < part->n_sets && r >= 0; i++)
 		r = translate_spans(t, part->sets[i].spans, part->sets[i].n, &part->sets[i].more);
+	for (size_t i = 0; i < part->n_sample_sets && r >= 0; i++)
+		r = translate_raw_samples(t, part->sample_sets[i].samples, part->sample_sets[i].n);
 	if (r >= 0)
 		r = pack(s, part);
 	add_totals(s, part);

@@ -2,8 +2,8 @@
 #include "history_load.h"
 
 #include "hist_pack.h"
+#include "history_load_raw.h"
 #include "sample_chunk.h"
-#include "slice.h"
 
 struct load_part {
 	struct slice s;
@@ -127,52 +127,6 @@ static int add_stat(struct load_part *l, sqlite3_stmt *row)
 	return r;
 }
 
-/* Ids of the store become the model's, times those of the part's clock. */
-static int translate_set(struct load_part *l, struct span_set *set, int64_t shift_ns)
-{
-	struct more_pool more = {};
-	int r = 0;
-
-	for (size_t i = 0; i < set->n && r >= 0; i++) {
-		struct raw_span *span = &set->spans[i];
-		struct span_more m = more_pool_get(&set->more, i);
-
-		span->start_ns += (uint64_t)shift_ns;
-		r = slice_process(&l->s, span->process, &span->process);
-		if (r >= 0)
-			r = slice_path(&l->s, span->path, &span->path);
-		if (r >= 0)
-			r = slice_stack(&l->s, m.stack, &m.stack);
-		if (r >= 0)
-			r = slice_string(&l->s, m.exception_type, &m.exception_type);
-		if (r >= 0)
-			r = slice_string(&l->s, m.exception_message, &m.exception_message);
-		if (r >= 0 && (!span->process || !span->path))
-			r = slice_damaged(&l->s, "span_chunk", 0);
-		if (r >= 0)
-			r = more_pool_put(&more, i, &m);
-	}
-	more_pool_release(&set->more);
-	set->more = more;
-	return r;
-}
-
-static int add_chunk(struct load_part *l, sqlite3_stmt *row, int64_t shift_ns)
-{
-	struct history_part *p = &l->part;
-	size_t cap = p->n_sets;
-	int r;
-
-	if (array_reserve(&p->sets, &cap, p->n_sets + 1, sizeof(*p->sets)) < 0)
-		return -ENOMEM;
-	p->sets[p->n_sets] = (struct span_set){};
-	r = chunk_decode(sqlite3_column_blob(row, 1), (size_t)sqlite3_column_bytes(row, 1),
-			 &p->sets[p->n_sets]);
-	if (r < 0)
-		return slice_damaged(&l->s, "span_chunk", sqlite3_column_int64(row, 0));
-	return translate_set(l, &p->sets[p->n_sets++], shift_ns);
-}
-
 static int add_loss(struct load_part *l, sqlite3_stmt *row)
 {
 	int64_t kind = sqlite3_column_int64(row, 1), count = sqlite3_column_int64(row, 2);
@@ -189,11 +143,13 @@ struct found_window {
 	uint32_t frequency;
 };
 
-enum row_kind { ROW_SAMPLE, ROW_SAMPLES, ROW_STAT, ROW_CHUNK, ROW_LOSS };
+enum row_kind { ROW_SAMPLE, ROW_SAMPLES, ROW_STAT, ROW_CHUNK, ROW_RAW_SAMPLES, ROW_LOSS };
 
 static int add_row(struct load_part *l, enum row_kind kind, const struct found_window *w,
 		   sqlite3_stmt *row)
 {
+	const int64_t shift_ns = w->offset_ns - l->part.monotonic_to_epoch_ns;
+
 	switch (kind) {
 	case ROW_SAMPLE:
 		return add_plain_sample(l, row, w->frequency);
@@ -202,7 +158,10 @@ static int add_row(struct load_part *l, enum row_kind kind, const struct found_w
 	case ROW_STAT:
 		return add_stat(l, row);
 	case ROW_CHUNK:
-		return add_chunk(l, row, w->offset_ns - l->part.monotonic_to_epoch_ns);
+		return history_add_raw_spans(&l->s, &l->part, row, shift_ns);
+	case ROW_RAW_SAMPLES:
+		return history_add_raw_samples(&l->s, &l->part, l->range->kind, row, shift_ns,
+					       w->frequency);
 	case ROW_LOSS:
 		return add_loss(l, row);
 	}
@@ -316,6 +275,11 @@ static int load_rows_of(struct load_part *l, const struct found_window *windows,
 	if (r >= 0 && l->range->raw)
 		r = add_rows(l, ROW_CHUNK, "SELECT id, data FROM span_chunk WHERE window = ?1",
 			     windows, n);
+	if (r >= 0 && l->range->raw_samples && l->s.version >= 5)
+		r = add_rows(l, ROW_RAW_SAMPLES,
+			     "SELECT id, data FROM raw_sample_chunk WHERE window = ?1 AND kind = ?2"
+			     " ORDER BY id",
+			     windows, n);
 	return r < 0 || !losses ? r
 				: add_rows(l, ROW_LOSS,
 					   "SELECT rowid, kind, count FROM loss WHERE window = ?1",
@@ -331,7 +295,24 @@ static int load_rows(struct load_part *l)
 	return r < 0 ? r : load_rows_of(l, windows, n, true);
 }
 
-/* All of one window: its samples of each kind, calls, raw spans and losses. */
+/* What is raw goes into the window; that of CPU samples does not say what they stand for, as the
+ * session does. */
+static int move_raw(struct history_part *p, struct window *w)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_sets && r >= 0; i++)
+		r = window_add_raw_spans(w, p->sets[i].spans, p->sets[i].n, &p->sets[i].more);
+	for (size_t i = 0; i < p->n_sample_sets && r >= 0; i++)
+		r = window_add_raw_samples(w, p->sample_sets[i].samples, p->sample_sets[i].n);
+	for (size_t i = 0; i < w->n_raw; i++)
+		if (w->raw[i].kind == SAMPLE_CPU)
+			w->raw[i].total_ns = 0;
+	history_drop_raw(p);
+	return r;
+}
+
+/* All of one window: its samples of each kind, calls, what is raw and losses. */
 static int load_window(struct load_part *l, struct history_range *range,
 		       const struct found_window *found, struct window *ret)
 {
@@ -339,22 +320,18 @@ static int load_window(struct load_part *l, struct history_range *range,
 	int64_t shift_ns = found->offset_ns - l->s.base_ns;
 	int r = 0;
 
-	range->samples = true;
+	range->samples = range->raw_samples = true;
 	range->spans = range->raw = false;
 	for (int kind = 0; kind < SAMPLE_KINDS && r >= 0; kind++) {
 		range->kind = (enum sample_kind)kind;
 		r = load_rows_of(l, found, 1, false);
 	}
-	range->samples = false;
+	range->samples = range->raw_samples = false;
 	range->spans = range->raw = true;
 	if (r >= 0)
 		r = load_rows_of(l, found, 1, true);
-	for (size_t i = 0; i < l->part.n_sets && r >= 0; i++)
-		r = window_add_raw_spans(w, l->part.sets[i].spans, l->part.sets[i].n,
-					 &l->part.sets[i].more);
-	for (size_t i = 0; i < l->part.n_sets; i++)
-		span_set_release(&l->part.sets[i]);
-	l->part.n_sets = 0;
+	if (r >= 0)
+		r = move_raw(&l->part, w);
 	w->start_ns = (uint64_t)(found->start_ns + shift_ns);
 	w->end_ns = (uint64_t)(found->end_ns + shift_ns);
 	window_move(ret, w);
@@ -390,9 +367,9 @@ int history_each_window(const char *path, const struct history_range *range, str
 void history_part_release(struct history_part *p)
 {
 	window_release(&p->total);
-	for (size_t i = 0; i < p->n_sets; i++)
-		span_set_release(&p->sets[i]);
+	history_drop_raw(p);
 	free(p->sets);
+	free(p->sample_sets);
 	*p = (struct history_part){};
 }
 

@@ -15,7 +15,8 @@ struct history_range {
 	const char *session; /* by name; NULL: any */
 	bool samples, spans; /* what is asked for: statistics of calls, too, with spans */
 	enum sample_kind kind;
-	bool raw; /* raw spans, to history_each_span() */
+	bool raw;	  /* raw spans */
+	bool raw_samples; /* of that kind */
 };
 
 struct history_part {
@@ -28,6 +29,9 @@ struct history_part {
 	int64_t monotonic_to_epoch_ns;
 	struct span_set *sets;
 	size_t n_sets;
+	/* Raw samples likewise; CPU samples have their total_ns, as in total. */
+	struct raw_sample_set *sample_sets;
+	size_t n_sample_sets;
 };
 void history_part_release(struct history_part *p);
 

@@ -114,7 +114,7 @@ static void check_lines(const struct model *m)
 
 static int each_window(void *arg, struct window *w)
 {
-	*(uint64_t *)arg += w->n_samples;
+	*(uint64_t *)arg += w->n_samples + w->n_raw;
 	return 0;
 }
 
@@ -127,7 +127,8 @@ static int each_event(void *arg, const struct history_event_row *row)
 /* The other way to read a file: by parts. */
 static void read_parts(void)
 {
-	const struct history_range range = {.samples = true, .spans = true, .raw = true};
+	const struct history_range range = {
+		.samples = true, .spans = true, .raw = true, .raw_samples = true};
 	struct history_part part = {};
 	uint64_t sum = 0;
 

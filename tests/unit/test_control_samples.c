@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "base_random.h"
+#include "control/merged.h"
 #include "control/session_pack.h"
 #include "control/session_waits.h"
 #include "sonde/base/format.h"
@@ -219,4 +220,80 @@ Test(control_samples, memory_is_bounded)
 	past_free(f.session.past);
 	close_session(&f);
 	free(got);
+}
+
+static void write_recording(const char *path, uint32_t frequency, int64_t to_epoch_ns, uint32_t pid)
+{
+	const struct store_session row = {.name = "s",
+					  .targets = "t",
+					  .frequency = frequency,
+					  .monotonic_to_epoch_ns = to_epoch_ns};
+	const struct store_names names = {};
+	struct store_writer *writer = NULL;
+	struct store_batch *batch = NULL;
+	struct store_marks marks = {};
+	struct model *m = NULL;
+	struct error e = {};
+	struct window w = {};
+
+	cr_assert_eq(model_new(&m), 0);
+	for (uint32_t kind = 0; kind < SAMPLE_KINDS; kind++)
+		window_add_raw_sample(&w,
+				      &(struct raw_sample){.time_ns = 1000 + kind,
+							   .ns = kind * 40,
+							   .total_ns = kind * 80,
+							   .process = model_process(m, pid, 1),
+							   .thread = model_string(m, "worker"),
+							   .kind = kind,
+							   .count = 2},
+				      true);
+	cr_assert_eq(store_create(path, &row, &e, &writer), 0, "%s", e.message);
+	cr_assert_eq(store_batch_new(m, &w, &marks, &batch), 0);
+	cr_assert_eq(store_write(writer, batch, &names, &e), 0, "%s", e.message);
+	cr_assert_eq(store_close(writer, 1, &e, NULL), 0, "%s", e.message);
+	store_batch_free(batch);
+	model_free(m);
+}
+
+/* In the terms of the session: times of the epoch, what a CPU sample stands for where it differs.
+ */
+Test(control_samples, several_recordings_are_one)
+{
+	char dir[] = "/tmp/sonde-test-XXXXXX", a[64], b[64];
+	const char *const paths[] = {a, b};
+	struct session_context context = {};
+	struct merged *merged = NULL;
+	struct error e = {};
+	struct session *s;
+
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(a, sizeof(a), "%s/a", dir);
+	snprintf(b, sizeof(b), "%s/b", dir);
+	write_recording(a, 100, 5000, 7);
+	write_recording(b, 1000, 9000, 8);
+	cr_assert_eq(model_new(&context.model), 0);
+	cr_assert_eq(merged_open(&context, paths, 2, &e, &merged), 0, "%s", e.message);
+	s = merged_take_sessions(merged);
+	cr_assert_eq(merged_sample_chunks(s->parts, s->n_parts), 4);
+	for (size_t i = 0; i < 4; i++) {
+		struct raw_sample_set set = {};
+		const struct raw_sample *first;
+
+		cr_assert_eq(merged_samples(s->parts, s->n_parts, i, &set, &e), 0, "%s", e.message);
+		cr_assert_eq(set.n, 1);
+		first = &set.samples[0];
+		cr_assert_eq(first->time_ns, (i < 2 ? 6000 : 10000) + i % 2);
+		cr_assert_eq(first->ns, i % 2 * 40);
+		cr_assert_eq(first->total_ns, i % 2 ? 80 : 2 * (i < 2 ? 10000000 : 1000000));
+		cr_assert_eq(model_process_get(context.model, first->process)->pid, i < 2 ? 7 : 8);
+		raw_sample_set_release(&set);
+	}
+	cr_assert_eq(merged_samples(s->parts, s->n_parts, 4, &(struct raw_sample_set){}, &e),
+		     -ENOENT);
+	session_free(s);
+	merged_free(merged);
+	model_free(context.model);
+	unlink(a);
+	unlink(b);
+	rmdir(dir);
 }

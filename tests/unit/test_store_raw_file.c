@@ -125,6 +125,84 @@ Test(raw_file, samples_come_back_by_window)
 	release(&rec, &k);
 }
 
+Test(raw_file, parts_by_time_have_them)
+{
+	struct recorded rec;
+	struct kept k;
+
+	record_raw(&rec, &k, 4);
+	for (int i = 0; i < 2 * SAMPLE_KINDS; i++) {
+		const struct history_range range = {.samples = true,
+						    .raw_samples = true,
+						    .kind = i % 2,
+						    .until_us = i < 2 ? 0 : 1001500};
+		struct history_part part = {};
+		struct model *m = NULL;
+		struct error e = {};
+		size_t n = 0, want = 0;
+
+		cr_assert_eq(model_new(&m), 0);
+		cr_assert_eq(history_load(file, &range, m, &e, &part), 0, "%s", e.message);
+		for (size_t s = 0; s < part.n_sample_sets; s++) {
+			const struct raw_sample *first = part.sample_sets[s].samples;
+
+			n += part.sample_sets[s].n;
+			/* At 99 Hz, as a_session() says. */
+			if (range.kind == SAMPLE_CPU)
+				cr_assert_eq(first->total_ns, first->count * (NSEC_PER_SEC / 99));
+		}
+		for (size_t s = 0; s < k.ends[i < 2 ? 3 : 1]; s++)
+			want += k.samples[s].kind == range.kind;
+		cr_assert_eq(n, want);
+		history_part_release(&part);
+		model_free(m);
+	}
+	release(&rec, &k);
+}
+
+struct each {
+	const struct kept *k;
+	size_t windows;
+};
+
+/* Ids are of another model; times, which all differ by chance, and the rest are as they were. */
+static int check_window(void *arg, struct window *w)
+{
+	struct each *each = arg;
+	size_t at = each->windows ? each->k->ends[each->windows - 1] : 0;
+
+	cr_assert_eq(w->n_raw, each->k->ends[each->windows++] - at);
+	if (w->n_raw)
+		qsort(w->raw, w->n_raw, sizeof(*w->raw), raw_sample_compare);
+	for (size_t i = 0; i < w->n_raw; i++) {
+		const struct raw_sample *a = &w->raw[i], *b = &each->k->samples[at + i];
+
+		cr_assert(a->time_ns + 5 == b->time_ns && a->kind == b->kind);
+	}
+	return 0;
+}
+
+Test(raw_file, windows_of_a_part_have_them)
+{
+	const struct history_range range = {};
+	struct history_part info = {};
+	struct each each = {};
+	struct recorded rec;
+	struct model *m = NULL;
+	struct error e = {};
+	struct kept k;
+
+	record_raw(&rec, &k, 3);
+	each.k = &k;
+	cr_assert_eq(model_new(&m), 0);
+	cr_assert_eq(history_each_window(file, &range, m, check_window, &each, &e, &info), 0, "%s",
+		     e.message);
+	cr_assert_eq(each.windows, 3);
+	history_part_release(&info);
+	model_free(m);
+	release(&rec, &k);
+}
+
 Test(raw_file, what_names_nothing_is_not_taken)
 {
 	struct store_batch *b = NULL;
