@@ -63,6 +63,8 @@ static int make_tables(struct sql *q)
 	if (code == SQLITE_OK)
 		code = sql_make_spans(q);
 	if (code == SQLITE_OK)
+		code = sql_make_raw_samples(q);
+	if (code == SQLITE_OK)
 		code = sql_make_samples(q);
 	if (code == SQLITE_OK)
 		code = sql_choose_processes(q);

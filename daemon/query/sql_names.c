@@ -297,36 +297,61 @@ static int64_t to_epoch_us(int64_t time_ns, int64_t offset_ns)
 	return (int64_t)(((__int128)time_ns + offset_ns) / 1000);
 }
 
-static int row_chunk(struct sql *q, sqlite3_stmt *s)
+static int add_chunk(struct sql_chunks *to, sqlite3_stmt *s)
 {
-	struct sql_names *n = &q->names;
 	int64_t offset = sqlite3_column_int64(s, 5);
 
-	if (array_reserve(&n->chunks, &n->chunks_cap, n->n_chunks + 1, sizeof(*n->chunks)) < 0)
+	if (array_reserve(&to->items, &to->cap, to->n + 1, sizeof(*to->items)) < 0)
 		return SQLITE_NOMEM;
-	n->chunks[n->n_chunks++] = (struct sql_chunk){
+	to->items[to->n++] = (struct sql_chunk){
 		.id = sqlite3_column_int64(s, 0),
 		.window = sqlite3_column_int64(s, 1),
 		.first_us = to_epoch_us(sqlite3_column_int64(s, 2), offset),
 		.last_us = to_epoch_us(sqlite3_column_int64(s, 3), offset),
 		.session = sqlite3_column_int64(s, 4),
 		.offset_ns = offset,
+		.kind = sqlite3_column_int64(s, 6),
+		.frequency = sqlite3_column_int64(s, 7),
 	};
 	return SQLITE_OK;
 }
 
-int sql_read_chunks(struct sql *q)
+static int row_spans(struct sql *q, sqlite3_stmt *s)
 {
-	if (q->names.has_chunks)
+	return add_chunk(&q->names.spans, s);
+}
+
+static int row_samples(struct sql *q, sqlite3_stmt *s)
+{
+	return add_chunk(&q->names.samples, s);
+}
+
+int sql_read_span_chunks(struct sql *q)
+{
+	if (q->names.spans.are_read)
 		return SQLITE_OK;
-	q->names.has_chunks = true;
+	q->names.spans.are_read = true;
 	return each_row(q,
 			"SELECT k.id, k.window, k.first_ns, k.last_ns, w.session,"
-			" s.monotonic_to_epoch_ns FROM main.span_chunk k"
+			" s.monotonic_to_epoch_ns, 0, 0 FROM main.span_chunk k"
 			" LEFT JOIN main.window w ON w.id = k.window"
 			" LEFT JOIN main.session s ON s.id = w.session"
 			" ORDER BY s.id, k.first_ns, k.id",
-			row_chunk);
+			row_spans);
+}
+
+int sql_read_sample_chunks(struct sql *q)
+{
+	if (q->names.samples.are_read || q->version < 5)
+		return SQLITE_OK;
+	q->names.samples.are_read = true;
+	return each_row(q,
+			"SELECT k.id, k.window, k.first_ns, k.last_ns, w.session,"
+			" s.monotonic_to_epoch_ns, k.kind, s.frequency FROM main.raw_sample_chunk k"
+			" LEFT JOIN main.window w ON w.id = k.window"
+			" LEFT JOIN main.session s ON s.id = w.session"
+			" ORDER BY s.id, k.first_ns, k.id",
+			row_samples);
 }
 
 static int row_seen(struct sql *q, sqlite3_stmt *s)
@@ -373,7 +398,8 @@ void sql_names_release(struct sql *q)
 	free(n->processes);
 	free(n->frames);
 	free(n->inlined);
-	free(n->chunks);
+	free(n->spans.items);
+	free(n->samples.items);
 	free(n->seen);
 	table_release(&n->path_index);
 	table_release(&n->process_index);

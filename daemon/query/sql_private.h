@@ -25,6 +25,14 @@ struct sql_frame {
 struct sql_chunk {
 	int64_t id, window, session, offset_ns; /* offset: CLOCK_MONOTONIC to the epoch */
 	int64_t first_us, last_us;		/* lowest start, highest end */
+	int64_t kind;				/* of raw samples: enum sample_kind */
+	int64_t frequency;			/* of raw samples: the session's */
+};
+/* Those of a table, in order of their time. */
+struct sql_chunks {
+	struct sql_chunk *items;
+	size_t n, cap;
+	bool are_read;
 };
 struct sql_seen { /* calls of that path ended in that window */
 	int64_t window, path;
@@ -34,14 +42,14 @@ struct sql_names {
 	struct sql_path *paths;
 	struct sql_process *processes;
 	struct sql_frame *frames;
-	struct sql_chunk *chunks; /* in order of their time */
+	struct sql_chunks spans, samples; /* raw ones */
 	struct sql_seen *seen;
-	size_t n_paths, n_processes, n_frames, n_chunks, n_seen;
-	size_t paths_cap, processes_cap, frames_cap, chunks_cap, seen_cap;
+	size_t n_paths, n_processes, n_frames, n_seen;
+	size_t paths_cap, processes_cap, frames_cap, seen_cap;
 	struct table path_index, process_index, frame_index, inlined_index;
 	char **inlined; /* ";f;g": what is inlined into a frame */
 	size_t n_inlined, inlined_cap;
-	bool has_paths, has_processes, has_chunks, has_seen, has_inlined;
+	bool has_paths, has_processes, has_seen, has_inlined;
 	sqlite3_stmt *frame, *stack, *string;
 };
 
@@ -84,7 +92,7 @@ int sql_make_views(struct sql *q);
 /* The text with the names of tables in braces put in, as the file's version has them. NULL: no
  * memory. */
 char *sql_for_version(const struct sql *q, const char *text);
-/* Of the documented tables, raw_span included. NULL behind the last one. */
+/* Of the documented tables, raw_span and raw_sample included. NULL behind the last one. */
 const char *sql_view_name(size_t i);
 
 /* sql_processes.c: before the views are made, which call SQL_WANTED with the secret. SQLite code.
@@ -101,9 +109,33 @@ struct sql_table {
 int sql_table_connect(sqlite3 *db, struct sql *q, const char *declaration, sqlite3_vtab **ret);
 int sql_table_disconnect(sqlite3_vtab *table);
 
-/* sql_functions.c, sql_spans.c, sql_samples.c. SQLite codes. */
+/* What a query asks of the time, session and window of what is in chunks: sql_range.c. */
+struct sql_range {
+	int64_t first_us, last_us, session, window; /* -1: any */
+	bool nothing;				    /* no row can be wanted */
+};
+/* Constraints that narrow it, as letters of a plan. */
+enum { SQL_AFTER = '>', SQL_BEFORE = '<', SQL_IN_SESSION = 's', SQL_IN_WINDOW = 'w' };
+/* The columns of a table that are these. */
+struct sql_range_columns {
+	int time_us, session, window;
+};
+/* The letter of a constraint; 0: it does not help. */
+char sql_range_letter(const struct sqlite3_index_constraint *c,
+		      const struct sql_range_columns *columns);
+void sql_range_begin(struct sql_range *r);
+void sql_range_narrow(struct sql_range *r, char letter, sqlite3_value *v);
+bool sql_range_has(const struct sql_range *r, const struct sql_chunk *chunk);
+/*
+ * Steps to the chunk's row by a statement of one parameter, made when *s is NULL; the caller resets
+ * it. Chunks are larger than any value of a query may be. SQLite code: SQLITE_ROW.
+ */
+int sql_step_chunk(struct sql *q, sqlite3_stmt **s, const char *text, int64_t id);
+
+/* sql_functions.c, sql_spans.c, sql_samples.c, sql_raw_samples.c. SQLite codes. */
 int sql_make_functions(struct sql *q);
 int sql_make_spans(struct sql *q);
+int sql_make_raw_samples(struct sql *q);
 int sql_make_samples(struct sql *q);
 
 /*
@@ -119,8 +151,9 @@ char *sql_string(struct sql *q, int64_t id);
 bool sql_stack(struct sql *q, int64_t id, int64_t *ret_parent, int64_t *ret_frame);
 /* ";f;g" or NULL. */
 const char *sql_inlined(struct sql *q, int64_t frame);
-/* 0 or a SQLite code: read q->names.chunks, and .seen. */
-int sql_read_chunks(struct sql *q);
+/* 0 or a SQLite code: read q->names.spans, .samples, and .seen. */
+int sql_read_span_chunks(struct sql *q);
+int sql_read_sample_chunks(struct sql *q);
 int sql_read_seen(struct sql *q);
 int sql_read_paths(struct sql *q);
 void sql_names_release(struct sql *q);

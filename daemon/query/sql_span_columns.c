@@ -116,7 +116,7 @@ static void put_named(sqlite3_context *context, const struct sql_spans_cursor *c
 int sql_spans_column(sqlite3_vtab_cursor *cursor, sqlite3_context *context, int column)
 {
 	const struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
-	const struct sql_chunk *chunk = &c->q->names.chunks[c->chunk - 1];
+	const struct sql_chunk *chunk = &c->q->names.spans.items[c->chunk - 1];
 	const struct raw_span *s = &c->set.spans[c->i];
 	int64_t numbers[ARG0] = {
 		[DURATION_NS] = s->duration_ns,

@@ -17,10 +17,6 @@ static const char declaration[] =
 
 /* What a constraint does, as letters of a plan: one for each argument of filter(). */
 enum {
-	AFTER = '>',
-	BEFORE = '<',
-	IN_SESSION = 's',
-	IN_WINDOW = 'w',
 	IS_FUNCTION = '=',
 	GLOB_FUNCTION = 'g',
 	LIKE_FUNCTION = 'l',
@@ -37,19 +33,11 @@ static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sq
 /* The letter of a constraint; 0: it does not help. */
 static char plan_of(sqlite3_index_info *info, int i)
 {
+	static const struct sql_range_columns columns = {TIME_US, SESSION, WINDOW};
 	int op = info->aConstraint[i].op;
 	bool equal = op == SQLITE_INDEX_CONSTRAINT_EQ;
 
 	switch (info->aConstraint[i].iColumn) {
-	case TIME_US:
-		return op == SQLITE_INDEX_CONSTRAINT_GT || op == SQLITE_INDEX_CONSTRAINT_GE ? AFTER
-		       : op == SQLITE_INDEX_CONSTRAINT_LT || op == SQLITE_INDEX_CONSTRAINT_LE
-			       ? BEFORE
-			       : 0;
-	case SESSION:
-		return equal ? IN_SESSION : 0;
-	case WINDOW:
-		return equal ? IN_WINDOW : 0;
 	case FUNCTION:
 		if (equal && strcasecmp(sqlite3_vtab_collation(info, i), "BINARY") == 0)
 			return IS_FUNCTION;
@@ -57,7 +45,7 @@ static char plan_of(sqlite3_index_info *info, int i)
 		       : op == SQLITE_INDEX_CONSTRAINT_LIKE ? LIKE_FUNCTION
 							    : 0;
 	default:
-		return 0;
+		return sql_range_letter(&info->aConstraint[i], &columns);
 	}
 }
 
@@ -68,8 +56,8 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 	char plan[MAX_PLAN + 1];
 	int n = 0;
 
-	if (sql_read_chunks(q) == SQLITE_OK)
-		rows = (double)q->names.n_chunks * CHUNK_MAX_SPANS / 4;
+	if (sql_read_span_chunks(q) == SQLITE_OK)
+		rows = (double)q->names.spans.n * CHUNK_MAX_SPANS / 4;
 	for (int i = 0; i < info->nConstraint && n < MAX_PLAN; i++) {
 		char letter = info->aConstraint[i].usable ? plan_of(info, i) : 0;
 
@@ -77,7 +65,7 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 			continue;
 		plan[n++] = letter;
 		info->aConstraintUsage[i].argvIndex = n;
-		rows /= letter == AFTER || letter == BEFORE ? 2 : 10;
+		rows /= letter == SQL_AFTER || letter == SQL_BEFORE ? 2 : 10;
 	}
 	plan[n] = '\0';
 	info->idxStr = sqlite3_mprintf("%s", plan);
@@ -106,10 +94,7 @@ static void begin_again(struct sql_spans_cursor *c)
 	free(c->is_wanted);
 	c->is_wanted = NULL;
 	c->windows = (struct table){};
-	c->first_us = INT64_MIN;
-	c->last_us = INT64_MAX;
-	c->session = c->window = -1;
-	c->nothing = false;
+	sql_range_begin(&c->range);
 	c->chunk = c->i = 0;
 }
 
@@ -124,35 +109,6 @@ static int on_close(sqlite3_vtab_cursor *cursor)
 	return SQLITE_OK;
 }
 
-static void narrow_id(struct sql_spans_cursor *c, sqlite3_value *v, int64_t *id)
-{
-	int64_t value = sqlite3_value_int64(v);
-
-	if (sqlite3_value_type(v) != SQLITE_INTEGER)
-		return;
-	if (value < 0 || (*id >= 0 && *id != value))
-		c->nothing = true;
-	*id = value;
-}
-
-/* Fractions are cut: that is below what is asked, so one more is let through. */
-static void narrow_time(struct sql_spans_cursor *c, sqlite3_value *v, char letter)
-{
-	int type = sqlite3_value_numeric_type(v);
-	int64_t value = sqlite3_value_int64(v);
-
-	if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-		return;
-	if (type == SQLITE_FLOAT && letter == AFTER)
-		value -= value > INT64_MIN;
-	if (type == SQLITE_FLOAT && letter == BEFORE)
-		value += value < INT64_MAX;
-	if (letter == AFTER)
-		c->first_us = MAX(c->first_us, value);
-	else
-		c->last_us = MIN(c->last_us, value);
-}
-
 /* Functions are told apart once for each path, not for each span. */
 static int narrow_function(struct sql_spans_cursor *c, sqlite3_value *v, char letter)
 {
@@ -160,6 +116,8 @@ static int narrow_function(struct sql_spans_cursor *c, sqlite3_value *v, char le
 	struct sql_names *n = &c->q->names;
 	int code = sql_read_paths(c->q);
 
+	if (sqlite3_value_type(v) == SQLITE_NULL)
+		c->range.nothing = true;
 	/* SQLite has a limit for patterns, too, and will complain. */
 	if (code != SQLITE_OK || !text || (letter != IS_FUNCTION && strlen(text) > 256))
 		return code;
@@ -242,9 +200,7 @@ static int chunk_is_wanted(struct sql_spans_cursor *c, const struct sql_chunk *c
 	const uint32_t *window;
 	int code;
 
-	if (chunk->last_us < c->first_us || chunk->first_us > c->last_us ||
-	    (c->session >= 0 && c->session != chunk->session) ||
-	    (c->window >= 0 && c->window != chunk->window))
+	if (!sql_range_has(&c->range, chunk))
 		return 0;
 	if (!c->is_wanted)
 		return 1;
@@ -255,25 +211,14 @@ static int chunk_is_wanted(struct sql_spans_cursor *c, const struct sql_chunk *c
 	return !window || *window & 2;
 }
 
-/* Chunks are larger than any value of a query may be. */
 static int unpack(struct sql_spans_cursor *c, const struct sql_chunk *chunk)
 {
 	struct sql *q = c->q;
-	int code = SQLITE_OK, r = -EBADMSG;
+	int code = sql_step_chunk(q, &c->data, "SELECT data FROM main.span_chunk WHERE id = ?",
+				  chunk->id);
+	int r = -EBADMSG;
 
-	q->inside++;
-	sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, 16 << 20);
-	if (!c->data)
-		code = sqlite3_prepare_v2(q->db, "SELECT data FROM main.span_chunk WHERE id = ?",
-					  -1, &c->data, NULL);
-	if (code == SQLITE_OK) {
-		sqlite3_bind_int64(c->data, 1, chunk->id);
-		code = sqlite3_step(c->data);
-	}
-	sqlite3_limit(q->db, SQLITE_LIMIT_LENGTH, SQL_MAX_VALUE);
-	q->inside--;
 	if (code == SQLITE_ROW && sqlite3_column_type(c->data, 0) == SQLITE_BLOB) {
-		q->chunks_unpacked++;
 		r = chunk_decode(sqlite3_column_blob(c->data, 0), sqlite3_column_bytes(c->data, 0),
 				 &c->set);
 		code = r == -ENOMEM ? SQLITE_NOMEM : r < 0 ? SQLITE_CORRUPT_VTAB : SQLITE_OK;
@@ -300,16 +245,16 @@ static int find_row(struct sql_spans_cursor *c)
 				return SQLITE_OK;
 		span_set_release(&c->set);
 		c->i = 0;
-		if (c->chunk >= n->n_chunks)
+		if (c->chunk >= n->spans.n)
 			return SQLITE_OK;
 		if (sql_is_over(c->q))
 			return SQLITE_INTERRUPT;
-		code = chunk_is_wanted(c, &n->chunks[c->chunk++]);
+		code = chunk_is_wanted(c, &n->spans.items[c->chunk++]);
 		if (code < 0)
 			return -code;
 		if (code == 0)
 			continue;
-		code = unpack(c, &n->chunks[c->chunk - 1]);
+		code = unpack(c, &n->spans.items[c->chunk - 1]);
 		if (code != SQLITE_OK)
 			return code;
 	}
@@ -323,23 +268,17 @@ static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, 
 
 	(void)number;
 	begin_again(c);
-	code = sql_read_chunks(c->q);
+	code = sql_read_span_chunks(c->q);
 	for (int i = 0; i < n && code == SQLITE_OK; i++) {
-		if (sqlite3_value_type(args[i]) == SQLITE_NULL)
-			c->nothing = true;
-		else if (plan[i] == AFTER || plan[i] == BEFORE)
-			narrow_time(c, args[i], plan[i]);
-		else if (plan[i] == IN_SESSION)
-			narrow_id(c, args[i], &c->session);
-		else if (plan[i] == IN_WINDOW)
-			narrow_id(c, args[i], &c->window);
-		else
+		if (plan[i] == IS_FUNCTION || plan[i] == GLOB_FUNCTION || plan[i] == LIKE_FUNCTION)
 			code = narrow_function(c, args[i], plan[i]);
+		else
+			sql_range_narrow(&c->range, plan[i], args[i]);
 	}
 	if (code == SQLITE_OK && c->is_wanted && !c->q->indexed)
 		code = find_windows(c);
-	if (c->nothing)
-		c->chunk = c->q->names.n_chunks;
+	if (c->range.nothing)
+		c->chunk = c->q->names.spans.n;
 	return code == SQLITE_OK ? find_row(c) : code;
 }
 
@@ -363,7 +302,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 	const struct sql_spans_cursor *c = (struct sql_spans_cursor *)cursor;
 
 	/* Unsigned, as a file may have any number as an id. */
-	*ret = (int64_t)((uint64_t)c->q->names.chunks[c->chunk - 1].id * CHUNK_MAX_SPANS + c->i);
+	*ret = (int64_t)((uint64_t)c->q->names.spans.items[c->chunk - 1].id * CHUNK_MAX_SPANS +
+			 c->i);
 	return SQLITE_OK;
 }
 

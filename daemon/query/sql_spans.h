@@ -40,9 +40,8 @@ struct sql_spans_cursor {
 	sqlite3_vtab_cursor base;
 	struct sql *q;
 	sqlite3_stmt *data, *seen;
-	int64_t first_us, last_us, session, window; /* -1: any */
-	bool nothing;				    /* no row can be wanted */
-	bool *is_wanted;			    /* by path; NULL: all functions are */
+	struct sql_range range;
+	bool *is_wanted;      /* by path; NULL: all functions are */
 	struct table windows; /* windows that have calls: 1, of functions that are wanted: 2 */
 	size_t chunk;	      /* the one after the one that is unpacked */
 	struct span_set set;

@@ -117,10 +117,12 @@ static const struct {
 
 const char *sql_view_name(size_t i)
 {
-	/* The table of raw spans is at its place in the alphabet. */
-	if (i == 4)
-		return "raw_span";
-	i -= i > 4;
+	/* The tables of what is raw are at their place in the alphabet. */
+	static const char *const raw[] = {"raw_sample", "raw_span"};
+
+	if (i >= 4 && i < 4 + ARRAY_SIZE(raw))
+		return raw[i - 4];
+	i -= i > 4 ? ARRAY_SIZE(raw) : 0;
 	return i < ARRAY_SIZE(views) ? views[i].name : NULL;
 }
 

@@ -9,7 +9,7 @@ static const char *const all_tables[] = {"event",  "frame",   "loss", "process",
 
 Test(sql, all_tables_of_all_formats_can_be_read)
 {
-	for (int format = 1; format <= 3; format++) {
+	for (int format = 1; format <= 4; format++) {
 		sql_make(format);
 		for (size_t i = 0; i < ARRAY_SIZE(all_tables); i++) {
 			_cleanup_(strbuf_release) struct strbuf out = {};
@@ -32,7 +32,7 @@ Test(sql, processes_are_chosen)
 						   "span"};
 	size_t rows = 0;
 
-	for (int format = 1; format <= 3; format++) {
+	for (int format = 1; format <= 4; format++) {
 		_cleanup_(strbuf_release) struct strbuf first = {};
 		struct selectors chosen = {.n_pids = 1}, nobody = {.comm = "nobody"};
 		struct error e = {};
