@@ -103,6 +103,7 @@ int raw_samples_take(struct daemon *d, const struct asked *asked, struct raw_sam
 		worker_drain(d->writer);
 	ret->since_ns = asked->since_us ? methods_span_clock(s, asked->since_us) : 0;
 	ret->until_ns = asked->until_us ? methods_span_clock(s, asked->until_us) : 0;
+	ret->reader = s->reader;
 	ret->counted =
 		s->reader ? count_rows(store_reader_total(s->reader), ret->kind)
 			  : count_rows(&s->total, ret->kind) + count_rows(&s->window, ret->kind);
@@ -112,9 +113,15 @@ int raw_samples_take(struct daemon *d, const struct asked *asked, struct raw_sam
 	return r;
 }
 
+/* Of all kinds: what is of another one is not unpacked. */
+static size_t file_chunks(const struct raw_samples *r)
+{
+	return r->reader ? store_reader_sample_chunks(r->reader) : 0;
+}
+
 size_t raw_samples_parts(const struct raw_samples *r)
 {
-	return r->n_chunks + 1;
+	return r->n_chunks + file_chunks(r) + 1;
 }
 
 static bool in_time(const struct raw_samples *r, uint64_t time_ns)
@@ -141,6 +148,14 @@ static int hand_on(struct raw_samples *r, const struct raw_sample_set *set,
 	return code;
 }
 
+static int read_own(struct raw_samples *r, size_t i, struct raw_sample_set *ret,
+		    struct error *error)
+{
+	struct raw_sample_chunk chunk = store_sample_chunk(r->reader, i);
+
+	return chunk.kind == r->kind ? store_read_samples(r->reader, i, ret, error) : 0;
+}
+
 int raw_samples_part(struct raw_samples *r, size_t i,
 		     int (*each)(void *arg, const struct raw_sample *sample), void *arg,
 		     struct error *error)
@@ -148,11 +163,13 @@ int raw_samples_part(struct raw_samples *r, size_t i,
 	_cleanup_(raw_sample_set_release) struct raw_sample_set set = {};
 	int code;
 
-	(void)error;
 	if (i == 0)
 		r->n = 0;
-	if (i == r->n_chunks)
+	if (i + 1 == raw_samples_parts(r))
 		return hand_on(r, &r->open, each, arg);
-	code = raw_sample_chunk_decode(r->chunks[i].data, r->chunks[i].size, r->kind, &set);
+	if (i < r->n_chunks)
+		code = raw_sample_chunk_decode(r->chunks[i].data, r->chunks[i].size, r->kind, &set);
+	else
+		code = read_own(r, i - r->n_chunks, &set, error);
 	return code < 0 ? code : hand_on(r, &set, each, arg);
 }
