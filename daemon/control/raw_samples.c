@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/raw_samples.h"
 
+#include "control/merged.h"
 #include "control/raw_spans.h"
 
 void raw_samples_release(struct raw_samples *r)
@@ -104,6 +105,8 @@ int raw_samples_take(struct daemon *d, const struct asked *asked, struct raw_sam
 	ret->since_ns = asked->since_us ? methods_span_clock(s, asked->since_us) : 0;
 	ret->until_ns = asked->until_us ? methods_span_clock(s, asked->until_us) : 0;
 	ret->reader = s->reader;
+	ret->parts = s->parts;
+	ret->n_parts = s->n_parts;
 	ret->counted =
 		s->reader ? count_rows(store_reader_total(s->reader), ret->kind)
 			  : count_rows(&s->total, ret->kind) + count_rows(&s->window, ret->kind);
@@ -121,7 +124,7 @@ static size_t file_chunks(const struct raw_samples *r)
 
 size_t raw_samples_parts(const struct raw_samples *r)
 {
-	return r->n_chunks + file_chunks(r) + 1;
+	return r->n_chunks + file_chunks(r) + merged_sample_chunks(r->parts, r->n_parts) + 1;
 }
 
 static bool in_time(const struct raw_samples *r, uint64_t time_ns)
@@ -161,6 +164,7 @@ int raw_samples_part(struct raw_samples *r, size_t i,
 		     struct error *error)
 {
 	_cleanup_(raw_sample_set_release) struct raw_sample_set set = {};
+	size_t in_file = file_chunks(r);
 	int code;
 
 	if (i == 0)
@@ -169,7 +173,9 @@ int raw_samples_part(struct raw_samples *r, size_t i,
 		return hand_on(r, &r->open, each, arg);
 	if (i < r->n_chunks)
 		code = raw_sample_chunk_decode(r->chunks[i].data, r->chunks[i].size, r->kind, &set);
-	else
+	else if (i - r->n_chunks < in_file)
 		code = read_own(r, i - r->n_chunks, &set, error);
+	else
+		code = merged_samples(r->parts, r->n_parts, i - r->n_chunks - in_file, &set, error);
 	return code < 0 ? code : hand_on(r, &set, each, arg);
 }

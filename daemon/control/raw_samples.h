@@ -16,8 +16,10 @@ struct raw_samples {
 	size_t n_processes;
 	struct raw_sample_chunk *chunks;
 	size_t n_chunks;
-	struct raw_sample_set open;  /* of the window that is still open */
-	struct store_reader *reader; /* borrowed, of a recording */
+	struct raw_sample_set open;	  /* of the window that is still open */
+	struct store_reader *reader;	  /* borrowed, of a recording */
+	const struct merged_part **parts; /* likewise, of several */
+	size_t n_parts;
 	uint64_t since_ns, until_ns; /* of samples that are handed on; 0: no such limit */
 	uint64_t counted;	     /* as many samples of the kind there were */
 	uint64_t n;		     /* of them there are raw, as seen by raw_samples_part() */

@@ -202,6 +202,17 @@ def sessions_in_memory(daemon):
 
 
 @h.test
+def several_recordings_are_one(daemon):
+    one = recording(daemon)
+    two = h.TMP / "moments-2.sonde"
+    two.write_bytes(one.read_bytes())
+    asked = ("--in", "request: arg0 % 10 == 9")
+    single = parts(daemon, "-i", one, *asked)["slow_part"]["samples"]
+    both = parts(daemon, "-i", one, "-i", two, *asked)
+    h.equal({n: r["samples"] for n, r in both.items()}, {"slow_part": 2 * single}, "of two recordings")
+
+
+@h.test
 def times_choose_samples(daemon):
     path = recording(daemon)
     spans = daemon.sonde("spans", "--json", "-i", path, "--where", "name == 'request' && arg0 % 10 == 9").lines
