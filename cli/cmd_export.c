@@ -63,6 +63,12 @@ static int check_answer(const struct options *o, const struct export_format *for
 				   "%s has everything, in an order of its own: --answer, --by, "
 				   "--sort and -n are for json, csv and md",
 				   format->name);
+	if (o->in && (streq(answer, "spans") || !(format->carries & ~EXPORT_SPANS)))
+		return usage_error(
+			o, e,
+			"--in chooses samples, of which %s has none: spans are chosen by "
+			"a condition (--where)",
+			o->answer ? "--answer spans" : format->name);
 	if (o->framing && !streq(format->name, "dftracer"))
 		return usage_error(o, e, "--framing is for dftracer");
 	if (!is_report && (o->by || o->sort || o->count.set))

@@ -154,7 +154,7 @@ const struct option_def option_defs[] = {
 	{0, "in", OPTION_TEXT, "SPANS",
 	 "only samples and waits in such spans: 'GLOB', 'GLOB: EXPR' or 'EXPR', as in 'handle_*: "
 	 "duration > 100ms'",
-	 NULL, V(report) | V(graph) | V(flame), AT(in)},
+	 NULL, V(report) | V(graph) | V(flame) | V(export), AT(in)},
 	{0, "demangle", OPTION_CHOICE, "HOW",
 	 "functions of CPU samples: with parameters, without (default), as in the file",
 	 "full|short|none", SAMPLES | V(diff), AT(demangle)},

@@ -23,4 +23,10 @@ int query_call(struct cli *cli, const char *method, const char *params, struct c
 /* What query_run() does with the reply. */
 int query_show(struct cli *cli, reply_t *reply, const struct view *view, const void *arg);
 
+/*
+ * Of a question beside the one that was asked: whether it was refused as such samples are not
+ * there. That is then a note, and no error any more.
+ */
+bool query_goes_without(struct cli *cli);
+
 #endif

@@ -199,11 +199,51 @@ void request_query(struct json_writer *w, const struct options *o)
 
 void request_spans(struct json_writer *w, const struct options *o)
 {
-	request_query(w, o);
+	struct options only = *o;
+
+	/* That is about samples. */
+	only.in = NULL;
+	request_query(w, &only);
 	write_number(w, "min_duration_ns", &o->min_duration);
 	if (o->name)
 		json_string(w, "name", o->name);
 	write_flag(w, "errors_only", o->errors);
+}
+
+/* Which spans the options choose, as Query.in says it; nothing when they choose none. */
+static void write_in(struct strbuf *out, const struct options *o)
+{
+	const char *and = "";
+
+	if (o->name)
+		strbuf_printf(out, "%s: ", o->name);
+	if (o->where) {
+		strbuf_printf(out, "(%s)", o->where);
+		and = " && ";
+	}
+	/* A name with blanks in it would be taken for a condition, if there was none behind it. */
+	if (o->min_duration.set || (o->name && !o->where && !o->errors)) {
+		strbuf_printf(out, "%sduration >= %lluns", and,
+			      (unsigned long long)o->min_duration.value);
+		and = " && ";
+	}
+	if (o->errors)
+		strbuf_printf(out, "%serror", and);
+}
+
+int request_samples(struct json_writer *w, const struct options *o, const char *kind)
+{
+	_cleanup_(strbuf_release) struct strbuf in = {};
+	struct options only = *o;
+
+	write_in(&in, o);
+	if (strbuf_error(&in) < 0)
+		return -ENOMEM;
+	if (in.len && !only.in)
+		only.in = in.data;
+	only.where = NULL;
+	request_query_of(w, &only, kind);
+	return 0;
 }
 
 char *absolute_path(const char *path)

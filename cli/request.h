@@ -30,6 +30,11 @@ void request_query(struct json_writer *w, const struct options *o);
 void request_query_of(struct json_writer *w, const struct options *o, const char *kind);
 /* The query, and which raw spans of it: members of Spans. */
 void request_spans(struct json_writer *w, const struct options *o);
+/*
+ * "query" of ExportSamples: of a kind, all that there are, or those in the spans that the options
+ * choose. 0, -ENOMEM.
+ */
+int request_samples(struct json_writer *w, const struct options *o, const char *kind);
 
 /* What the daemon is to write: it has a working directory of its own. The caller frees it; NULL:
  * errno says why. */

@@ -2,17 +2,24 @@
 /*
  * Trace Event JSON, as chrome://tracing and Perfetto read it. Times are microseconds since the
  * session began, with the nanoseconds behind the point: since the epoch they would have more digits
- * than the numbers of JavaScript. otherData says when that was.
+ * than the numbers of JavaScript. otherData says when that was. Samples are instants and waits
+ * complete events: what a thread waits in is among its spans, which go on all the while, so waits
+ * nest in them. Both have a stack, a node of "stackFrames", which comes last as it grows meanwhile.
  */
 #include "formats.h"
 #include "members.h"
+#include "sonde/base/table.h"
 
 struct chrome {
 	struct json_writer w;
 	uint64_t base_ns;
-	struct members members;
-	size_t n_processes;
+	struct members members, sample_members;
+	size_t n_processes, n_sample_processes;
+	struct table named; /* enum named, by pid and tid; of processes by NAMED_PROCESS */
 };
+
+enum named { BY_PROCESS = 1, BY_ITSELF };
+#define NAMED_PROCESS UINT32_MAX
 
 static int chrome_begin(struct export *x)
 {
@@ -80,20 +87,45 @@ static void write_name(struct chrome *c, const char *what, uint32_t pid, uint32_
 	json_object_end(&c->w);
 }
 
-/* Threads and processes that have been named since: each is introduced once. */
-static int introduce(struct export *x, struct chrome *c)
+static uint32_t *named(struct chrome *c, uint32_t pid, uint32_t tid)
 {
-	const struct span_source *s = x->source;
+	return table_put(&c->named, (uint64_t)pid << 32 | tid, NULL);
+}
 
-	for (; c->n_processes < s->n_processes; c->n_processes++)
-		write_name(c, "process_name", s->processes[c->n_processes].pid, 0,
-			   s->processes[c->n_processes].comm);
-	for (size_t i = c->members.n_threads; i < s->n_threads; i++) {
-		const struct exported_process *p = &s->processes[s->threads[i].process];
+/* The process of a thread is a name until there is one of its own: viewers take the last one. */
+static int introduce_thread(struct chrome *c, const struct span_source *s,
+			    const struct exported_thread *t)
+{
+	const struct exported_process *p = &s->processes[t->process];
+	uint32_t *by = named(c, p->pid, t->tid), is = t->name ? BY_ITSELF : BY_PROCESS;
 
-		write_name(c, "thread_name", p->pid, s->threads[i].tid, p->comm);
+	if (!by)
+		return -ENOMEM;
+	if (!*by || (*by < is && !streq(t->name, p->comm)))
+		write_name(c, "thread_name", p->pid, t->tid, t->name ? t->name : p->comm);
+	*by = MAX(*by, is);
+	return 0;
+}
+
+/* Threads and processes that have been named since: each is introduced once. */
+static int introduce(struct chrome *c, const struct span_source *s, struct members *m,
+		     size_t *n_processes)
+{
+	for (; *n_processes < s->n_processes; ++*n_processes) {
+		const struct exported_process *p = &s->processes[*n_processes];
+		uint32_t *by = named(c, p->pid, NAMED_PROCESS);
+
+		if (!by)
+			return -ENOMEM;
+		/* A number may be that of several processes, one after the other. */
+		if (m == &c->members || !*by)
+			write_name(c, "process_name", p->pid, 0, p->comm);
+		*by = BY_ITSELF;
 	}
-	return members_update(&c->members, s, NULL);
+	for (size_t i = m->n_threads; i < s->n_threads; i++)
+		if (introduce_thread(c, s, &s->threads[i]) < 0)
+			return -ENOMEM;
+	return members_update(m, s, NULL);
 }
 
 /* Members of details that stand elsewhere, or say nothing. */
@@ -158,7 +190,7 @@ static int chrome_span(struct export *x, const struct exported_span *span)
 {
 	struct chrome *c = x->state;
 	bool instant = span->flags & EXPORTED_INSTANT;
-	int r = introduce(x, c);
+	int r = introduce(c, x->source, &c->members, &c->n_processes);
 
 	if (r < 0)
 		return r;
@@ -180,11 +212,84 @@ static int chrome_span(struct export *x, const struct exported_span *span)
 	return 0;
 }
 
+static const struct exported_frame *frame_of(const struct sample_source *s, uint32_t stack)
+{
+	return stack ? &s->frames[s->stacks[stack - 1].frame] : NULL;
+}
+
+/* The function of the program that waits: below it are those of the kernel that do it. */
+static const char *waiter(const struct sample_source *s, uint32_t stack)
+{
+	while (stack && frame_of(s, stack)->kernel)
+		stack = s->stacks[stack - 1].parent;
+	return stack ? frame_of(s, stack)->func : NULL;
+}
+
+static int chrome_sample(struct export *x, const struct exported_sample *sample)
+{
+	const struct sample_source *s = x->samples;
+	const struct exported_frame *leaf = frame_of(s, sample->stack);
+	const char *in = sample->waits ? waiter(s, sample->stack) : NULL;
+	struct chrome *c = x->state;
+	struct json_writer *w = &c->w;
+	int r = introduce(c, &s->names, &c->sample_members, &c->n_sample_processes);
+
+	if (r < 0)
+		return r;
+	json_object_begin(w, NULL);
+	json_string(w, "ph", sample->ns ? "X" : "i");
+	if (!sample->ns)
+		json_string(w, "s", "t");
+	json_string(w, "name", sample->waits ? "off CPU" : leaf ? leaf->func : "[unknown]");
+	json_string(w, "cat", sample->waits ? "offcpu" : "cpu");
+	members_put_thread(&c->sample_members, w, sample->thread);
+	write_time(c, sample->time_ns);
+	if (sample->ns)
+		write_us(w, "dur", sample->ns);
+	if (sample->stack)
+		json_u64(w, "sf", sample->stack);
+	if (in) {
+		json_object_begin(w, "args");
+		json_string(w, "in", in);
+		json_object_end(w);
+	}
+	json_object_end(w);
+	strbuf_putc(x->out, '\n');
+	return 0;
+}
+
+static int write_stacks(struct export *x, struct chrome *c)
+{
+	const struct sample_source *s = x->samples;
+	int r = 0;
+
+	json_object_begin(&c->w, "stackFrames");
+	for (size_t i = 0; i < s->n_stacks && r >= 0; i++) {
+		const struct exported_frame *f = &s->frames[s->stacks[i].frame];
+		char number[24];
+
+		snprintf(number, sizeof(number), "%zu", i + 1);
+		json_object_begin(&c->w, number);
+		json_string(&c->w, "name", f->func);
+		json_string(&c->w, "category", exported_frame_binary(f));
+		if (s->stacks[i].parent)
+			json_u64(&c->w, "parent", s->stacks[i].parent);
+		json_object_end(&c->w);
+		r = export_relieve(x);
+	}
+	json_object_end(&c->w);
+	return r;
+}
+
 static int chrome_end(struct export *x)
 {
 	struct chrome *c = x->state;
+	int r;
 
 	json_array_end(&c->w);
+	r = x->samples && x->samples->n_samples ? write_stacks(x, c) : 0;
+	if (r < 0)
+		return r;
 	json_object_end(&c->w);
 	strbuf_putc(x->out, '\n');
 	return 0;
@@ -197,6 +302,8 @@ static void chrome_free(struct export *x)
 	if (!c)
 		return;
 	members_release(&c->members);
+	members_release(&c->sample_members);
+	table_release(&c->named);
 	free(c);
 }
 
@@ -204,10 +311,11 @@ const struct export_format export_chrome = {
 	.name = "chrome",
 	.extensions = ".json",
 	.summary = "Trace Event JSON (Perfetto, chrome://tracing)",
-	.carries = EXPORT_SPANS,
+	.carries = EXPORT_SPANS | EXPORT_SAMPLES,
 	.order = ORDER_START,
 	.begin = chrome_begin,
 	.span = chrome_span,
+	.sample = chrome_sample,
 	.end = chrome_end,
 	.free = chrome_free,
 };

@@ -3,6 +3,7 @@
 
 #include "../connect.h"
 #include "../debuginfo.h"
+#include "../query.h"
 #include "../render/output.h"
 #include "../render/session.h"
 #include "../request.h"
@@ -18,6 +19,7 @@ struct drive {
 	struct connection *connection;
 	struct watch *watch; /* NULL: signals end the command as they do others */
 	struct span_source source;
+	struct sample_source samples;
 	struct spool *spool;
 	struct gzip *gzip;
 	struct strbuf text;  /* what is to be compressed */
@@ -33,6 +35,7 @@ static void drive_release(struct drive *d)
 	connection_free(d->connection);
 	watch_free(d->watch);
 	span_source_release(&d->source);
+	sample_source_release(&d->samples);
 	spool_free(d->spool);
 	gzip_free(d->gzip);
 	strbuf_release(&d->text);
@@ -154,8 +157,11 @@ static int take_spans(struct drive *d, bool *ret_continues)
 
 	if (r < 0)
 		return r;
-	if (!d->begun && d->either && !reply_has_text(reply_get(reply, "session"), "kinds", "span"))
+	if (!d->begun && d->either &&
+	    !reply_has_text(reply_get(reply, "session"), "kinds", "span")) {
+		d->first = TAKE_PTR(reply);
 		return 0;
+	}
 	if (!d->begun) {
 		d->x.session = reply_get(reply, "session");
 		r = begin(d);
@@ -205,6 +211,78 @@ static int ask_spans(struct drive *d)
 	else
 		output_note(d->cli->output, "sonde: no such spans in this session");
 	return 0;
+}
+
+static int emit_sample(void *arg, const struct exported_sample *sample)
+{
+	struct drive *d = arg;
+	int r = d->format->sample(&d->x, sample);
+
+	return r < 0 ? r : export_relieve(&d->x);
+}
+
+static int take_samples(struct drive *d, bool *ret_continues)
+{
+	_cleanup_(message_free_jsonp) struct cJSON *reply = NULL;
+	int r = next_reply(d, &reply, ret_continues);
+
+	if (r < 0)
+		return r;
+	if (!d->begun) {
+		message_free_json(d->first);
+		d->first = TAKE_PTR(reply);
+		d->x.session = reply_get(d->first, "session");
+		r = begin(d);
+	}
+	if (r >= 0)
+		r = sample_source_take(&d->samples, reply ? reply : d->first, emit_sample, d,
+				       &d->cli->error);
+	if (r >= 0 && !*ret_continues)
+		note(d, reply ? reply : d->first);
+	return r == -ENOMEM ? no_memory(d) : r;
+}
+
+static int ask_samples(struct drive *d, const char *kind)
+{
+	_cleanup_(strbuf_release) struct strbuf params = {};
+	bool continues = true;
+	struct json_writer w;
+	int r = debuginfo_prepare(d->cli, d->connection);
+
+	request_begin(&w, &params);
+	if (r >= 0 && request_samples(&w, d->cli->options, kind) < 0)
+		return no_memory(d);
+	if (r >= 0)
+		r = request_end(&w, &d->cli->error);
+	if (r >= 0)
+		r = connection_stream(d->connection, "ExportSamples", params.data, &d->cli->error);
+	sample_source_begin(&d->samples);
+	while (r >= 0 && continues)
+		r = take_samples(d, &continues);
+	return r;
+}
+
+/* Spans, and the samples and waits that were taken meanwhile; or one kind that is asked for. */
+static int ask_in_time(struct drive *d, const char *kind)
+{
+	static const char *const kinds[] = {"cpu", "offcpu"};
+	int r = !kind || streq(kind, "span") ? ask_spans(d) : 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(kinds); i++)
+		if (kind ? streq(kind, kinds[i])
+			 : reply_has_text(reply_get(d->first, "session"), "kinds", kinds[i]))
+			r = ask_samples(d, kinds[i]);
+	if (r < 0 && (kind || d->cli->options->in || !query_goes_without(d->cli)))
+		return r;
+	r = 0;
+	if (!d->begun) {
+		d->x.session = reply_get(d->first, "session");
+		r = begin(d);
+	}
+	if (!d->source.n_spans && !d->samples.n_samples && (d->either || kind))
+		output_note(d->cli->output,
+			    "sonde: there is nothing in this session whose time is known");
+	return r;
 }
 
 /* One question, and its answer handed to take(). */
@@ -302,15 +380,21 @@ static int ask(struct drive *d)
 {
 	unsigned int carries = d->format->carries;
 	const char *kind = d->cli->options->kind;
-	bool spans = carries & EXPORT_SPANS && (!kind || streq(kind, "span"));
+	bool spans;
 	int r;
 
+	/* Samples in spans are asked for: CPU samples, unless it is said which. */
+	if (!kind && d->cli->options->in && carries & EXPORT_STACKS)
+		kind = "cpu";
+	spans = carries & EXPORT_SPANS && (!kind || streq(kind, "span"));
 	if (carries & EXPORT_ANSWER &&
 	    !(d->cli->options->answer && streq(d->cli->options->answer, "spans")))
 		return ask_answer(d);
-	d->either = !kind && carries & EXPORT_STACKS;
+	d->either = !kind && carries & (EXPORT_STACKS | EXPORT_SAMPLES);
 	if (d->format->everything)
 		return ask_everything(d, kind);
+	if (carries & EXPORT_SAMPLES)
+		return ask_in_time(d, kind);
 	if (!spans && carries & EXPORT_STACKS)
 		return ask_stacks(d, kind);
 	r = ask_spans(d);
@@ -356,6 +440,7 @@ int export_drive(struct cli *cli, const struct export_format *format)
 		.options = cli->options,
 		.out = d.gzip ? &d.text : output_data(cli->output),
 		.source = &d.source,
+		.samples = &d.samples,
 		.error = &cli->error,
 		.write = drain,
 		.write_arg = &d,

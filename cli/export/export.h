@@ -9,13 +9,14 @@
 
 #include "../options.h"
 #include "sonde/base/host.h"
-#include "span_source.h"
+#include "sample_source.h"
 
 /* What a format carries, in the order in which it is asked for. */
 enum export_data {
-	EXPORT_SPANS = 1 << 0,	/* raw spans, one after another */
-	EXPORT_STACKS = 1 << 1, /* samples, or the self time of spans, by stack: ExportStacks */
-	EXPORT_ANSWER = 1 << 2, /* the answer to a question: Report */
+	EXPORT_SPANS = 1 << 0,	 /* raw spans, one after another */
+	EXPORT_STACKS = 1 << 1,	 /* samples, or the self time of spans, by stack: ExportStacks */
+	EXPORT_ANSWER = 1 << 2,	 /* the answer to a question: Report */
+	EXPORT_SAMPLES = 1 << 3, /* samples and waits one by one, behind the spans */
 };
 
 enum export_order {
@@ -30,6 +31,7 @@ struct export
 	const struct options *options;
 	struct strbuf *out;
 	const struct span_source *source;
+	const struct sample_source *samples;
 	reply_t *session; /* a Session; NULL until the first reply */
 	struct error *error;
 	void *state;			  /* the format's own */
@@ -69,6 +71,7 @@ struct export_format {
 	 * any; and once more in order when x->look_again says so after that. */
 	int (*look)(struct export *x, const struct exported_span *span, bool in_order);
 	int (*span)(struct export *x, const struct exported_span *span);
+	int (*sample)(struct export *x, const struct exported_sample *sample);
 	int (*stacks)(struct export *x, reply_t *reply);
 	int (*answer)(struct export *x, reply_t *reply);
 	int (*end)(struct export *x);

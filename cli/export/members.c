@@ -31,10 +31,14 @@ int members_update(struct members *m, const struct span_source *s,
 void members_put(const struct members *m, struct json_writer *w, const struct exported_span *span)
 {
 	const struct strbuf *function = &m->functions[span->function];
-	const struct strbuf *thread = &m->threads[span->thread];
 
 	json_raw(w, NULL, function->data, function->len);
-	json_raw(w, NULL, thread->data, thread->len);
+	members_put_thread(m, w, span->thread);
+}
+
+void members_put_thread(const struct members *m, struct json_writer *w, uint32_t thread)
+{
+	json_raw(w, NULL, m->threads[thread].data, m->threads[thread].len);
 }
 
 void members_release(struct members *m)

@@ -22,6 +22,8 @@ struct members {
 int members_update(struct members *m, const struct span_source *source,
 		   const char *(*category)(const struct exported_function *f));
 void members_put(const struct members *m, struct json_writer *w, const struct exported_span *span);
+/* The thread alone. */
+void members_put_thread(const struct members *m, struct json_writer *w, uint32_t thread);
 void members_release(struct members *m);
 
 #endif

@@ -4,15 +4,15 @@
 #include "sonde/base/base64.h"
 #include "sonde/base/varint.h"
 
-/* Where reading stands in each column. */
+/* Where reading stands. */
 struct cursor {
-	const uint8_t *at[SPAN_COLUMNS], *end[SPAN_COLUMNS];
+	struct column columns[SPAN_COLUMNS];
 	uint64_t last_start;
 };
 
-static int malformed(struct error *e, const char *what)
+int source_malformed(struct error *e, const char *what, const char *why)
 {
-	error_set(e, EBADMSG, "Internal", "the daemon sent spans that cannot be read: %s", what);
+	error_set(e, EBADMSG, "Internal", "the daemon sent %s that cannot be read: %s", what, why);
 	error_fix(e, "command and daemon are of different versions: systemctl restart sonded");
 	return -EBADMSG;
 }
@@ -37,23 +37,32 @@ static int take_processes(struct span_source *s, reply_t *reply)
 	return 0;
 }
 
-static int take_threads(struct span_source *s, reply_t *reply)
+static int take_threads(struct span_source *s, reply_t *reply, size_t first_process)
 {
 	reply_foreach(t, reply, "threads")
 	{
 		uint64_t process = reply_u64(t, "process");
+		struct exported_thread *to;
 
-		if (process >= s->n_processes)
+		if (process >= s->n_processes - first_process)
 			return -EBADMSG;
 		if (array_reserve(&s->threads, &s->threads_cap, s->n_threads + 1,
 				  sizeof(*s->threads)) < 0)
 			return -ENOMEM;
-		s->threads[s->n_threads++] = (struct exported_thread){
-			.process = (uint32_t)process,
-			.tid = (uint32_t)reply_u64(t, "tid"),
-		};
+		to = &s->threads[s->n_threads++];
+		to->process = (uint32_t)(first_process + process);
+		to->tid = (uint32_t)reply_u64(t, "tid");
+		if (reply_get(t, "name") && strdup_to(&to->name, reply_str(t, "name")) < 0)
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+int span_source_take_threads(struct span_source *s, reply_t *reply, size_t first_process)
+{
+	int r = take_processes(s, reply);
+
+	return r < 0 ? r : take_threads(s, reply, first_process);
 }
 
 static int take_functions(struct span_source *s, reply_t *reply)
@@ -74,6 +83,20 @@ static int take_functions(struct span_source *s, reply_t *reply)
 	return 0;
 }
 
+int column_open(reply_t *columns, const char *name, struct strbuf *bytes, struct column *ret)
+{
+	const char *text = reply_str(columns, name);
+	int r;
+
+	strbuf_reset(bytes);
+	r = base64_decode(bytes, text, strlen(text));
+	if (r < 0)
+		return r;
+	ret->at = (const uint8_t *)bytes->data;
+	ret->end = ret->at + bytes->len;
+	return 0;
+}
+
 static int take_columns(struct span_source *s, reply_t *columns, struct cursor *c)
 {
 	static const char *const names[SPAN_COLUMNS] = {
@@ -83,16 +106,10 @@ static int take_columns(struct span_source *s, reply_t *columns, struct cursor *
 	};
 
 	for (size_t i = 0; i < SPAN_COLUMNS; i++) {
-		const char *text = reply_str(columns, names[i]);
-		struct strbuf *bytes = &s->columns[i];
-		int r;
+		int r = column_open(columns, names[i], &s->columns[i], &c->columns[i]);
 
-		strbuf_reset(bytes);
-		r = base64_decode(bytes, text, strlen(text));
 		if (r < 0)
 			return r;
-		c->at[i] = (const uint8_t *)bytes->data;
-		c->end[i] = c->at[i] + bytes->len;
 	}
 	return 0;
 }
@@ -102,7 +119,7 @@ static bool next_span(const struct span_source *s, struct cursor *c, struct expo
 	uint64_t v[SPAN_COLUMNS];
 
 	for (size_t i = 0; i < SPAN_COLUMNS; i++)
-		if (!varint_get(&c->at[i], c->end[i], &v[i]))
+		if (!varint_get(&c->columns[i].at, c->columns[i].end, &v[i]))
 			return false;
 	if (v[SPAN_COLUMN_THREAD] >= s->n_threads || v[SPAN_COLUMN_FUNCTION] >= s->n_functions)
 		return false;
@@ -127,22 +144,22 @@ int span_source_take(struct span_source *s, reply_t *reply,
 	reply_t *columns = reply_get(reply, "columns"), *details = reply_first(reply, "details");
 	uint64_t n = reply_u64(columns, "count");
 	struct cursor c = {};
-	int r = take_processes(s, reply);
+	int r = span_source_take_threads(s, reply, 0);
 
-	if (r >= 0)
-		r = take_threads(s, reply);
 	if (r >= 0)
 		r = take_functions(s, reply);
 	if (r >= 0)
 		r = take_columns(s, columns, &c);
 	if (r < 0)
-		return r == -ENOMEM ? error_set(e, ENOMEM, "Internal", "out of memory")
-				    : malformed(e, "a table or a column is damaged");
+		return r == -ENOMEM
+			       ? error_set(e, ENOMEM, "Internal", "out of memory")
+			       : source_malformed(e, "spans", "a table or a column is damaged");
 	for (uint64_t i = 0; i < n; i++) {
 		struct exported_span span;
 
 		if (!next_span(s, &c, &span))
-			return malformed(e, "a column ends too soon, or a table lacks an entry");
+			return source_malformed(
+				e, "spans", "a column ends too soon, or a table lacks an entry");
 		if (details && reply_u64(details, "at") == i) {
 			span.details = details;
 			details = reply_next(details);
@@ -162,6 +179,8 @@ void span_source_release(struct span_source *s)
 		free(s->processes[i].container);
 		free(s->processes[i].host);
 	}
+	for (size_t i = 0; i < s->n_threads; i++)
+		free(s->threads[i].name);
 	for (size_t i = 0; i < s->n_functions; i++) {
 		free(s->functions[i].name);
 		free(s->functions[i].binary);

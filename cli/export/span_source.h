@@ -18,6 +18,7 @@ struct exported_process {
 
 struct exported_thread {
 	uint32_t process, tid; /* process: an index */
+	char *name;	       /* NULL: not known */
 };
 
 struct exported_function {
@@ -42,6 +43,19 @@ struct span_source {
 	uint64_t n_spans; /* taken so far */
 	struct strbuf columns[SPAN_COLUMNS];
 };
+
+/* What is left to be read of a column. */
+struct column {
+	const uint8_t *at, *end;
+};
+
+/* The column of that name, unpacked to bytes, where it is borrowed from. 0, -ENOMEM, -EINVAL. */
+int column_open(reply_t *columns, const char *name, struct strbuf *bytes, struct column *ret);
+/* Appends the processes and threads of a reply to the tables of the source. Threads are of those
+ * from first_process on. 0, -ENOMEM, -EBADMSG. */
+int span_source_take_threads(struct span_source *s, reply_t *reply, size_t first_process);
+/* That what came cannot be read: -EBADMSG with the error set. what: "spans". */
+int source_malformed(struct error *e, const char *what, const char *why);
 
 /*
  * Takes a reply and calls each() with its spans; stops when that fails. 0, -errno of each(), or
