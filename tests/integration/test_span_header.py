@@ -83,6 +83,13 @@ def libraries_with_spans_come_and_go():
 
 
 @h.test(own_daemon=True)
+def the_end_of_a_library_spares_threads_that_record():
+    program = h.TMP / "wiped"
+    run(["gcc", *WARNINGS, "-O2", "-pthread", HERE / "wiped.c", "-o", program])
+    run([program])
+
+
+@h.test(own_daemon=True)
 def programs_built_without_spans():
     """With SONDE_SPAN_DISABLE nothing is left of them, and nothing is warned about."""
     source, target = h.TMP / "nothing.c", h.TMP / "nothing.o"

@@ -297,6 +297,14 @@ def programs_with_an_earlier_header_have_one_place(daemon):
 
 
 @h.test
+def filters_of_system_calls_and_small_stacks_are_spared(daemon):
+    for mode in ("simple", "batch"):
+        found = traced(daemon, "span:*", "--span-mode", mode,
+                       workload=("span_rate", "--only", "filtered"))
+        h.equal(counts(found), {"filter/before": 1, "filter/handler": 50, "filter/inside": 50}, mode)
+
+
+@h.test
 def bpftrace_counts_the_same_spans(daemon):
     h.need("bpftrace")
     path = f"{h.WORKLOADS}/wl_spans"

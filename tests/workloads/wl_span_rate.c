@@ -9,9 +9,19 @@
  *                   then work() once, by itself
  *   --only idle     instead: idle/short 5 times, then the thread waits for --seconds
  *   --only killed   as idle, but it dies of SIGKILL, by itself
+ *   --only filtered instead: filter/before, 50 times filter/handler in a signal handler that has a
+ *                   small stack of its own; then 50 times filter/inside, while the kernel kills the
+ *                   program for any system call but those with which it prints and ends
  */
 #include <pthread.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "sonde/span.h"
@@ -62,6 +72,52 @@ WL_FUNC void idle(long seconds)
 	sleep((unsigned int)seconds);
 }
 
+static void handler(int number)
+{
+	SONDE_SPAN_CAT("filter", "handler");
+	(void)number;
+}
+
+/* What the kernel asks for, and 4 KiB; there is nothing below. */
+static void handle_on_small_stack(void)
+{
+	size_t size = getauxval(AT_MINSIGSTKSZ) + 4096;
+	char *pages = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stack_t stack = {.ss_sp = pages + (1 << 19), .ss_size = size};
+	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_ONSTACK};
+
+	if (pages == MAP_FAILED || mprotect(stack.ss_sp, size, PROT_READ | PROT_WRITE) != 0 ||
+	    sigaltstack(&stack, NULL) != 0 || sigaction(SIGUSR1, &action, NULL) != 0)
+		exit(1);
+	for (int i = 0; i < 50; i++)
+		raise(SIGUSR1);
+}
+
+WL_FUNC void filtered(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = {sizeof(code) / sizeof(code[0]), code};
+
+	{
+		SONDE_SPAN_CAT("filter", "before");
+	}
+	handle_on_small_stack();
+	printf("filter\n");
+	fflush(stdout);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+		exit(1);
+	for (int i = 0; i < 50; i++) {
+		SONDE_SPAN_CAT("filter", "inside");
+	}
+}
+
 static void *rate(void *arg)
 {
 	uint64_t start = wl_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -99,6 +155,8 @@ int main(int argc, char **argv)
 		inside();
 	else if (o.only && (strcmp(o.only, "idle") == 0 || strcmp(o.only, "killed") == 0))
 		idle(o.seconds);
+	else if (o.only && strcmp(o.only, "filtered") == 0)
+		filtered();
 	else
 		rates(o.threads < MAX_THREADS ? o.threads : MAX_THREADS);
 	if (o.only && strcmp(o.only, "killed") == 0)

@@ -111,13 +111,27 @@ SONDE_SLOW sonde_u32 sonde_begin_object(struct sonde_object *o)
 		       : phase;
 }
 
+/* The part of sonde_prepare() that writes to the block; tid: of its new thread, or 0. */
+SONDE_SLOW void sonde_renew_thread(struct sonde_thread *t, sonde_u32 tid)
+{
+	if (tid) {
+		sonde_init_thread(t, tid);
+		sonde_watch_thread(t);
+	}
+	if (t->block.used > sizeof(struct sonde_batch))
+		sonde_send_batch(t);
+	sonde_take_settings(t);
+	sonde_name_open(t);
+	SONDE_SHARED(probe_thread)(&t->block);
+}
+
 /* A thread's first span, its first in the child of fork(), or the control has changed. Returns
  * NULL when nothing is recorded. */
 SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 {
 	struct sonde_object *o = &SONDE_SHARED(object);
 	struct sonde_thread *t;
-	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), tid;
+	sonde_u32 phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE), tid = 0;
 
 	if (phase == SONDE_OFF)
 		return 0;
@@ -135,23 +149,31 @@ SONDE_SLOW struct sonde_thread *sonde_prepare(void)
 		sonde_drop(t, SONDE_DROPPED_BUSY);
 		return 0;
 	}
-	if (!t || t->block.magic != SONDE_BLOCK_MAGIC) {
+	if (!t || t->block.magic != SONDE_BLOCK_MAGIC)
 		tid = (sonde_u32)sonde_syscall(SONDE_SYS_GETTID, 0, 0, 0, 0);
-		if (!t)
-			t = sonde_find_thread(tid);
-		if (!t)
-			return 0;
-		sonde_init_thread(t, tid);
-		sonde_watch_thread(t);
-	}
-	if (t->block.used > sizeof(struct sonde_batch))
-		sonde_send_batch(t);
-	sonde_take_settings(t);
-	sonde_name_open(t);
-	SONDE_SHARED(probe_thread)(&t->block);
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (!t)
+		t = sonde_find_thread(tid);
+	if (!t)
+		return 0;
+	sonde_set_busy(t);
+	phase = __atomic_load_n(&o->phase, __ATOMIC_ACQUIRE);
+	if (phase != SONDE_OFF)
+		sonde_renew_thread(t, tid);
+	sonde_clear_busy(t);
+	if (phase == SONDE_OFF)
+		return 0;
 	SONDE_SHARED(thread) = t;
 	return t;
+}
+
+/* Makes the thread busy when there is nothing to prepare. */
+SONDE_FAST int sonde_enter_fresh(struct sonde_thread *t)
+{
+	sonde_set_busy(t);
+	if (!SONDE_UNLIKELY(sonde_is_stale(t)))
+		return 1;
+	sonde_clear_busy(t);
+	return 0;
 }
 
 /* The thread, ready to be written to; NULL when nothing can be recorded now. */
@@ -159,17 +181,15 @@ SONDE_FAST struct sonde_thread *sonde_enter(void)
 {
 	struct sonde_thread *t = SONDE_SHARED(thread);
 
-	if (SONDE_UNLIKELY((sonde_u64)t <= 1 || sonde_is_stale(t))) {
+	if ((sonde_u64)t > 1 && !t->busy && sonde_enter_fresh(t))
+		return t;
+	if ((sonde_u64)t <= 1 || !t->busy) {
 		t = sonde_prepare();
-		if (!t)
-			return 0;
+		if (!t || (!t->busy && sonde_enter_fresh(t)))
+			return t;
 	}
-	if (SONDE_UNLIKELY(t->busy)) {
-		sonde_drop(t, SONDE_DROPPED_BUSY);
-		return 0;
-	}
-	sonde_set_busy(t);
-	return t;
+	sonde_drop(t, SONDE_DROPPED_BUSY);
+	return 0;
 }
 
 /* The thread when it has open spans; else NULL. It is busy then. */
@@ -287,14 +307,14 @@ SONDE_SLOW void sonde_end_anyhow(sonde_u64 token, sonde_u8 flags)
 }
 
 /*
- * The short ways: nothing but batches is asked for, the thread and the site are known, there is
- * room. They call nothing, so no registers are saved for that.
+ * The short ways: nothing but batches is asked for, the thread (which is busy) and the site are
+ * known, there is room. They call nothing, so no registers are saved for that.
  */
 SONDE_FAST int sonde_has_short_way(const struct sonde_thread *t, const struct sonde_site *site)
 {
 	sonde_u32 verdict;
 
-	if ((sonde_u64)t <= 1 || t->busy || sonde_interest() & ~SONDE_INTEREST_BATCH)
+	if (sonde_interest() & ~SONDE_INTEREST_BATCH)
 		return 0;
 	verdict = __atomic_load_n(&site->verdict, __ATOMIC_ACQUIRE);
 	return verdict == ~t->short_way && t->block.depth < SONDE_MAX_OPEN &&
@@ -317,9 +337,13 @@ SONDE_SLOW sonde_u64 sonde_begin(struct sonde_site *site)
 	sonde_u64 start;
 	sonde_u32 depth;
 
-	if (SONDE_UNLIKELY(!sonde_has_short_way(t, site)))
+	if (SONDE_UNLIKELY((sonde_u64)t <= 1 || t->busy))
 		return sonde_begin_anyhow(site);
 	sonde_set_busy(t);
+	if (SONDE_UNLIKELY(!sonde_has_short_way(t, site))) {
+		sonde_clear_busy(t);
+		return sonde_begin_anyhow(site);
+	}
 	depth = t->block.depth;
 	open = &t->block.open[depth];
 	m = &t->more[depth];

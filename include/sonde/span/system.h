@@ -31,7 +31,8 @@ enum {
 	SONDE_SYS_MUNMAP = 11,
 	SONDE_SYS_MADVISE = 28,
 	SONDE_SYS_GETPID = 39,
-	SONDE_SYS_GETTID = 186
+	SONDE_SYS_GETTID = 186,
+	SONDE_SYS_MEMBARRIER = 324
 };
 
 SONDE_FAST long sonde_syscall(long number, long a, long b, long c, long d)
@@ -75,7 +76,8 @@ enum {
 	SONDE_SYS_MUNMAP = 215,
 	SONDE_SYS_MADVISE = 233,
 	SONDE_SYS_GETPID = 172,
-	SONDE_SYS_GETTID = 178
+	SONDE_SYS_GETTID = 178,
+	SONDE_SYS_MEMBARRIER = 283
 };
 
 SONDE_FAST long sonde_syscall(long number, long a, long b, long c, long d)

@@ -103,7 +103,8 @@ SONDE_FAST sonde_u32 sonde_known_depth(const struct sonde_thread *t)
 	return t->block.depth < SONDE_MAX_OPEN ? t->block.depth : (sonde_u32)SONDE_MAX_OPEN;
 }
 
-/* The compiler keeps what is between them there, which is all that handlers need. */
+/* The compiler keeps what is between them there, which is all that handlers need. Whether there
+ * is anything to be written at all is asked in between, see sonde_wipe_others(). */
 SONDE_FAST void sonde_set_busy(struct sonde_thread *t)
 {
 	__atomic_store_n(&t->busy, 1, __ATOMIC_RELAXED);
@@ -113,7 +114,7 @@ SONDE_FAST void sonde_set_busy(struct sonde_thread *t)
 SONDE_FAST void sonde_clear_busy(struct sonde_thread *t)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	__atomic_store_n(&t->busy, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->busy, 0, __ATOMIC_RELEASE);
 }
 
 SONDE_SLOW void sonde_drop(struct sonde_thread *t, enum sonde_dropped why)
@@ -353,7 +354,6 @@ SONDE_SLOW void sonde_init_thread(struct sonde_thread *t, sonde_u32 tid)
 	t->ns_per_tick = SONDE_SHARED(object).ns_per_tick;
 	t->arena_used = 0;
 	t->exceptions = 0;
-	t->busy = 0;
 	__builtin_memset(t->dropped, 0, sizeof(t->dropped));
 	if (!is_new)
 		return;
