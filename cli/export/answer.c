@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "answer.h"
 
+#include "sonde/base/hex.h"
+
 static const struct answer_column report_columns[] = {
 	{"key", COLUMN_TEXT},	  {"binary", COLUMN_TEXT},   {"calls", COLUMN_COUNT},
 	{"errors", COLUMN_COUNT}, {"total_ns", COLUMN_NS},   {"self_ns", COLUMN_NS},
@@ -75,6 +77,7 @@ void answer_span_cells(const struct span_source *source, const struct exported_s
 	uint64_t numbers[] = {span->start_ns, span->duration_ns, span->self_ns, process->pid,
 			      thread->tid};
 	_cleanup_(strbuf_release) struct strbuf text = {};
+	char hex[HEX_U64_SIZE];
 	size_t i = 0;
 
 	for (; i < ARRAY_SIZE(numbers); i++) {
@@ -88,9 +91,8 @@ void answer_span_cells(const struct span_source *source, const struct exported_s
 	strbuf_reset(&text);
 	strbuf_u64(&text, span->depth);
 	put(arg, i++, text.data ? text.data : "");
-	strbuf_reset(&text);
-	strbuf_printf(&text, "0x%llx", (unsigned long long)span->ret);
-	put(arg, i++, text.data ? text.data : "");
+	hex_u64(span->ret, hex);
+	put(arg, i++, hex);
 	strbuf_reset(&text);
 	answer_flags(&text, span->flags, " ");
 	put(arg, i++, text.data && text.len ? text.data : "");

@@ -2,6 +2,7 @@
 #include "otlp_span.h"
 
 #include "otlp.h"
+#include "sonde/base/hex.h"
 
 enum { KIND_INTERNAL = 1, STATUS_ERROR = 2 };
 
@@ -80,17 +81,10 @@ static void put_true(struct attributes *a, const char *key)
 
 static void put_ret(struct attributes *a, uint64_t ret)
 {
-	char text[20];
-	size_t at = sizeof(text) - 1;
+	char text[HEX_U64_SIZE];
 
-	text[at] = '\0';
-	do {
-		text[--at] = "0123456789abcdef"[ret & 15];
-		ret >>= 4;
-	} while (ret);
-	text[--at] = 'x';
-	text[--at] = '0';
-	put_text(a, "sonde.ret", text + at);
+	hex_u64(ret, text);
+	put_text(a, "sonde.ret", text);
 }
 
 static void put_piece(struct attributes *a, const struct strbuf *piece)

@@ -10,11 +10,13 @@ enum wire_type { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
 /* What stands before a value of JSON. */
 static void begin_value(struct wire *w, const struct wire_field *f)
 {
-	if (w->need_comma)
-		strbuf_putc(w->out, ',');
+	const bool comma = w->need_comma;
+
 	w->need_comma = true;
 	if (f)
-		strbuf_append(w->out, f->key, f->key_len);
+		strbuf_append(w->out, f->key + !comma, f->key_len - !comma);
+	else if (comma)
+		strbuf_putc(w->out, ',');
 }
 
 static uint8_t *put_tag(uint8_t *to, const struct wire_field *f, enum wire_type type)
@@ -139,17 +141,10 @@ void wire_text(struct wire *w, const struct wire_field *f, const char *text)
 /* Of 64 bits: a string, as the numbers of JSON are of 53. */
 static void put_decimal(struct wire *w, const struct wire_field *f, uint64_t value)
 {
-	char text[24];
-	size_t at = sizeof(text);
-
-	text[--at] = '"';
-	do {
-		text[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	text[--at] = '"';
 	begin_value(w, f);
-	strbuf_append(w->out, text + at, sizeof(text) - at);
+	strbuf_putc(w->out, '"');
+	strbuf_u64(w->out, value);
+	strbuf_putc(w->out, '"');
 }
 
 void wire_fixed64(struct wire *w, const struct wire_field *f, uint64_t value)

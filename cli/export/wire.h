@@ -15,7 +15,7 @@ struct wire {
 	bool json, need_comma;
 };
 
-/* A field of a message: its number, and its name as a key of JSON. */
+/* A field of a message: its number, and its name as a key of JSON behind another. */
 struct wire_field {
 	uint32_t number;
 	uint32_t key_len;
@@ -23,7 +23,7 @@ struct wire_field {
 };
 #define WIRE_FIELD(number, name)                                                                   \
 	{                                                                                          \
-		number, sizeof("\"" name "\":") - 1, "\"" name "\":"                               \
+		number, sizeof(",\"" name "\":") - 1, ",\"" name "\":"                             \
 	}
 
 static inline struct wire wire_to(struct strbuf *out, bool json)

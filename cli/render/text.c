@@ -190,8 +190,14 @@ const char *nearest_get(const struct nearest *n)
 
 void text_append_csv(struct strbuf *out, const char *text)
 {
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		strbuf_puts(out, text);
+	size_t len = 0;
+
+	/* Most cells are short: strcspn() takes longer to begin. */
+	while (text[len] && text[len] != ',' && text[len] != '"' && text[len] != '\r' &&
+	       text[len] != '\n')
+		len++;
+	if (!text[len]) {
+		strbuf_append(out, text, len);
 		return;
 	}
 	strbuf_putc(out, '"');

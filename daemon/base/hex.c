@@ -13,6 +13,18 @@ void hex_encode(const void *data, size_t len, char *ret)
 	*ret = '\0';
 }
 
+size_t hex_u64(uint64_t value, char ret[static HEX_U64_SIZE])
+{
+	const size_t n = value ? (size_t)(67 - __builtin_clzll(value)) / 4 : 1;
+
+	ret[0] = '0';
+	ret[1] = 'x';
+	for (size_t i = n; i-- > 0; value >>= 4)
+		ret[2 + i] = "0123456789abcdef"[value & 15];
+	ret[2 + n] = '\0';
+	return 2 + n;
+}
+
 int hex_decode(const char *text, void *ret, size_t size)
 {
 	size_t len = strlen(text);

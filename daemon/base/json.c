@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "sonde/base/base64.h"
+#include "sonde/base/hex.h"
 
 /* The lead byte decides the length and narrows the second byte: no overlong forms, no surrogates.
  */
@@ -48,25 +49,34 @@ bool utf8_is_control(const char *s, size_t n)
 	return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0;
 }
 
+/* Bytes at s that are UTF-8. */
+static size_t valid_run(const char *s, size_t len)
+{
+	size_t at = 0, n;
+
+	while (at < len && (n = (unsigned char)s[at] < 0x80 ? 1 : utf8_sequence(s + at, len - at)))
+		at += n;
+	return at;
+}
+
 bool utf8_is_valid(const char *s)
 {
-	size_t len = strlen(s), at = 0, n;
+	size_t len = strlen(s);
 
-	while (at < len && (n = utf8_sequence(s + at, len - at)))
-		at += n;
-	return at == len;
+	return valid_run(s, len) == len;
 }
 
 void utf8_append(struct strbuf *out, const char *s)
 {
-	size_t len = strlen(s);
+	size_t len = strlen(s), n = valid_run(s, len);
 
-	for (size_t at = 0, n; at < len; at += n ? n : 1) {
-		n = utf8_sequence(s + at, len - at);
-		if (n)
-			strbuf_append(out, s + at, n);
-		else
-			strbuf_puts(out, "\xef\xbf\xbd");
+	strbuf_append(out, s, n);
+	while (n < len) {
+		size_t at = n + 1;
+
+		strbuf_puts(out, "\xef\xbf\xbd");
+		n = at + valid_run(s + at, len - at);
+		strbuf_append(out, s + at, n - at);
 	}
 }
 
@@ -220,20 +230,12 @@ void json_i64(struct json_writer *w, const char *key, int64_t value)
 
 void json_hex(struct json_writer *w, const char *key, uint64_t value)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[20];
-	size_t at = sizeof(text);
+	char text[HEX_U64_SIZE + 2];
+	size_t len = hex_u64(value, text + 1) + 1;
 
-	text[--at] = '"';
-	do {
-		text[--at] = digits[value & 15];
-		value >>= 4;
-	} while (value);
-	text[--at] = 'x';
-	text[--at] = '0';
-	text[--at] = '"';
+	text[0] = text[len++] = '"';
 	begin_value(w, key);
-	strbuf_append(w->out, text + at, sizeof(text) - at);
+	strbuf_append(w->out, text, len);
 }
 
 void json_double(struct json_writer *w, const char *key, double value)

@@ -33,6 +33,14 @@ Test(util, hex)
 	cr_assert_str_eq(text, "");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		cr_assert_eq(hex_decode(bad[i], bytes, sizeof(bytes)), -EINVAL, "\"%s\"", bad[i]);
+	for (int bits = 0; bits <= 64; bits++) {
+		const uint64_t most = bits ? UINT64_MAX >> (64 - bits) : 0;
+		char number[HEX_U64_SIZE], want[HEX_U64_SIZE];
+
+		snprintf(want, sizeof(want), "0x%llx", (unsigned long long)most);
+		cr_assert_eq(hex_u64(most, number), strlen(want));
+		cr_assert_str_eq(number, want);
+	}
 }
 
 Test(util, parse_u64)

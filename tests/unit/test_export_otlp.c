@@ -4,6 +4,7 @@
 #include "../arena.h"
 #include "otlp.h"
 #include "trace.pb-c.h"
+#include "wire.h"
 
 /* The same spans as they come: a thread after the other. */
 static void run(const struct export_format *format, struct strbuf *out)
@@ -176,6 +177,44 @@ Test(export_otlp, a_trace_context_says_the_parent)
 	for (size_t i = 2; i < 4; i++)
 		cr_expect_eq(span_of(data, 1, i)->parent_span_id.len, 0);
 	opentelemetry__proto__trace__v1__traces_data__free_unpacked(data, NULL);
+}
+
+Test(export_otlp, lengths_of_any_size)
+{
+	static const struct wire_field outer = WIRE_FIELD(1, "outer"), key = WIRE_FIELD(1, "key"),
+				       value = WIRE_FIELD(2, "value"),
+				       text = WIRE_FIELD(1, "stringValue");
+	static const size_t lengths[] = {0,   1,   123,	  124,	 125,	126,
+					 127, 128, 16380, 16383, 16384, 70000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		_cleanup_(strbuf_release) struct strbuf out = {}, long_text = {};
+		struct wire w = wire_to(&out, false);
+		Opentelemetry__Proto__Common__V1__KeyValue *kv;
+		size_t marks[2], head;
+
+		strbuf_puts(&long_text, "\xff");
+		for (size_t j = 0; j < lengths[i]; j++)
+			strbuf_putc(&long_text, (char)('a' + j % 26));
+		marks[0] = wire_open(&w, &outer);
+		wire_text(&w, &key, "k");
+		marks[1] = wire_open(&w, &value);
+		wire_text(&w, &text, long_text.data);
+		wire_close(&w, marks[1]);
+		wire_close(&w, marks[0]);
+		cr_assert_eq(strbuf_error(&out), 0);
+		for (head = 1; head < out.len && out.data[head] & 0x80; head++)
+			;
+		head++;
+		cr_assert_eq(wire_head_size(&outer, out.len - head), head);
+		kv = opentelemetry__proto__common__v1__key_value__unpack(
+			NULL, out.len - head, (uint8_t *)out.data + head);
+		cr_assert(kv, "%zu", lengths[i]);
+		cr_assert_eq(strlen(kv->value->string_value), lengths[i] + 3);
+		cr_assert_eq(memcmp(kv->value->string_value, "\xef\xbf\xbd", 3), 0);
+		cr_assert_str_eq(kv->value->string_value + 3, long_text.data + 1);
+		opentelemetry__proto__common__v1__key_value__free_unpacked(kv, NULL);
+	}
 }
 
 Test(export_otlp, profiles)
