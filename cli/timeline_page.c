@@ -2,6 +2,7 @@
 #include "timeline_page.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 
 #include "connect.h"
 #include "export/span_source.h"
@@ -73,6 +74,23 @@ static uint16_t flags_of(uint32_t flags)
 	       (flags & EXPORTED_INSTANT ? TIMELINE_INSTANT : 0);
 }
 
+/* Numbers that JSON has none for come as texts, which strtod() reads in any locale. */
+static int add_value(struct page *p, const struct exported_span *span)
+{
+	const char *category = reply_str(span->details, "cat");
+	_cleanup_(strbuf_release) struct strbuf name = {0};
+	double value = reply_double(span->details, "value");
+
+	if (isnan(value))
+		value = strtod(reply_str(span->details, "value"), NULL);
+	strbuf_printf(&name, "%s%s%s", category, *category ? "/" : "",
+		      p->source.functions[span->function].name);
+	if (strbuf_error(&name) < 0)
+		return -ENOMEM;
+	return timeline_add_value(&p->timeline, p->source.threads[span->thread].process, name.data,
+				  span->start_ns, value);
+}
+
 static int add_span(void *arg, const struct exported_span *span)
 {
 	struct page *p = arg;
@@ -81,6 +99,8 @@ static int add_span(void *arg, const struct exported_span *span)
 	if (r < 0)
 		return r;
 	p->first_ns = p->source.n_spans > 1 ? MIN(p->first_ns, span->start_ns) : span->start_ns;
+	if (span->flags & EXPORTED_COUNTER && reply_get(span->details, "value"))
+		return add_value(p, span);
 	return timeline_add_span(
 		&p->timeline,
 		&(struct timeline_span){
@@ -293,7 +313,7 @@ static int write_page(struct page *p)
 	r = output_finish(o, &p->cli->error);
 	if (r < 0)
 		return r;
-	if (!p->timeline.n_spans)
+	if (!p->timeline.n_spans && !p->timeline.counters.n_values)
 		output_note(o, "sonde: no such spans in this session");
 	if (p->timeline.more)
 		output_note(o,
@@ -312,7 +332,7 @@ int timeline_page(struct cli *cli, struct connection *c)
 		r = ask_spans(&p);
 	if (r >= 0)
 		r = cut_range(&p);
-	if (r >= 0 && p.timeline.n_spans && p.session.len && ask_uses(&p) < 0)
+	if (r >= 0 && p.timeline.end_ns && p.session.len && ask_uses(&p) < 0)
 		r = no_memory(cli);
 	if (r >= 0 && cli->options->count.set)
 		p.timeline.limit = cli->options->count.value;

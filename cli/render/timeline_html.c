@@ -198,6 +198,7 @@ int timeline_html_write(struct strbuf *out, struct timeline *t, const struct tim
 	write_info(&head, t, info);
 	write_names(&head, t);
 	write_uses(&head, t);
+	timeline_counters_write(&t->counters, t->zero_ns, &head, &w.numbers);
 	json_object_end(&head);
 	if (strbuf_error(&json) < 0 || strbuf_error(&w.numbers) < 0)
 		return -ENOMEM;

@@ -8,7 +8,7 @@
  * from the beginning), then for each the length, then for each the function. Level 0 has then a
  * byte of flags for each, and when "offcpu" is true the time off the CPU; other levels the share in
  * spans, 0 to 255, then how many spans it is. Times are nanoseconds from "zero" on; all numbers but
- * the flags are varints.
+ * the flags are varints. Behind the rows are counters, see timeline_counters.h.
  */
 #ifndef SONDE_RENDER_TIMELINE_HTML_H
 #define SONDE_RENDER_TIMELINE_HTML_H

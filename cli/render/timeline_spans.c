@@ -48,6 +48,12 @@ static uint64_t end_of(const struct timeline_span *s)
 	return s->start_ns + s->duration_ns;
 }
 
+static void extend(struct timeline *t, uint64_t start_ns, uint64_t end_ns)
+{
+	t->zero_ns = t->end_ns ? MIN(t->zero_ns, start_ns) : start_ns;
+	t->end_ns = MAX(t->end_ns, end_ns);
+}
+
 int timeline_add_span(struct timeline *t, const struct timeline_span *span)
 {
 	struct timeline_span s = *span;
@@ -64,11 +70,32 @@ int timeline_add_span(struct timeline *t, const struct timeline_span *span)
 	}
 	if (array_reserve(&t->spans, &t->spans_cap, t->n_spans + 1, sizeof(s)) < 0)
 		return -ENOMEM;
-	t->zero_ns = t->n_spans ? MIN(t->zero_ns, s.start_ns) : s.start_ns;
-	t->end_ns = MAX(t->end_ns, end_of(&s));
+	extend(t, s.start_ns, end_of(&s));
 	t->has_offcpu |= s.offcpu_ns > 0;
 	t->spans[t->n_spans++] = s;
 	return 0;
+}
+
+int timeline_add_value(struct timeline *t, uint32_t process, const char *name, uint64_t time_ns,
+		       double value)
+{
+	struct timeline_value v = {.time_ns = time_ns, .value = value};
+	int counter;
+
+	if (process >= t->n_processes)
+		return -EINVAL;
+	if (time_ns < t->from_ns || (t->until_ns && time_ns >= t->until_ns))
+		return 0;
+	if (t->most && t->counters.n_values >= t->most) {
+		t->more++;
+		return 0;
+	}
+	counter = timeline_counters_find(&t->counters, process, name);
+	if (counter < 0)
+		return counter;
+	v.counter = (uint32_t)counter;
+	extend(t, time_ns, time_ns);
+	return timeline_counters_add(&t->counters, &v);
 }
 
 int timeline_add_use(struct timeline *t, const struct timeline_use *use)
@@ -94,7 +121,13 @@ void timeline_release(struct timeline *t)
 	free(t->functions);
 	free(t->spans);
 	free(t->uses);
+	timeline_counters_release(&t->counters);
 	*t = (struct timeline){};
+}
+
+static void extend_by_value(void *arg, uint64_t time_ns)
+{
+	extend(arg, time_ns, time_ns);
 }
 
 void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns)
@@ -107,11 +140,11 @@ void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns)
 
 		if (end_of(s) < from_ns || s->start_ns >= until_ns)
 			continue;
-		t->zero_ns = n ? MIN(t->zero_ns, s->start_ns) : s->start_ns;
-		t->end_ns = MAX(t->end_ns, end_of(s));
+		extend(t, s->start_ns, end_of(s));
 		t->spans[n++] = *s;
 	}
 	t->n_spans = n;
+	timeline_counters_cut(&t->counters, from_ns, until_ns, extend_by_value, t);
 }
 
 /* Callers before what they called. */

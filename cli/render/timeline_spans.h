@@ -7,7 +7,7 @@
 #ifndef SONDE_RENDER_TIMELINE_SPANS_H
 #define SONDE_RENDER_TIMELINE_SPANS_H
 
-#include "sonde/base/strbuf.h"
+#include "timeline_counters.h"
 
 /* What is nested deeper is not shown, but counted. */
 enum { TIMELINE_MAX_ROWS = 512 };
@@ -53,14 +53,15 @@ struct timeline {
 	struct timeline_use *uses;
 	size_t n_processes, n_threads, n_functions, n_spans, n_uses;
 	size_t processes_cap, threads_cap, functions_cap, spans_cap, uses_cap;
+	struct timeline_counters counters;
 	bool has_offcpu;
 	size_t limit; /* spans of each thread that are shown, the first ones; 0: all */
 	/* What is kept of what is added from then on: spans that end at from_ns or later and begin
 	 * before until_ns (0: all), of these the first `most` (0: all). */
 	uint64_t from_ns, until_ns;
 	size_t most;
-	uint64_t more;		  /* spans beyond `most` */
-	uint64_t zero_ns, end_ns; /* when the first span began, and the last one ended */
+	uint64_t more;		  /* spans, and values of counters, beyond `most` of them */
+	uint64_t zero_ns, end_ns; /* when the first span began (or value was), and the last ended */
 	/* From timeline_arrange() on. */
 	uint64_t too_deep, beyond_limit; /* spans that are not shown */
 };
@@ -72,10 +73,14 @@ int timeline_add_function(struct timeline *t, const char *name, const char *bina
 /* 0, also when it is not to be kept; -EINVAL (no such thread or function), -ENOMEM. An end beyond
  * all time is cut. */
 int timeline_add_span(struct timeline *t, const struct timeline_span *span);
+/* The value of a counter of a process, to be kept as a span of that time is. -EINVAL, -ENOMEM. */
+int timeline_add_value(struct timeline *t, uint32_t process, const char *name, uint64_t time_ns,
+		       double value);
 int timeline_add_use(struct timeline *t, const struct timeline_use *use);
 void timeline_release(struct timeline *t);
 
-/* Forgets the spans that had ended before from_ns, and those that began at until_ns or later. */
+/* Forgets the spans that had ended before from_ns, and those that began at until_ns or later; and
+ * values of counters likewise. */
 void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns);
 
 /*

@@ -155,4 +155,43 @@ def imports_are_what_was_exported(daemon):
     same(known(spans_of(daemon, again)))
 
 
+@h.test
+def the_page_draws_them(daemon):
+    out = h.TMP / "counters.html"
+    _, err = out, daemon.sonde("timeline", "-i", recording(daemon), "-o", out).err
+    h.check("no such spans" not in err, err)
+    page = h.page(out)
+    h.at_end(page.close)
+    page.js("new Promise(done => { const look = () => window.sonde?.settled ? done(0) : "
+            "setTimeout(look, 20); look(); })")
+    counters = page.js("sonde.counters")
+    h.equal(sorted((c["name"], len(c["values"])) for c in counters),
+            [("odd/value", len(ODD)), ("queue/length", 10), ("queue/length", 100)], "counters")
+    h.equal(page.js("sonde.spans"), sum(CALLS.values()), "spans")
+    for k, c in enumerate(counters):
+        h.equal(c["times"], sorted(c["times"]), "in order of time")
+        if c["name"] == "odd/value":
+            want = [-1, 0, 0.1, 1.7976931348623157e+308, -1.7976931348623157e+308, 5e-324,
+                    9223372036854775808]
+            h.equal([float(v) for v in c["values"][:7]], want, "odd values")
+            h.equal(c["values"][7:], ["NaN", "Infinity", "-Infinity"], "odd values")
+            continue
+        h.equal([float(v) for v in c["values"]], LENGTHS if len(c["values"]) > 10 else IN_CHILD,
+                "values")
+        box = page.js(f"sonde.valueBox({k}, 7)")
+        page.move(box["x"] + 2, box["y"] + box["height"] / 2)
+        tip = page.js("document.getElementById('tip').innerText")
+        h.contains(tip, c["values"][7], "what a value is")
+        h.contains(tip, f"({c['pid']})", "whose it is")
+    # Nothing but counters: no span is there to show, but time is.
+    alone = h.TMP / "alone.html"
+    daemon.sonde("timeline", "-i", recording(daemon), "-o", alone, "--name", "length")
+    page.go("", alone)
+    page.js("new Promise(done => { const look = () => window.sonde?.settled ? done(0) : "
+            "setTimeout(look, 20); look(); })")
+    h.equal(page.js("[sonde.spans, sonde.counters.length, document.getElementById('empty').hidden]"),
+            [0, 2, True], "counters alone")
+    h.equal((page.complaints, page.requests), ([], []), "complaints and requests")
+
+
 h.main()

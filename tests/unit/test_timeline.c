@@ -116,6 +116,48 @@ Test(timeline, what_cannot_be_is_refused_or_cut)
 	cr_expect_eq(t.too_deep, 7);
 }
 
+/* By process and name, in order of time; what is outside of the range is not there. */
+Test(timeline, counters)
+{
+	_cleanup_(timeline_release) struct timeline t = {
+		.from_ns = 10, .until_ns = 1000, .most = 5};
+	_cleanup_(strbuf_release) struct strbuf json = {0}, numbers = {0};
+	static const struct {
+		uint32_t process;
+		const char *name;
+		uint64_t time_ns;
+		double value;
+	} values[] = {{1, "b", 50, 2},	{0, "q/a", 40, -0.0}, {0, "q/a", 20, 1e300},
+		      {0, "q/a", 9, 3}, {1, "a", 1000, 4},    {0, "b", 30, 5},
+		      {1, "b", 60, 6},	{0, "b", 70, 7}};
+	static const char want[] = "\x0a\x14\x00\x00\x00\x00\x00\x00\x00\x80";
+	struct json_writer w;
+
+	two_threads(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		cr_expect_eq(timeline_add_value(&t, values[i].process, values[i].name,
+						values[i].time_ns, values[i].value),
+			     0);
+	cr_expect_eq(t.more, 1);
+	cr_expect_eq(timeline_add_value(&t, 9, "a", 20, 1), -EINVAL);
+	cr_expect_eq(t.zero_ns, 20);
+	cr_expect_eq(t.end_ns, 60);
+	timeline_cut(&t, 30, 61);
+	cr_expect_eq(t.zero_ns, 30);
+	json_begin(&w, &json);
+	json_object_begin(&w, NULL);
+	timeline_counters_write(&t.counters, t.zero_ns, &w, &numbers);
+	json_object_end(&w);
+	cr_expect_str_eq(json.data, "{\"counters\":[{\"process\":0,\"name\":\"b\",\"n\":1},"
+				    "{\"process\":0,\"name\":\"q/a\",\"n\":1},"
+				    "{\"process\":1,\"name\":\"b\",\"n\":2}]}");
+	cr_assert_eq(numbers.len, 4 + 4 * 8);
+	cr_expect_eq(memcmp(numbers.data + 9, want, 1), 0, "10 ns after the first of all");
+	cr_expect_eq(memcmp(numbers.data + 10, want + 2, 8), 0, "the value, to the bit");
+	cr_expect_eq(memcmp(numbers.data + 18, want + 1, 1), 0, "20 ns after it");
+	check_rows(&t, "");
+}
+
 Test(timeline, what_is_outside_a_range_takes_no_room)
 {
 	_cleanup_(timeline_release) struct timeline t = {

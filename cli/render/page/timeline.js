@@ -137,6 +137,7 @@ canvas.addEventListener("pointermove", (e) => {
 		schedule();
 	}
 	if (!pick && lane && lane.kind === "use" && e.offsetX >= GUTTER) useTip(lane, e);
+	else if (!pick && lane && lane.kind === "counter" && e.offsetX >= GUTTER) counterTip(lane, e);
 	else tip(pick, e.clientX, e.clientY);
 });
 canvas.addEventListener("pointerup", (e) => {
@@ -199,15 +200,15 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span")];
+const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span"), counters.length && words(counters.reduce((n, c) => n + c.n, 0), "value") + " of " + words(counters.length, "counter")];
 const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
 showTitle(facts, missing.join(", ") || "0 lost");
 helpSetUp([["click", "select a span; on a process: fold it; in the durations: go there"], ["drag", "in the lanes: move; in the durations: select; on the time: zoom to it"],
 	["Ctrl wheel", "zoom; Shift and wheel move"], ["w s + -", "zoom in and out"], ["a d", "move"], ["← ↑ ↓ →", "walk: to the one before or behind, to the caller, to what is called"],
 	["Enter f", "zoom to the selected span"], ["z", "zoom to what is selected in the durations"], ["0", "all the time"], ["/", "search: text or a regular expression"],
 	["n N", "next match, the one before"], ["t", "show or hide the table"], ["c", "copy a link to what is shown now"], ["Esc", "select nothing; forget the search; all the time"], ["?", "these keys"]]);
-if (!rows.length) for (const id of ["scroll", "panel", "heat-box", "axis-box"]) $(id).hidden = true;
-$("empty").hidden = rows.length > 0;
+if (!rows.length) for (const id of counters.length ? ["panel", "heat-box"] : ["scroll", "panel", "heat-box", "axis-box"]) $(id).hidden = true;
+$("empty").hidden = rows.length + counters.length > 0;
 $("empty").textContent = "There is no span to show.";
 theme();
 restore();
@@ -217,6 +218,12 @@ window.sonde = {
 	get selected() { return selected && { name: data.names[selected.row.levels[0].fn[selected.i]], start: selected.row.levels[0].start[selected.i], length: selected.row.levels[0].length[selected.i], depth: selected.row.depth }; },
 	get brush() { return brush; }, get settled() { return !lateState && !scheduled; }, get times() { return times; }, get boxes() { return drawn; },
 	get levels() { return rows.map((r) => r.levels.map((l) => l.n)); },
+	get counters() { return counters.map((c) => ({ name: c.name, pid: data.processes[c.process].pid, values: Array.from(c.value, String), times: Array.from(c.time) })); },
+	/* Where a value of the counter number k is on the page. */
+	valueBox(k, i) {
+		const place = canvas.getBoundingClientRect(), lane = lanes.find((l) => l.counter === counters[k]);
+		return lane && { x: place.left + GUTTER + (counters[k].time[i] - from) / (to - from) * plotWidth(), y: place.top + lane.y - scroll.scrollTop, width: 1, height: lane.height };
+	},
 	/* Where the first span of that name in sight is on the page. */
 	box(name) {
 		const place = canvas.getBoundingClientRect();

@@ -60,8 +60,19 @@ function decode(bytes) {
 		for (let i = 0; i < n; i++) l.latency[i] = latency(l.length[i]);
 		return l;
 	}
-	return data.rows.map((r) => ({ thread: r.thread, depth: 0, up: null, down: null,
+	function counter({ process, name, n }) {
+		const c = { process, name, n, time: column(new Float64Array(n)), value: new Float64Array(n) };
+		const view = new DataView(bytes.buffer, bytes.byteOffset + pos, 8 * n);
+		for (let i = 0; i < n; i++) {
+			if (i) c.time[i] += c.time[i - 1];
+			c.value[i] = view.getFloat64(8 * i, true);
+		}
+		pos += 8 * n;
+		return c;
+	}
+	const rows = data.rows.map((r) => ({ thread: r.thread, depth: 0, up: null, down: null,
 		levels: r.levels.map(([shift, n]) => level(shift, n)) }));
+	return { rows, counters: data.counters.map(counter) };
 }
 
 /* The last box that begins at or before a time; -1: none. */
@@ -90,7 +101,8 @@ function connect(rows) {
 	});
 	return rows;
 }
-const rows = connect(decode(await unpack($("numbers").textContent)));
+const { rows, counters } = decode(await unpack($("numbers").textContent));
+connect(rows);
 $("numbers").textContent = "";
 
 /* ---- words ---- */

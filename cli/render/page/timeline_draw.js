@@ -168,6 +168,8 @@ function drawLane(lane, y) {
 		ctx.font = MONO;
 		ctx.fillStyle = css.dim;
 		ctx.fillText(`pid ${process.pid}`, at, y + 14);
+	} else if (lane.kind === "counter") {
+		drawCounter(lane, y);
 	} else if (lane.kind === "use") {
 		drawUses(lane, y);
 		ctx.fillStyle = css.cpu;

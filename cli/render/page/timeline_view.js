@@ -35,6 +35,7 @@ function arrange() {
 				lanes.push({ kind: "use", process, y, height: USE_HEIGHT });
 				y += USE_HEIGHT + 4;
 			}
+			if (!folded.has(process)) y = counterLanes(process, y);
 		}
 		if (folded.has(process)) continue;
 		if (row.thread !== thread && lanes[lanes.length - 1].kind === "row") y += GAP / 2;
@@ -42,7 +43,7 @@ function arrange() {
 		thread = row.thread;
 		y += ROW;
 	}
-	contentHeight = y + GAP;
+	contentHeight = otherCounterLanes(y) + GAP;
 }
 function laneOf(row) {
 	return lanes.find((l) => l.row === row);
