@@ -119,10 +119,10 @@ typedef int (*describe_t)(void *arg, const struct probe_point *point, const char
 
 struct resolve_options {
 	enum return_mode returns;
-	bool single_spans; /* of spans written in source code each is a hit, none are in batches */
+	bool single_spans;  /* of spans written in source code each is a hit, none are in batches */
 	bool nop5_is_cheap; /* here a hit of a nop of five bytes costs less than one of a shorter */
-	size_t n_gates;	   /* the last so many specifications say below what functions to look */
-	bool want_types;   /* read debug information for describe */
+	size_t n_gates;	    /* the last so many specifications say below what functions to look */
+	bool want_types;    /* read debug information for describe */
 	struct demangler *demangler; /* of names in files; NULL: this process, for tests */
 	struct reader *reader;	     /* reads the files; NULL as in reader_probe.h */
 	bool exceptions; /* add points that see C++ exceptions, where there can be any */
