@@ -21,7 +21,7 @@ static bool window_is_full(const struct import *i, uint64_t ns)
 	const struct window *w = &i->window;
 	const uint64_t length = WINDOW_US * NSEC_PER_USEC;
 
-	if (w->n_samples + w->n_spans >= WINDOW_ROWS)
+	if (w->n_samples + w->n_spans >= WINDOW_ROWS || w->n_raw >= WINDOW_ROWS)
 		return true;
 	return i->totals.windows < TIMED_WINDOWS &&
 	       (ns >= w->start_ns + length || ns + length < w->start_ns);
@@ -75,9 +75,29 @@ static int advance(int64_t *us, int64_t by, const char *column, struct error *er
 	return 0;
 }
 
+/* So many at one time are a sum, and no sample. */
+static int keep_raw(struct import *i, const struct sample_row *row, uint32_t tid, uint64_t time_ns)
+{
+	const bool waits = row->kind == SAMPLE_OFFCPU;
+	struct raw_sample sample = {
+		.time_ns = time_ns,
+		.ns = waits && row->count == 1 ? row->total_ns : 0,
+		.total_ns = waits ? row->total_ns : 0,
+		.process = row->process,
+		.tid = tid,
+		.thread = row->thread,
+		.stack = row->stack,
+		.kind = row->kind,
+		.count = (uint32_t)row->count,
+	};
+
+	return row->count > UINT32_MAX ? 0 : window_add_raw_samples(&i->window, &sample, 1);
+}
+
 static int add_sample(struct import *i, const struct import_column c[5], size_t row,
 		      struct error *error)
 {
+	const uint64_t count = (uint64_t)c[2].values[row];
 	const struct import_thread *thread;
 	struct sample_row sample = {};
 	uint64_t us = i->started_us;
@@ -99,10 +119,11 @@ static int add_sample(struct import *i, const struct import_column c[5], size_t 
 	sample.process = thread->process;
 	sample.thread = thread->name;
 	sample.kind = i->waits ? SAMPLE_OFFCPU : SAMPLE_CPU;
-	sample.count = (uint64_t)c[2].values[row];
+	sample.count = count;
 	sample.total_ns = (uint64_t)import_cell(&c[3], row);
-	i->totals.samples += sample.count;
-	return window_add_row(&i->window, &sample);
+	i->totals.samples += count;
+	r = window_add_row(&i->window, &sample);
+	return r < 0 || !c[4].values ? r : keep_raw(i, &sample, thread->tid, us * NSEC_PER_USEC);
 }
 
 int import_samples(struct import *i, const struct cJSON *table, struct error *error)

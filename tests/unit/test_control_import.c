@@ -185,6 +185,29 @@ Test(control_import, later_batches)
 	model_free(m);
 }
 
+/* "time count ns total_ns" of each, by window and time. */
+static void expect_raw(struct store_reader *r, const char *want)
+{
+	_cleanup_(strbuf_release) struct strbuf got = {};
+
+	for (size_t i = 0; i < store_reader_sample_chunks(r); i++) {
+		struct raw_sample_set set = {};
+		struct error e = {};
+
+		cr_assert_eq(store_read_samples(r, i, &set, &e), 0, "%s", e.message);
+		for (size_t k = 0; k < set.n; k++) {
+			const struct raw_sample *s = &set.samples[k];
+
+			cr_assert_eq(s->tid, 8);
+			strbuf_printf(&got, "%llu %u %llu %llu\n",
+				      (unsigned long long)(s->time_ns / NSEC_PER_USEC), s->count,
+				      (unsigned long long)s->ns, (unsigned long long)s->total_ns);
+		}
+		raw_sample_set_release(&set);
+	}
+	cr_assert_str_eq(got.data ? got.data : "", want);
+}
+
 Test(control_import, samples_in_windows_of_ten_seconds)
 {
 	struct import *i;
@@ -215,8 +238,52 @@ Test(control_import, samples_in_windows_of_ten_seconds)
 	cr_assert_eq(model_file_get(m, model_frame_peek(m, 1)->file)->build_id[1], 0xff);
 	cr_assert_eq(model_file_get(m, model_frame_peek(m, 3)->file)->flags, FILE_SPECIAL);
 	cr_assert_eq(model_frame_peek(m, 3)->function, 0);
+	expect_raw(r, "1000000 3 0 0\n10999999 4 0 0\n10999999 1 0 0\n11000000 1 0 0\n");
 	store_reader_free(r);
 	model_free(m);
+}
+
+#define ONE_THREAD                                                                                 \
+	"\"strings\":[\"app\"],\"processes\":{\"pid\":[7],\"comm\":[1]},"                          \
+	"\"threads\":{\"process\":[1],\"tid\":[8],\"name\":[1]},"
+
+/* Waits have their lengths; what has no time, or is a sum, is not kept one by one. */
+Test(control_import, samples_one_by_one)
+{
+	static const struct {
+		uint32_t flags;
+		const char *samples, *raw;
+	} cases[] = {
+		{STORE_SESSION_OFFCPU,
+		 "\"thread\":[1,1],\"stack\":[0,0],\"count\":[1,3],\"total_ns\":[70,90],"
+		 "\"time_us\":[50,1]",
+		 "50 1 70 70\n51 3 0 90\n"},
+		{STORE_SESSION_OFFCPU,
+		 "\"thread\":[1],\"stack\":[0],\"count\":[1],\"total_ns\":[70]", ""},
+		{0, "\"thread\":[1],\"stack\":[0],\"count\":[1]", ""},
+		{0, "\"thread\":[1],\"stack\":[0],\"count\":[4294967296],\"time_us\":[9]", ""},
+		{0, "\"thread\":[1],\"stack\":[0],\"count\":[4294967295],\"time_us\":[9]",
+		 "9 4294967295 0 0\n"},
+	};
+
+	for (size_t k = 0; k < ARRAY_SIZE(cases); k++) {
+		struct import *i;
+		struct store_reader *r;
+		struct model *m;
+		char json[512];
+
+		row.flags = cases[k].flags;
+		i = begin();
+		snprintf(json, sizeof(json), "{" ONE_THREAD "\"samples\":{%s}}", cases[k].samples);
+		give(i, json);
+		complete(i);
+		r = open_it(&m);
+		expect_raw(r, cases[k].raw);
+		store_reader_free(r);
+		model_free(m);
+		unlink(path_of("r"));
+	}
+	row.flags = 0;
 }
 
 /* Each is refused, and nothing is left behind. */
