@@ -4,13 +4,14 @@
 #include <fnmatch.h>
 
 #include "control/methods.h"
-#include "model/translate.h"
+#include "control/replay_samples.h"
 
 struct replay_feed {
 	struct store_reader *reader;
 	const struct model *from;
 	struct session *session;
 	struct translator *translator;
+	struct replay_samples *samples;
 	uint32_t *processes; /* by id of `from`: that of the session's model; 0: not wanted */
 	bool *wanted;	     /* paths, by id of `from` */
 	bool *announced;     /* likewise: its record has been sent */
@@ -35,6 +36,7 @@ struct replay_feed *replay_feed_free(struct replay_feed *f)
 	if (!f)
 		return NULL;
 	span_set_release(&f->set);
+	replay_samples_free(f->samples);
 	translator_free(f->translator);
 	free(f->processes);
 	free(f->wanted);
@@ -125,6 +127,13 @@ int replay_feed_new(struct store_reader *reader, const struct model *from, struc
 		r = translate_all_stacks(f->translator);
 	if (r >= 0)
 		r = store_reader_places(reader, &f->places, &f->n_places);
+	if (r >= 0)
+		r = replay_samples_new(&(struct replay_samples_of){.reader = reader,
+								   .translator = f->translator,
+								   .processes = f->processes,
+								   .since_ns = f->since_ns,
+								   .until_ns = f->until_ns},
+				       &f->samples);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(f);
@@ -186,35 +195,10 @@ static int read_chunk(struct replay_feed *f)
 	return 0;
 }
 
-/* Samples have no times of their own: a window is in the times that are wanted, or is not. */
-static int add_samples(struct replay_feed *f, const struct window *w)
-{
-	struct session *s = f->session;
-	int r = 0;
-
-	if ((f->since_ns && w->end_ns <= f->since_ns) ||
-	    (f->until_ns && w->start_ns >= f->until_ns))
-		return 0;
-	for (size_t i = 0; i < w->n_samples && r >= 0; i++) {
-		struct sample_row row;
-
-		if (!f->processes[w->samples[i].process])
-			continue;
-		r = translate_sample(f->translator, &w->samples[i], &row);
-		if (r >= 0)
-			r = window_add_row(&s->window, &row);
-		s->n_samples += row.count;
-		/* Older recordings do not tell: then of none it is known. */
-		if (store_reader_version(f->reader) < 3)
-			s->window.losses[PARTIAL_STACK] += row.count;
-	}
-	return r;
-}
-
 static int close_window(struct replay_feed *f)
 {
 	const struct window *w = store_reader_window(f->reader, f->window);
-	int r = add_samples(f, w);
+	int r = replay_samples_add(f->samples, f->window, f->session, &f->error);
 
 	if (r < 0)
 		return r;

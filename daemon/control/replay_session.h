@@ -2,8 +2,8 @@
 /*
  * A session that a recording is fed through again. Its raw spans become records, in the order in
  * which the calls ended, and go the way of live ones into a model of the session's own, its windows
- * being those of the recording. Samples, which recordings keep added up, and what was lost follow
- * with the end of each window. All on the main thread, in turns; nobody reads /proc.
+ * being those of the recording. Samples and what was lost follow with the end of each window. All
+ * on the main thread, in turns; nobody reads /proc.
  */
 #ifndef SONDE_CONTROL_REPLAY_SESSION_H
 #define SONDE_CONTROL_REPLAY_SESSION_H
