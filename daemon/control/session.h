@@ -103,7 +103,7 @@ struct session_context {
 	 * know. */
 	void (*before_roll)(void *arg, struct session *s, bool final);
 	void *before_roll_arg;
-	size_t raw_memory; /* bytes of packed raw spans and samples kept a session */
+	size_t raw_memory; /* bytes of packed raw spans kept a session; of samples half as many */
 	int64_t monotonic_to_epoch_ns;
 };
 

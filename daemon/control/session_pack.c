@@ -116,35 +116,37 @@ static void keep_samples(struct session *s, struct session_samples *from)
 			s->raw_samples_dropped += from->items[i].count;
 }
 
-/* The oldest goes until there is room for the rest; the last of spans and of samples stays. */
-static void make_room(struct session *s)
+/* The oldest go until there is room for the rest; the last one stays. */
+static void drop_spans(struct session *s, size_t max)
 {
 	struct session_chunks *c = &s->chunks;
-	struct session_samples *m = &s->samples;
-	size_t spans = 0, samples = 0;
+	size_t drop = 0;
 
-	while (c->bytes + m->bytes > s->context->raw_memory) {
-		const bool more_spans = spans + 1 < c->n, more_samples = samples + 1 < m->n;
-
-		if (more_spans &&
-		    (!more_samples || c->items[spans].last_ns <= m->items[samples].last_ns)) {
-			c->bytes -= c->items[spans].size;
-			s->raw_dropped += c->items[spans].count;
-			chunk_release(&c->items[spans++]);
-		} else if (more_samples) {
-			m->bytes -= m->items[samples].size;
-			s->raw_samples_dropped += m->items[samples].count;
-			raw_sample_chunk_release(&m->items[samples++]);
-		} else {
-			break;
-		}
+	for (; drop + 1 < c->n && c->bytes > max; drop++) {
+		c->bytes -= c->items[drop].size;
+		s->raw_dropped += c->items[drop].count;
+		chunk_release(&c->items[drop]);
 	}
-	c->n -= spans;
-	m->n -= samples;
-	if (spans)
-		memmove(c->items, c->items + spans, c->n * sizeof(*c->items));
-	if (samples)
-		memmove(m->items, m->items + samples, m->n * sizeof(*m->items));
+	if (!drop)
+		return;
+	c->n -= drop;
+	memmove(c->items, c->items + drop, c->n * sizeof(*c->items));
+}
+
+static void drop_samples(struct session *s, size_t max)
+{
+	struct session_samples *c = &s->samples;
+	size_t drop = 0;
+
+	for (; drop + 1 < c->n && c->bytes > max; drop++) {
+		c->bytes -= c->items[drop].size;
+		s->raw_samples_dropped += c->items[drop].count;
+		raw_sample_chunk_release(&c->items[drop]);
+	}
+	if (!drop)
+		return;
+	c->n -= drop;
+	memmove(c->items, c->items + drop, c->n * sizeof(*c->items));
 }
 
 static void pack_done(void *arg, bool cancelled)
@@ -162,7 +164,9 @@ static void pack_done(void *arg, bool cancelled)
 		if (job->chunk.data)
 			keep_spans(s, &job->chunk);
 		keep_samples(s, &job->samples);
-		make_room(s);
+		drop_spans(s, s->context->raw_memory);
+		/* Of their own, as many CPUs have more samples than anybody has slow calls. */
+		drop_samples(s, s->context->raw_memory / 2);
 	}
 	job_free(job);
 }

@@ -201,7 +201,6 @@ Test(control_samples, memory_is_bounded)
 
 	seed_rng();
 	open_session(&f, SESSION_ATTACHED);
-	f.context.raw_memory = 256 << 10;
 	for (uint32_t i = 0; i < MANY; i++) {
 		last_ns += PERIOD_NS + next_random() % 4096;
 		sample(&f, 1 + i % 7, last_ns);
@@ -209,7 +208,7 @@ Test(control_samples, memory_is_bounded)
 		worker_drain(f.context.writer);
 	}
 	cr_assert_eq(f.session.windows, 10);
-	cr_assert_leq(f.session.samples.bytes, f.context.raw_memory);
+	cr_assert_leq(f.session.samples.bytes, f.context.raw_memory / 2);
 	cr_assert_gt(f.session.raw_samples_dropped, 0);
 	for (size_t i = 0; i < f.session.total.n_samples; i++)
 		counted += f.session.total.samples[i].count;
