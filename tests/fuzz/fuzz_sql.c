@@ -17,7 +17,17 @@ static void fill(struct model *m, struct window *w)
 
 	for (uint32_t i = 0; i < 8; i++, name[1]++) {
 		stack = model_stack(m, stack, model_frame(m, f, i * 16));
-		window_add_sample(w, p, model_string(m, "x"), stack, 3);
+		window_add_raw_sample(w,
+				      &(struct raw_sample){.time_ns = i * 1000,
+							   .ns = i % 2 * 7,
+							   .total_ns = i % 2 * 9,
+							   .process = p,
+							   .tid = 5,
+							   .thread = model_string(m, "x"),
+							   .stack = stack,
+							   .kind = i % 2,
+							   .count = 3},
+				      true);
 		probe = model_probe(m, &(struct model_probe){.file = f,
 							     .offset = i,
 							     .name = model_string(m, name)});
