@@ -29,6 +29,7 @@ static double span_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_count(g, reply_u64(row, "calls"));
 	grid_duration(g, reply_u64(row, "avg_ns"));
 	grid_duration(g, reply_u64(row, "p99_ns"));
+	grid_count(g, reply_u64(row, "self_samples"));
 	return percent;
 }
 
@@ -84,6 +85,7 @@ static void graph_text(struct output *o, reply_t *reply, const void *arg)
 		{"CALLS", true},
 		{"AVG", true, 3},
 		{"P99", true, 2},
+		{reply_u64(reply, "total_samples") ? "SAMPLES" : NULL, true, 6},
 		{spark_title(&axis, title), false, 5},
 		{"FUNCTION"},
 	};

@@ -45,6 +45,7 @@ static double span_row(struct grid *g, reply_t *reply, reply_t *row)
 	grid_duration(g, reply_u64(row, "max_ns"));
 	grid_count(g, errors);
 	grid_style(g, errors ? STYLE_BAD : STYLE_NONE);
+	grid_count(g, reply_u64(row, "self_samples"));
 	return percent;
 }
 
@@ -95,11 +96,17 @@ static void report_text(struct output *o, reply_t *reply, const void *arg)
 	struct spark_axis axis = spark_axis_of(reply, "rows");
 	char title[2 * FORMAT_MAX];
 	const struct grid_column span[] = {
-		{"TOTAL%", true},     {"TOTAL", true, 1},
-		{"SELF", true, 4},    {"CALLS", true},
-		{"AVG", true, 3},     {"P50", true, 6},
-		{"P99", true, 2},     {"MAX", true, 5},
-		{"ERRORS", true, 7},  {spark_title(&axis, title), false, 8},
+		{"TOTAL%", true},
+		{"TOTAL", true, 1},
+		{"SELF", true, 4},
+		{"CALLS", true},
+		{"AVG", true, 3},
+		{"P50", true, 6},
+		{"P99", true, 2},
+		{"MAX", true, 5},
+		{"ERRORS", true, 7},
+		{reply_u64(reply, "total_samples") ? "SAMPLES" : NULL, true, 9},
+		{spark_title(&axis, title), false, 8},
 		{key_title(opt->by)},
 	};
 	const struct grid_column cpu[] = {

@@ -10,6 +10,7 @@
 #include "control/answer_export.h"
 #include "control/samples_in.h"
 #include "control/session_waits.h"
+#include "control/span_samples.h"
 #include "query/prune.h"
 #include "sonde/base/format.h"
 #include "varlink/params.h"
@@ -27,8 +28,9 @@ struct question {
 	struct window matching;
 	struct samples_in *in; /* likewise, of samples that were taken in spans; NULL: all are */
 	uint64_t period_ns;    /* of these */
-	struct model *model;   /* that the session is of */
-	bool holds_model;      /* until the snapshot is taken */
+	struct span_samples *span_samples; /* of spans; NULL: none are counted */
+	struct model *model;		   /* that the session is of */
+	bool holds_model;		   /* until the snapshot is taken */
 	struct strbuf out;
 	enum query_kind kind;
 	enum report_by by;
@@ -37,6 +39,7 @@ struct question {
 	bool no_inlined;
 	bool by_comm, few_by_thread, prunes; /* of stacks */
 	bool default_sort;
+	bool shows_samples; /* of spans, too */
 	size_t limit;
 	double min_percent;
 	uint32_t max_depth;
@@ -49,6 +52,7 @@ static struct question *question_free(struct question *q)
 	snapshot_free(q->snapshot);
 	raw_spans_release(&q->raw);
 	samples_in_free(q->in);
+	span_samples_free(q->span_samples);
 	window_release(&q->matching);
 	if (q->holds_model)
 		daemon_release_model(q->daemon);
@@ -289,6 +293,42 @@ static void match_done(void *arg, bool cancelled)
 	fail_on(q, r);
 }
 
+static void count_run(void *arg)
+{
+	struct question *q = arg;
+
+	(void)span_samples_count(q->span_samples, &q->error);
+}
+
+static void count_done(void *arg, bool cancelled)
+{
+	struct question *q = arg;
+	int r = cancelled ? -ECANCELED : q->error.name[0] ? -EINVAL : 0;
+
+	if (r >= 0)
+		span_samples_give(q->span_samples, q->snapshot);
+	if (r >= 0)
+		r = worker_submit(q->daemon->asker, question_run, question_done, q);
+	fail_on(q, r);
+}
+
+/* What is as it was added up, and of spans with the samples in them. */
+static int take_sums(struct daemon *d, const struct asked *asked, struct question *q)
+{
+	int r = asked_refuse_times(asked, &q->error);
+
+	daemon_catch_up(d);
+	if (r >= 0)
+		r = take_snapshot(asked, query_parts(q->kind), &q->snapshot);
+	if (r >= 0 && q->shows_samples)
+		r = span_samples_take(d, asked, &q->span_samples);
+	if (q->span_samples) {
+		daemon_hold_model(d);
+		q->holds_model = true;
+	}
+	return r;
+}
+
 static int submit(struct daemon *d, const struct asked *asked, struct question *q)
 {
 	bool raw = asked->where || asked->in;
@@ -306,15 +346,14 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 				   &q->raw, &q->error);
 		asked_limit(asked, &q->raw);
 	} else {
-		r = asked_refuse_times(asked, &q->error);
-		daemon_catch_up(d);
-		if (r >= 0)
-			r = take_snapshot(asked, query_parts(q->kind), &q->snapshot);
+		r = take_sums(d, asked, q);
 	}
 	if (r >= 0)
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
 	if (r < 0)
 		return r;
+	if (q->span_samples)
+		return worker_submit(d->searcher, count_run, count_done, q);
 	return raw ? worker_submit(d->searcher, match_run, match_done, q)
 		   : worker_submit(d->asker, question_run, question_done, q);
 }
@@ -385,6 +424,7 @@ void method_report(struct daemon *d, struct call *call)
 	}
 	q->limit = (size_t)limit;
 	q->default_sort = !*sort;
+	q->shows_samples = true;
 	if (q->by == BY_THREAD && is_about_spans(d, call)) {
 		methods_report_threads(d, call, q->default_sort ? SORT_TOTAL : q->sort, q->limit);
 		question_free(q);
@@ -408,6 +448,7 @@ void method_graph(struct daemon *d, struct call *call)
 		return;
 	}
 	q->max_depth = (uint32_t)depth;
+	q->shows_samples = true;
 	ask(d, call, q);
 }
 

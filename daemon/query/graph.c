@@ -58,7 +58,9 @@ static int sum_rows(struct builder *b)
 		if (r < 0)
 			return r;
 		b->sums[node].self += s->stats[i].stat.self_ns;
+		b->sums[node].self_samples += s->stats[i].samples;
 		g->total_ns += s->stats[i].stat.self_ns;
+		g->total_samples += s->stats[i].samples;
 	}
 	return 0;
 }
@@ -155,10 +157,9 @@ static struct graph_row make_row(struct builder *b, uint32_t node)
 		.total_ns = sum->total,
 	};
 
-	if (query_is_about_samples(b->kind)) {
-		row.samples = sum->samples;
-		row.self_samples = sum->self_samples;
-	} else {
+	row.samples = sum->samples;
+	row.self_samples = sum->self_samples;
+	if (!query_is_about_samples(b->kind)) {
 		row.calls = b->stats[node].calls;
 		row.errors = b->stats[node].errors;
 		row.avg_ns = stat_average(&b->stats[node]);

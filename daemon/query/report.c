@@ -10,6 +10,8 @@ struct sum {
 	uint64_t inclusive;    /* spans: less the time of calls inside a call of the same group */
 	uint64_t samples, self, ns, self_ns; /* samples, and what they stand for */
 	uint64_t inlined;		     /* of samples */
+	uint64_t in_spans, in_spans_self;    /* spans: samples in them, and in none inside */
+	size_t mark; /* the last statistic whose samples counted, from 1 on */
 };
 
 /* Kept apart from the sums: it is touched for every frame of every stack and should stay cached. */
@@ -277,6 +279,21 @@ static bool is_nested(const struct builder *b, const struct table *finished,
 	return false;
 }
 
+/* Samples in calls are in those around them, too; once in each group. */
+static void sum_samples_in(struct builder *b, size_t i)
+{
+	const struct snapshot_stat *stat = &b->s->stats[i];
+
+	b->report->total_samples += stat->samples;
+	b->sums[span_group(b, stat->process, stat->path)].in_spans_self += stat->samples;
+	for (uint32_t at = stat->path + 1; at && stat->samples; at = b->s->paths[at - 1].parent) {
+		struct sum *sum = &b->sums[span_group(b, stat->process, at - 1)];
+
+		sum->in_spans += sum->mark == i + 1 ? 0 : stat->samples;
+		sum->mark = i + 1;
+	}
+}
+
 static int sum_spans(struct builder *b)
 {
 	_cleanup_(table_release) struct table finished = {};
@@ -299,6 +316,7 @@ static int sum_spans(struct builder *b)
 		if (!is_nested(b, &finished, stat))
 			sum->inclusive += stat->stat.total_ns;
 		b->report->total_ns += stat->stat.self_ns;
+		sum_samples_in(b, i);
 	}
 	return 0;
 }
@@ -317,6 +335,8 @@ static struct report_row make_row(struct builder *b, size_t i)
 		row.self_ns = sum->self_ns;
 		return row;
 	}
+	row.samples = sum->in_spans;
+	row.self_samples = sum->in_spans_self;
 	row.calls = sum->stat.calls;
 	row.errors = sum->stat.errors;
 	row.self_ns = sum->stat.self_ns;

@@ -9,6 +9,13 @@ struct moment {
 	uint32_t i;	 /* the sample */
 };
 
+/* The span that has a sample: where several do, it is inside of the others. */
+struct claim {
+	uint64_t start_ns;
+	uint32_t path; /* 0: none has it */
+	uint16_t depth;
+};
+
 struct thread {
 	uint32_t first, end; /* its moments, once they are sorted */
 };
@@ -26,6 +33,7 @@ struct sample_times {
 	struct table by_thread; /* (process, tid) → index */
 	uint32_t *next;		/* of each moment, and of the end; NULL until they are sorted */
 	uint8_t *noted;		/* by sample */
+	struct claim *claims;	/* likewise; NULL until there is one */
 	size_t n_noted;
 };
 
@@ -48,6 +56,7 @@ struct sample_times *sample_times_free(struct sample_times *t)
 	table_release(&t->by_thread);
 	free(t->next);
 	free(t->noted);
+	free(t->claims);
 	free(t);
 	return NULL;
 }
@@ -179,4 +188,36 @@ size_t sample_times_count(const struct sample_times *t)
 size_t sample_times_count_noted(const struct sample_times *t)
 {
 	return t->n_noted;
+}
+
+static bool is_inside(const struct claim *c, const struct raw_span *span)
+{
+	return c->start_ns < span->start_ns ||
+	       (c->start_ns == span->start_ns && c->depth <= span->depth);
+}
+
+int sample_times_claim(struct sample_times *t, const struct raw_span *span)
+{
+	const uint32_t *slot = table_get(&t->by_thread, thread_key(span->process, span->tid));
+	const struct thread *thread;
+
+	if (!slot)
+		return 0;
+	if (!t->claims && !(t->claims = calloc(t->n + 1, sizeof(*t->claims))))
+		return -ENOMEM;
+	thread = &t->threads[*slot];
+	for (uint32_t at = first_from(t, thread, span->start_ns);
+	     at < thread->end && t->moments[at].time_ns - span->start_ns < span->duration_ns;
+	     at++) {
+		struct claim *c = &t->claims[t->moments[at].i];
+
+		if (!c->path || is_inside(c, span))
+			*c = (struct claim){span->start_ns, span->path, span->depth};
+	}
+	return 0;
+}
+
+uint32_t sample_times_path(const struct sample_times *t, size_t i)
+{
+	return t->claims && i < t->n ? t->claims[i].path : 0;
 }

@@ -68,7 +68,8 @@ struct snapshot_path {
 struct snapshot_stat {
 	uint32_t process, path; /* indices */
 	uint32_t window;	/* index; 0 when windows are added up */
-	struct span_stat stat;	/* with its own histogram */
+	struct span_stat stat;	/* with its own histogram, and the model's ids */
+	uint64_t samples; /* of the CPU in these calls and none of those inside; 0: not known */
 };
 
 /* Of a snapshot that keeps windows apart. CLOCK_MONOTONIC. */

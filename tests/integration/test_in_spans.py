@@ -91,6 +91,22 @@ def the_answers_of_all_verbs_agree(daemon):
 
 
 @h.test
+def spans_have_the_samples_in_them(daemon):
+    """Each is one of the innermost span's own; spans of source code have call paths of their own."""
+    path = recording(daemon)
+    n = daemon.json("report", "-i", path, "--in", "request")["total_samples"]
+    for reply in (daemon.json("report", "-i", path), daemon.json("graph", "-i", path)):
+        rows = {r["func"]: r for r in reply["rows"]}
+        h.equal((reply["kind"], reply["total_samples"]), ("span", n), "all")
+        h.equal({r["calls"] for r in rows.values()}, {120}, "rows of calls")
+        h.equal(rows["request"]["self_samples"] + rows["batch"]["self_samples"], n, "each is of one span")
+        h.check(rows["batch"]["samples"] > 0.9 * n, f"batches are nearly all of requests: {rows}")
+    h.contains(daemon.sonde("report", "-i", path, "--sort", "samples").out.split("\n")[0], "SAMPLES", "a column")
+    some = parts(daemon, "-i", path, "--where", "duration >= 0ns", names={"request", "batch"})
+    h.equal({r["samples"] for r in some.values()}, {0}, "with a condition they are not counted")
+
+
+@h.test
 def waits_in_spans(daemon):
     """Waiting for a CPU, which they all do on a loaded machine, is a wait, too."""
     source = ("-i", recording(daemon), "--kind", "offcpu")

@@ -56,6 +56,35 @@ Test(sample_times, from_the_start_on_until_before_the_end)
 	cr_expect(sample_times_noted(t, 5));
 }
 
+/* Whatever order spans come in: those of source code come later than others. */
+Test(sample_times, each_is_of_the_innermost_span)
+{
+	static const struct sample samples[] = {
+		{1, 10, 5}, {1, 10, 15}, {1, 10, 25}, {1, 10, 35}, {1, 10, 45}, {1, 10, 105},
+	};
+	static const struct raw_span spans[] = {
+		{.process = 1, .tid = 10, .start_ns = 10, .duration_ns = 90, .path = 1},
+		{.process = 1, .tid = 10, .start_ns = 20, .duration_ns = 20, .path = 2, .depth = 1},
+		{.process = 1, .tid = 10, .start_ns = 20, .duration_ns = 10, .path = 3, .depth = 2},
+		{.process = 1, .tid = 11, .start_ns = 0, .duration_ns = 200, .path = 4},
+	};
+	static const uint32_t wanted[] = {0, 1, 3, 2, 1, 0};
+
+	for (size_t first = 0; first < ARRAY_SIZE(spans); first++) {
+		_cleanup_(sample_times_freep) struct sample_times *t = NULL;
+
+		cr_assert_eq(sample_times_new(&t), 0);
+		add_all(t, samples, ARRAY_SIZE(samples));
+		cr_expect_eq(sample_times_path(t, 1), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(spans); i++)
+			cr_assert_eq(sample_times_claim(t, &spans[(first + i) % ARRAY_SIZE(spans)]),
+				     0);
+		for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+			cr_expect_eq(sample_times_path(t, i), wanted[i], "sample %zu, from %zu", i,
+				     first);
+	}
+}
+
 Test(sample_times, nothing_at_all)
 {
 	_cleanup_(sample_times_freep) struct sample_times *t = NULL;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/span_samples.h"
+
+#include "control/raw_samples.h"
+#include "control/raw_spans.h"
+#include "query/sample_times.h"
+#include "sonde/base/table.h"
+
+enum { MAX_SPANS = 1000000 };
+
+struct span_samples {
+	struct raw_samples samples;
+	struct raw_spans spans;
+	struct sample_times *times;
+	struct table counts; /* by (process, path) of the model */
+	size_t i;	     /* how many samples a pass has gone through */
+};
+
+struct span_samples *span_samples_free(struct span_samples *s)
+{
+	if (!s)
+		return NULL;
+	raw_samples_release(&s->samples);
+	raw_spans_release(&s->spans);
+	sample_times_free(s->times);
+	table_release(&s->counts);
+	free(s);
+	return NULL;
+}
+
+/* Views, parts of a file, have no samples where they have spans. */
+static bool is_worth_it(const struct asked *asked)
+{
+	const struct session *s = asked->session;
+
+	return asked->kind == QUERY_SPAN && !asked->where && !asked->of_times &&
+	       s->options.frequency_hz && s->n_samples && s->n_spans && s->n_spans <= MAX_SPANS &&
+	       !s->options.stats_only && s->kind != SESSION_KEPT && s->kind != SESSION_RECORD;
+}
+
+int span_samples_take(struct daemon *d, const struct asked *asked, struct span_samples **ret)
+{
+	_cleanup_(span_samples_freep) struct span_samples *s = NULL;
+	struct error error = {}; /* what is not there is not counted */
+	struct asked cpu = *asked;
+	int r;
+
+	*ret = NULL;
+	if (!is_worth_it(asked))
+		return 0;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	cpu.kind = QUERY_CPU;
+	r = raw_samples_take(d, &cpu, &s->samples, &error);
+	if (r >= 0)
+		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, NULL, &s->spans,
+				   &error);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+static int add_time(void *arg, const struct raw_sample *sample)
+{
+	struct span_samples *s = arg;
+
+	return sample_times_add(s->times, sample->process, sample->tid, sample->time_ns);
+}
+
+static int claim(void *arg, const struct span_row *row)
+{
+	struct span_samples *s = arg;
+
+	return sample_times_claim(s->times, &row->span);
+}
+
+static uint64_t key_of(uint32_t process, uint32_t path)
+{
+	return (uint64_t)process << 32 | path;
+}
+
+static int count(void *arg, const struct raw_sample *sample)
+{
+	struct span_samples *s = arg;
+	uint32_t path = sample_times_path(s->times, s->i++), *slot;
+
+	if (!path)
+		return 0;
+	slot = table_put(&s->counts, key_of(sample->process, path), NULL);
+	if (!slot)
+		return -ENOMEM;
+	*slot += sample->count;
+	return 0;
+}
+
+static int each_sample(struct span_samples *s,
+		       int (*each)(void *arg, const struct raw_sample *sample), struct error *error)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < raw_samples_parts(&s->samples) && r >= 0; i++)
+		r = raw_samples_part(&s->samples, i, each, s, error);
+	return r;
+}
+
+int span_samples_count(struct span_samples *s, struct error *error)
+{
+	const struct spans_filter filter = {.each = claim, .arg = s};
+	_cleanup_(spans_query_freep) struct spans_query *query = NULL;
+	int r = sample_times_new(&s->times);
+
+	if (r >= 0)
+		r = each_sample(s, add_time, error);
+	/* Too many to be counted: the answer is as good as any without them. */
+	if (r == -E2BIG)
+		return 0;
+	if (r >= 0)
+		r = sample_times_sort(s->times);
+	if (r >= 0 && s->samples.n)
+		r = raw_spans_ask(&s->spans, &filter, &query, error);
+	if (r >= 0 && s->samples.n)
+		r = each_sample(s, count, error);
+	return r < 0 ? error_set(error, -r, "Internal", "counting the samples in spans failed: %s",
+				 strerror(-r))
+		     : 0;
+}
+
+void span_samples_give(const struct span_samples *s, struct snapshot *to)
+{
+	for (size_t i = 0; i < to->n_stats; i++) {
+		struct snapshot_stat *stat = &to->stats[i];
+		const uint32_t *slot =
+			table_get(&s->counts, key_of(stat->stat.process, stat->stat.path));
+
+		stat->samples = slot ? *slot : 0;
+	}
+}
