@@ -72,6 +72,20 @@ static int check_spans(const struct session *s, struct error *error)
 	return -EINVAL;
 }
 
+static int check_samples_taken(const struct samples_in *s, const struct session *session,
+			       struct error *error)
+{
+	bool cpu = s->samples.kind == SAMPLE_CPU;
+
+	if (s->samples.counted ||
+	    (cpu ? session->options.frequency_hz > 0 : session->options.offcpu))
+		return 0;
+	error_set(error, EINVAL, "BadArgument", "session \"%s\" has no %s", session->name, what(s));
+	error_fix(error, cpu ? "take some, too: sonde record -F 99 … 'parse_*'"
+			     : "keep them, too: sonde record --off-cpu … 'parse_*'");
+	return -EINVAL;
+}
+
 static int take_spans(struct daemon *d, const struct asked *asked, struct samples_in *s,
 		      struct error *error)
 {
@@ -80,6 +94,8 @@ static int take_spans(struct daemon *d, const struct asked *asked, struct sample
 
 	if (r >= 0)
 		r = check_spans(asked->session, error);
+	if (r >= 0)
+		r = check_samples_taken(s, asked->session, error);
 	if (r < 0)
 		return r;
 	s->by_span = true;

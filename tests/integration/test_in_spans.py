@@ -202,16 +202,22 @@ def samples_are_exported_with_their_times(daemon):
     h.between(len([ns for ns in naps if ns >= 12e6]), 11, 12, f"naps: {naps}")
 
 
+def in_memory(daemon):
+    """A session "now" of wl_moments, made once."""
+    if not daemon.session("now"):
+        w = h.Workload("moments")
+        daemon.sonde("attach", "--name", "now", "-F", FREQUENCY, "--args", "-p", w.pid, "request")
+        w.go()
+        _measured["now"] = measured(w.finish())["slow"]
+
+
 @h.test
 def sessions_in_memory(daemon):
-    w = h.Workload("moments")
-    daemon.sonde("attach", "--name", "now", "-F", FREQUENCY, "--args", "-p", w.pid, "request")
-    w.go()
-    true = measured(w.finish())
+    in_memory(daemon)
     source = ("--session", "now", "--in")
     slow = parts(daemon, *source, "request: arg0 % 10 == 9")
     h.equal(set(slow), {"slow_part"}, "in memory, of the open window")
-    sampled(slow["slow_part"], true["slow"], "in memory")
+    sampled(slow["slow_part"], _measured["now"], "in memory")
     daemon.sonde("detach", "now")
     again = parts(daemon, *source, "request: arg0 % 10 == 9")
     h.equal(again["slow_part"]["samples"], slow["slow_part"]["samples"], "of windows that are packed")
@@ -260,11 +266,34 @@ def what_cannot_be_asked_is_said(daemon):
     only = h.TMP / "only.sonde"
     daemon.sonde("record", "-F", FREQUENCY, "-o", only, "--", f"{h.WORKLOADS}/wl_calls")
     h.contains(daemon.error(2, "BadArgument", "report", "-i", only, "--in", "*")["message"], "no spans", "samples only")
+    daemon.sonde("record", "-o", only, "alpha", "--", f"{h.WORKLOADS}/wl_calls")
+    for kind, name in (("cpu", "CPU samples"), ("offcpu", "waits")):
+        h.contains(daemon.error(2, "BadArgument", "report", "-i", only, "--in", "*", "--kind", kind)["message"],
+                   f"has no {name}", "spans only")
     w = h.Workload("moments")
     daemon.sonde("attach", "--name", "stats", "--stats-only", "-F", FREQUENCY, "-p", w.pid, "request")
     h.contains(daemon.error(2, "BadArgument", "report", "--session", "stats", "--in", "*")["message"],
                "statistics only", "no raw spans")
     daemon.sonde("detach", "stats")
+
+
+@h.test
+def the_stream_is_for_those_who_read_it(daemon):
+    in_memory(daemon)
+    query = {"session": "now", "in": "request"}
+    connection = h.connect(daemon)
+    h.equal(h.call(connection, "io.sonde.ExportSamples", {"query": query})["error"], "io.sonde.BadArgument", "one answer")
+    for method in ("Spans", "ExportSpans"):
+        reply = h.call(h.connect(daemon), f"io.sonde.{method}", {"query": query}, more=True)
+        h.equal(reply["error"], "io.sonde.BadArgument", f"{method} is not about samples")
+    message = json.dumps({"method": "io.sonde.ExportSamples", "more": True, "parameters": {"query": query}}).encode()
+    for _ in range(20):  # each goes away at another moment
+        c = h.connect(daemon)
+        c.sendall(message + b"\0")
+        c.recv(1000)
+        c.close()
+    rows, _ = decoded(stream(connection, "ExportSamples", query), ["time", "thread", "stack", "ns"], {"time"})
+    h.equal(len(rows), daemon.json("report", "--session", "now", "--in", "request")["total_samples"], "samples")
 
 
 @h.test(own_daemon=True)
