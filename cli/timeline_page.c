@@ -11,6 +11,7 @@
 #include "render/timeline_html.h"
 #include "request.h"
 #include "sonde/base/table.h"
+#include "timeline_samples.h"
 
 /* So many take a browser a second to open, and a gigabyte of memory. The oldest are shown. */
 enum { PAGE_MAX_SPANS = 5000000 };
@@ -25,6 +26,7 @@ struct page {
 	/* When the first span of all began: as it is known before they come, and exactly. */
 	uint64_t zero_us, first_ns;
 	uint64_t lost;
+	struct timeline_kinds kinds;
 	bool quiet; /* another answer has the notes */
 };
 
@@ -128,6 +130,8 @@ static int take_spans(void *arg, reply_t *reply, bool last)
 	if (session && !p->session.len) {
 		strbuf_puts(&p->session, reply_str(session, "name"));
 		strbuf_puts(&p->target, reply_str(session, "targets"));
+		p->kinds.cpu = reply_has_text(session, "kinds", "cpu");
+		p->kinds.waits = reply_has_text(session, "kinds", "offcpu");
 	}
 	r = span_source_take(&p->source, reply, add_span, p, &p->cli->error);
 	if (r == -ENOMEM)
@@ -222,6 +226,8 @@ static int cut_range(struct page *p)
 				   range->from.kind ? "as the first span says what its offsets mean"
 						    : "at the first span");
 	timeline_cut(&p->timeline, from, until);
+	p->timeline.from_ns = from;
+	p->timeline.until_ns = until == UINT64_MAX ? 0 : until;
 	return 0;
 }
 
@@ -297,6 +303,11 @@ static int ask_uses(struct page *p)
 	return r == -ENOMEM ? r : 0;
 }
 
+static bool is_empty(const struct timeline *t)
+{
+	return !t->n_spans && !t->counters.n_values && !timeline_samples_count(&t->samples);
+}
+
 static int write_page(struct page *p)
 {
 	struct output *o = p->cli->output;
@@ -313,8 +324,13 @@ static int write_page(struct page *p)
 	r = output_finish(o, &p->cli->error);
 	if (r < 0)
 		return r;
-	if (!p->timeline.n_spans && !p->timeline.counters.n_values)
+	if (is_empty(&p->timeline))
 		output_note(o, "sonde: no such spans in this session");
+	if (p->timeline.more_samples)
+		output_note(o,
+			    "sonde: these are the first %d samples and waits: there are more, look "
+			    "at a part of them by --since and --until",
+			    PAGE_MAX_SPANS);
 	if (p->timeline.more)
 		output_note(o,
 			    "sonde: these are the first %d spans: there are more, look at a part "
@@ -332,7 +348,9 @@ int timeline_page(struct cli *cli, struct connection *c)
 		r = ask_spans(&p);
 	if (r >= 0)
 		r = cut_range(&p);
-	if (r >= 0 && p.timeline.end_ns && p.session.len && ask_uses(&p) < 0)
+	if (r >= 0)
+		r = timeline_ask_samples(cli, c, p.kinds, &p.source, &p.pids, &p.timeline);
+	if (r >= 0 && !is_empty(&p.timeline) && p.session.len && ask_uses(&p) < 0)
 		r = no_memory(cli);
 	if (r >= 0 && cli->options->count.set)
 		p.timeline.limit = cli->options->count.value;

@@ -104,6 +104,68 @@ static int each_row(void *arg, uint32_t thread, const struct timeline_span *span
 	return r;
 }
 
+/* Of waits the gaps are between starts: those that a clock has moved may overlap. */
+static int each_thread(void *arg, uint32_t thread, const struct timeline_sample *const *samples,
+		       const size_t *n)
+{
+	const struct timeline_sample *cpu = samples[TIMELINE_CPU], *waits = samples[TIMELINE_WAITS];
+	struct writer *w = arg;
+
+	json_object_begin(w->rows, NULL);
+	json_u64(w->rows, "thread", thread);
+	json_u64(w->rows, "cpu", n[TIMELINE_CPU]);
+	json_u64(w->rows, "waits", n[TIMELINE_WAITS]);
+	json_object_end(w->rows);
+	for (size_t k = 0; k < TIMELINE_SAMPLE_KINDS; k++) {
+		uint64_t last = w->t->zero_ns;
+
+		for (size_t i = 0; i < n[k]; i++) {
+			put(&w->numbers, samples[k][i].time_ns - last);
+			last = samples[k][i].time_ns;
+		}
+	}
+	for (size_t i = 0; i < n[TIMELINE_WAITS]; i++)
+		put(&w->numbers, waits[i].ns);
+	for (size_t i = 0; i < n[TIMELINE_CPU]; i++)
+		put(&w->numbers, cpu[i].stack);
+	for (size_t i = 0; i < n[TIMELINE_WAITS]; i++)
+		put(&w->numbers, waits[i].stack);
+	return 0;
+}
+
+static void write_stacks(struct writer *w, const struct timeline_samples *s)
+{
+	json_u64(w->rows, "stacks", s->n_stacks);
+	for (size_t i = 0; i < s->n_stacks; i++)
+		put(&w->numbers, s->stacks[i].parent);
+	for (size_t i = 0; i < s->n_stacks; i++)
+		put(&w->numbers, s->stacks[i].frame);
+	json_array_begin(w->rows, "frames");
+	for (size_t i = 0; i < s->n_frames; i++) {
+		const struct timeline_frame *f = &s->frames[i];
+
+		json_array_begin(w->rows, NULL);
+		json_string(w->rows, NULL, *f->name ? f->name : "[unknown]");
+		json_string(w->rows, NULL, f->binary);
+		if (f->place)
+			json_string(w->rows, NULL, f->place);
+		json_array_end(w->rows);
+	}
+	json_array_end(w->rows);
+}
+
+static int write_samples(struct writer *w, struct timeline *t)
+{
+	int r;
+
+	json_array_begin(w->rows, "samples");
+	r = timeline_samples_each(&t->samples, each_thread, w);
+	json_array_end(w->rows);
+	write_stacks(w, &t->samples);
+	json_u64(w->rows, "period", t->samples.period_ns);
+	return r;
+}
+
 static void write_names(struct json_writer *w, const struct timeline *t)
 {
 	json_array_begin(w, "names");
@@ -127,6 +189,8 @@ static void write_names(struct json_writer *w, const struct timeline *t)
 		json_object_begin(w, NULL);
 		json_u64(w, "process", t->threads[i].process);
 		json_u64(w, "tid", t->threads[i].tid);
+		if (t->threads[i].name)
+			json_string(w, "name", t->threads[i].name);
 		json_object_end(w);
 	}
 	json_array_end(w);
@@ -164,6 +228,7 @@ static void write_info(struct json_writer *w, const struct timeline *t,
 	json_u64(w, "too_deep", t->too_deep);
 	json_u64(w, "lost", info->lost);
 	json_u64(w, "more", info->more + t->beyond_limit);
+	json_u64(w, "more_samples", t->more_samples);
 	json_bool(w, "offcpu", t->has_offcpu);
 }
 
@@ -195,6 +260,9 @@ int timeline_html_write(struct strbuf *out, struct timeline *t, const struct tim
 	if (r < 0)
 		return r;
 	json_array_end(&head);
+	r = write_samples(&w, t);
+	if (r < 0)
+		return r;
 	write_info(&head, t, info);
 	write_names(&head, t);
 	write_uses(&head, t);

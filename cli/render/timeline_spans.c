@@ -25,7 +25,7 @@ int timeline_add_thread(struct timeline *t, uint32_t process, uint32_t tid)
 	if (t->n_threads >= INT_MAX ||
 	    array_reserve(&t->threads, &t->threads_cap, t->n_threads + 1, sizeof(*t->threads)) < 0)
 		return -ENOMEM;
-	t->threads[t->n_threads] = (struct timeline_thread){process, tid};
+	t->threads[t->n_threads] = (struct timeline_thread){process, tid, NULL};
 	return (int)t->n_threads++;
 }
 
@@ -48,6 +48,11 @@ static uint64_t end_of(const struct timeline_span *s)
 	return s->start_ns + s->duration_ns;
 }
 
+static bool is_kept(const struct timeline *t, uint64_t start_ns, uint64_t end_ns)
+{
+	return end_ns >= t->from_ns && (!t->until_ns || start_ns < t->until_ns);
+}
+
 static void extend(struct timeline *t, uint64_t start_ns, uint64_t end_ns)
 {
 	t->zero_ns = t->end_ns ? MIN(t->zero_ns, start_ns) : start_ns;
@@ -62,7 +67,7 @@ int timeline_add_span(struct timeline *t, const struct timeline_span *span)
 		return -EINVAL;
 	s.duration_ns = MIN(s.duration_ns, UINT64_MAX - s.start_ns);
 	s.offcpu_ns = MIN(s.offcpu_ns, s.duration_ns);
-	if (end_of(&s) < t->from_ns || (t->until_ns && s.start_ns >= t->until_ns))
+	if (!is_kept(t, s.start_ns, end_of(&s)))
 		return 0;
 	if (t->most && t->n_spans >= t->most) {
 		t->more++;
@@ -84,7 +89,7 @@ int timeline_add_value(struct timeline *t, uint32_t process, const char *name, u
 
 	if (process >= t->n_processes)
 		return -EINVAL;
-	if (time_ns < t->from_ns || (t->until_ns && time_ns >= t->until_ns))
+	if (!is_kept(t, time_ns, time_ns))
 		return 0;
 	if (t->most && t->counters.n_values >= t->most) {
 		t->more++;
@@ -96,6 +101,33 @@ int timeline_add_value(struct timeline *t, uint32_t process, const char *name, u
 	v.counter = (uint32_t)counter;
 	extend(t, time_ns, time_ns);
 	return timeline_counters_add(&t->counters, &v);
+}
+
+int timeline_add_sample(struct timeline *t, enum timeline_sample_kind kind,
+			const struct timeline_sample *sample)
+{
+	struct timeline_sample s = *sample;
+	uint64_t end_ns;
+
+	if (s.thread >= t->n_threads || s.stack > t->samples.n_stacks)
+		return -EINVAL;
+	s.ns = MIN(s.ns, UINT64_MAX - s.time_ns);
+	end_ns = s.time_ns + s.ns;
+	if (!is_kept(t, s.time_ns, end_ns))
+		return 0;
+	if (t->most && timeline_samples_count(&t->samples) >= t->most) {
+		t->more_samples++;
+		return 0;
+	}
+	extend(t, s.time_ns, end_ns);
+	return timeline_samples_add(&t->samples, kind, &s);
+}
+
+int timeline_name_thread(struct timeline *t, uint32_t thread, const char *name)
+{
+	struct timeline_thread *to = &t->threads[thread];
+
+	return to->name ? 0 : strdup_to(&to->name, name);
 }
 
 int timeline_add_use(struct timeline *t, const struct timeline_use *use)
@@ -112,6 +144,9 @@ void timeline_release(struct timeline *t)
 {
 	for (size_t i = 0; i < t->n_processes; i++)
 		free(t->processes[i].comm);
+	for (size_t i = 0; i < t->n_threads; i++)
+		free(t->threads[i].name);
+	timeline_samples_release(&t->samples);
 	for (size_t i = 0; i < t->n_functions; i++) {
 		free(t->functions[i].name);
 		free(t->functions[i].binary);

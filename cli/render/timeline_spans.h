@@ -8,6 +8,7 @@
 #define SONDE_RENDER_TIMELINE_SPANS_H
 
 #include "timeline_counters.h"
+#include "timeline_samples.h"
 
 /* What is nested deeper is not shown, but counted. */
 enum { TIMELINE_MAX_ROWS = 512 };
@@ -40,6 +41,7 @@ struct timeline_process {
 };
 struct timeline_thread {
 	uint32_t process, tid;
+	char *name; /* NULL: not known */
 };
 struct timeline_function {
 	char *name, *binary;
@@ -51,17 +53,20 @@ struct timeline {
 	struct timeline_function *functions;
 	struct timeline_span *spans;
 	struct timeline_use *uses;
+	struct timeline_samples samples;
 	size_t n_processes, n_threads, n_functions, n_spans, n_uses;
 	size_t processes_cap, threads_cap, functions_cap, spans_cap, uses_cap;
 	struct timeline_counters counters;
 	bool has_offcpu;
 	size_t limit; /* spans of each thread that are shown, the first ones; 0: all */
-	/* What is kept of what is added from then on: spans that end at from_ns or later and begin
-	 * before until_ns (0: all), of these the first `most` (0: all). */
+	/* What is kept of what is added from then on: spans and waits that end, and samples that
+	 * were taken, at from_ns or later and begin before until_ns (0: all), of spans and of
+	 * samples the first `most` (0: all). */
 	uint64_t from_ns, until_ns;
 	size_t most;
 	uint64_t more;		  /* spans, and values of counters, beyond `most` of them */
-	uint64_t zero_ns, end_ns; /* when the first span began (or value was), and the last ended */
+	uint64_t more_samples;	  /* beyond `most` */
+	uint64_t zero_ns, end_ns; /* when the first of all began, and the last one ended */
 	/* From timeline_arrange() on. */
 	uint64_t too_deep, beyond_limit; /* spans that are not shown */
 };
@@ -76,11 +81,16 @@ int timeline_add_span(struct timeline *t, const struct timeline_span *span);
 /* The value of a counter of a process, to be kept as a span of that time is. -EINVAL, -ENOMEM. */
 int timeline_add_value(struct timeline *t, uint32_t process, const char *name, uint64_t time_ns,
 		       double value);
+/* As timeline_add_span(). */
+int timeline_add_sample(struct timeline *t, enum timeline_sample_kind kind,
+			const struct timeline_sample *sample);
+/* What a thread is called turns out: 0 or -ENOMEM. The first name stays. */
+int timeline_name_thread(struct timeline *t, uint32_t thread, const char *name);
 int timeline_add_use(struct timeline *t, const struct timeline_use *use);
 void timeline_release(struct timeline *t);
 
-/* Forgets the spans that had ended before from_ns, and those that began at until_ns or later; and
- * values of counters likewise. */
+/* Before samples are added: forgets the spans that had ended before from_ns, and those that began
+ * at until_ns or later; and values of counters likewise. */
 void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns);
 
 /*

@@ -280,6 +280,75 @@ def of_a_live_session(daemon):
     clean(page)
 
 
+def moments(daemon):
+    """A session of wl_moments.c with spans, samples and waits, made once."""
+    if "moments" not in [s["name"] for s in daemon.json("list")["sessions"]]:
+        w = h.Workload("moments")
+        daemon.sonde("attach", "--name", "moments", "-F", "997", "--off-cpu", "-p", w.pid, "request",
+                     "slow_part", "slow_nap", "between")
+        w.go()
+        w.finish()
+        daemon.sonde("detach", "moments")
+    return ("--session", "moments")
+
+
+def total(daemon, kind, *args):
+    return daemon.json("report", *moments(daemon), "--kind", kind, *args)["total_samples"]
+
+
+@h.test
+def samples_and_waits_below_the_spans(daemon):
+    source, out = moments(daemon), h.TMP / "moments.html"
+    daemon.sonde("timeline", *source, "-o", out)
+    page = opened(out)
+    h.equal(page.js("[sonde.samples.cpu, sonde.samples.waits]"),
+            [total(daemon, "cpu"), total(daemon, "offcpu")], "samples and waits")
+    nap = page.js("sonde.sample('waits', 'slow_nap')")
+    page.js(f"sonde.look({nap['start']} - 2e7, {nap['start']} + 6e7)")
+    page.click(*middle(page.js("sonde.sample('waits', 'slow_nap')")))
+    chosen = page.js("sonde.chosen")
+    h.between(chosen["length"], 12e6, 60e6, "a nap's length")
+    h.equal([r["name"] for r in table(page)], chosen["stack"], "the table is its stack, innermost first")
+    h.contains(chosen["stack"], "slow_nap", "a nap's stack")
+    link = fragment(page)
+    page.key(".")
+    h.check(page.js("sonde.chosen.start") > chosen["start"], "the next one")
+    page.go(link)
+    h.equal(page.js("sonde.chosen"), chosen, "the link's wait")
+    page.key("Escape")
+    h.equal(page.js("sonde.chosen"), None, "after Escape")
+    page.key("0")
+    page.click(*middle(page.js("sonde.box('slow_part')")))
+    page.click_on("#by-sample")
+    found = {r["name"]: r for r in table(page)}
+    inside = page.js("sonde.inside")
+    h.check(inside["cpu"] > 10, f"samples of a slow call: {inside}")
+    h.equal([found[f]["below"] for f in ("request", "slow_part")], [f"{inside['cpu']:,}"] * 2, "all of them in these")
+    page.move(*middle(page.js("sonde.sample('cpu', 'slow_part')")))
+    tip = page.js("document.getElementById('tip').innerText").splitlines()
+    h.equal((tip[0], tip[-1]), ("slow_part", "_start"), "the tip has the stack")
+    h.check(page.js("document.documentElement.scrollWidth <= innerWidth"), "too wide")
+    clean(page)
+
+
+@h.test
+def samples_of_the_spans_that_are_chosen(daemon):
+    source, out = moments(daemon), h.TMP / "slow.html"
+    daemon.sonde("timeline", *source, "--name", "slow_part", "--min-duration", "1ms", "-o", out)
+    page = opened(out)
+    wanted = total(daemon, "cpu", "--in", "slow_part: duration >= 1ms")
+    h.equal(page.js("sonde.samples.cpu"), wanted, "samples in slow_part")
+    w = h.Workload("moments")
+    daemon.sonde("attach", "--name", "alone", "-F", "997", "-p", w.pid)
+    w.go()
+    w.finish()
+    daemon.sonde("timeline", "--session", "alone", "-o", out)
+    page = opened(out)
+    h.check(page.js("sonde.samples.cpu") > 20 and page.js("sonde.spans") == 0, "samples without spans")
+    h.check(table(page)[0]["samples"] != "0", "their table is shown at once")
+    clean(page)
+
+
 @h.test
 def what_cannot_be_written(daemon):
     out = h.TMP / "missing" / "x.html"

@@ -44,3 +44,20 @@ Test(cli_samples, formats_of_spans_have_none)
 	expect_error("export --format dftracer --in x", 2, "of which dftracer has none");
 	expect_error("export --format csv --answer spans --in x", 2, "--answer spans has none");
 }
+
+/* Those of threads that have spans are below these; other threads are added. */
+Test(cli_samples, a_page_has_them_by_thread)
+{
+	_cleanup_(freep) char *page = NULL;
+
+	sonde_ok("timeline -o t.html");
+	page = slurp("t.html");
+	cr_expect(strstr(page, "\"samples\":[{\"thread\":0,\"cpu\":2,\"waits\":2},"
+			       "{\"thread\":1,\"cpu\":1,\"waits\":0},"
+			       "{\"thread\":2,\"cpu\":1,\"waits\":0}],\"stacks\":5,"));
+	cr_expect(strstr(page, "[\"work\\u003cint>\",\"app\",\"work.cc:12\"]"));
+	cr_expect(strstr(page, "{\"process\":0,\"tid\":4713,\"name\":\"wor\\\"ker\"},"
+			       "{\"process\":1,\"tid\":4720}]"));
+	sonde_ok("timeline -o t.html --since '@1763728387' --name 'handle'");
+	expect_asked("\"kind\":\"cpu\",\"in\":\"handle: duration >= 0ns\",\"since_us\":");
+}

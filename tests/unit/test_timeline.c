@@ -2,7 +2,8 @@
 /*
  * The page of a timeline: how spans are arranged, levels of detail, and what is written, read
  * back. What the page does is tested by test_timeline_page.py. With SONDE_TIMELINE_PAGE=FILE a
- * page of SONDE_TIMELINE_SPANS (1,000,000) spans is written there, and how long that took is said.
+ * page of SONDE_TIMELINE_SPANS (1,000,000) spans and SONDE_TIMELINE_SAMPLES (1,000,000) samples is
+ * written there, and how long that took is said.
  */
 #include <criterion/criterion.h>
 #include <zlib.h>
@@ -306,6 +307,94 @@ Test(timeline, what_is_written_can_be_read)
 	cr_expect_null(strstr(out.data, "http:"));
 }
 
+static int print_samples(void *arg, uint32_t thread, const struct timeline_sample *const *samples,
+			 const size_t *n)
+{
+	strbuf_printf(arg, "%u:", thread);
+	for (size_t k = 0; k < TIMELINE_SAMPLE_KINDS; k++)
+		for (size_t i = 0; i < n[k]; i++)
+			strbuf_printf(arg, " %c%llu", k ? 'w' : 'c',
+				      (unsigned long long)samples[k][i].time_ns);
+	strbuf_puts(arg, "\n");
+	return 0;
+}
+
+static int add_sample(struct timeline *t, enum timeline_sample_kind kind, uint32_t thread,
+		      uint64_t time_ns, uint64_t ns, uint32_t stack)
+{
+	return timeline_add_sample(t, kind, &(struct timeline_sample){time_ns, ns, thread, stack});
+}
+
+Test(timeline, samples_come_by_thread_and_time)
+{
+	_cleanup_(strbuf_release) struct strbuf out = {0};
+	_cleanup_(timeline_release) struct timeline t = {
+		.from_ns = 100, .until_ns = 900, .most = 6};
+
+	two_threads(&t);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 300, 0, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 0, 500, 0, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 200, 0, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_WAITS, 2, 80, 20, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_WAITS, 1, 400, 50, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 99, 0, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 900, 0, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_WAITS, 1, 899, UINT64_MAX, 0), 0);
+	cr_assert_eq(t.more_samples, 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 600, 0, 0), 0);
+	cr_assert_eq(t.more_samples, 1);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 300, 0, 1), -EINVAL);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 3, 300, 0, 0), -EINVAL);
+	cr_assert_eq(timeline_add_stack(&t.samples, 0, 0), -EINVAL);
+	cr_assert_eq(timeline_samples_each(&t.samples, print_samples, &out), 0);
+	cr_expect_str_eq(out.data, "0: c500\n1: w400 w899\n2: c200 c300 w80\n");
+	cr_expect_eq(t.zero_ns, 80);
+	cr_expect_eq(t.end_ns, UINT64_MAX);
+}
+
+/* Threads need no spans, and what was first may be a sample. */
+Test(timeline, samples_are_written_behind_the_spans)
+{
+	_cleanup_(strbuf_release) struct strbuf out = {0}, numbers = {0};
+	_cleanup_(timeline_release) struct timeline t = {};
+	/* The span: gap, length, function, flags. Gaps of samples, of waits; lengths; stacks. */
+	static const uint64_t wanted[] = {
+		10, 20, 0, 0,	 /* of the span */
+		0,  15, 7, 2, 0, /* of thread 1: a sample, a wait, its length, stacks */
+		30, 1,		 /* of thread 2 */
+		0,  1,	0, 1,	 /* the stacks, their frames */
+	};
+	const uint8_t *p, *end;
+
+	two_threads(&t);
+	add(&t, 1, 1010, 20, 0);
+	cr_assert_eq(timeline_add_frame(&t.samples, "main", "b", "m.c:1"), 0);
+	cr_assert_eq(timeline_add_frame(&t.samples, "</script>", "[kernel]", NULL), 1);
+	cr_assert_eq(timeline_add_stack(&t.samples, 0, 0), 0);
+	cr_assert_eq(timeline_add_stack(&t.samples, 1, 1), 1);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 2, 1030, 0, 1), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_WAITS, 1, 1015, 7, 0), 0);
+	cr_assert_eq(add_sample(&t, TIMELINE_CPU, 1, 1000, 0, 2), 0);
+	cr_assert_eq(timeline_name_thread(&t, 2, "worker"), 0);
+	cr_assert_eq(timeline_name_thread(&t, 2, "other"), 0);
+	cr_assert_eq(timeline_html_write(&out, &t, &(struct timeline_info){}), 0);
+	read_numbers(&out, &numbers);
+	p = (uint8_t *)numbers.data;
+	end = p + numbers.len;
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+		uint64_t v;
+
+		cr_assert(varint_get(&p, end, &v));
+		cr_expect_eq(v, wanted[i], "number %zu: %llu", i, (unsigned long long)v);
+	}
+	cr_expect_eq(p, end);
+	cr_expect(strstr(out.data, "\"samples\":[{\"thread\":1,\"cpu\":1,\"waits\":1},"
+				   "{\"thread\":2,\"cpu\":1,\"waits\":0}],\"stacks\":2,"
+				   "\"frames\":[[\"main\",\"b\",\"m.c:1\"],"
+				   "[\"\\u003c/script>\",\"[kernel]\"]],\"period\":0"));
+	cr_expect(strstr(out.data, "\"tid\":21,\"name\":\"worker\""));
+}
+
 Test(timeline, a_page_without_spans)
 {
 	_cleanup_(strbuf_release) struct strbuf out = {0}, numbers = {0};
@@ -320,19 +409,23 @@ Test(timeline, a_page_without_spans)
 Test(timeline, many_spans)
 {
 	const char *path = getenv("SONDE_TIMELINE_PAGE"), *n = getenv("SONDE_TIMELINE_SPANS");
+	const char *n_samples = getenv("SONDE_TIMELINE_SAMPLES");
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 	_cleanup_(timeline_release) struct timeline t = {};
-	uint64_t wanted = path ? 1000000 : 30000, begin;
+	uint64_t wanted = path ? 1000000 : 30000, samples = wanted, begin;
 
 	cr_assert(!n || parse_u64(n, &wanted) == 0);
+	cr_assert(!n_samples || parse_u64(n_samples, &samples) == 0);
 	cr_assert_eq(timeline_generate(&t, wanted), 0);
+	cr_assert_eq(timeline_sample_threads(&t, samples / 8), 0);
 	begin = now_monotonic_ns();
 	cr_assert_eq(timeline_html_write(&out, &t, &(struct timeline_info){.title = "Made up"}), 0);
-	fprintf(stderr, "%zu spans: %zu bytes written in %llu ms\n", t.n_spans, out.len,
+	fprintf(stderr, "%zu spans, %zu samples: %zu bytes written in %llu ms\n", t.n_spans,
+		timeline_samples_count(&t.samples), out.len,
 		(unsigned long long)((now_monotonic_ns() - begin) / NSEC_PER_MSEC));
 	/* 8 threads are nested three deep. */
 	cr_expect(strstr(out.data, "{\"thread\":7,"));
-	cr_expect_lt(out.len, 200000 + 8 * t.n_spans);
+	cr_expect_lt(out.len, 200000 + 8 * t.n_spans + 6 * samples);
 	if (path) {
 		FILE *f = fopen(path, "w");
 

@@ -55,6 +55,35 @@ static size_t timeline_request(struct timeline *t, uint32_t thread, uint64_t *cl
 	return timeline_add_span(t, &span) < 0 ? 0 : n + 1;
 }
 
+/* n samples a thread, the last tenth of them waits of 1 ms, all through the spans. */
+static int timeline_sample_threads(struct timeline *t, size_t n)
+{
+	static const char *const frames[] = {"main",  "serve", "handle",
+					     "parse", "copy",  "schedule"};
+	uint64_t state = 362436069, step = (t->end_ns - t->zero_ns) / (n + 1), zero = t->zero_ns;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(frames); i++)
+		if (timeline_add_frame(&t->samples, frames[i], i < 5 ? "server" : "[kernel]",
+				       i == 3 ? "parse.c:12" : NULL) < 0 ||
+		    timeline_add_stack(&t->samples, i, i) < 0)
+			return -ENOMEM;
+	t->samples.period_ns = step;
+	for (size_t k = 0; k < n; k++)
+		for (uint32_t thread = 0; thread < t->n_threads; thread++) {
+			bool waits = k >= n - n / 10;
+			uint32_t stack = 2 + (uint32_t)(timeline_random(&state) % 3);
+			const struct timeline_sample s = {.time_ns = zero + k * step +
+								     timeline_random(&state) % step,
+							  .ns = waits ? step / 2 : 0,
+							  .thread = thread,
+							  .stack = waits ? 6 : stack};
+
+			if (timeline_add_sample(t, waits ? TIMELINE_WAITS : TIMELINE_CPU, &s) < 0)
+				return -ENOMEM;
+		}
+	return 0;
+}
+
 /* At least n spans of two processes with four threads each, by and by. 0, -ENOMEM. */
 static inline int timeline_generate(struct timeline *t, size_t n)
 {

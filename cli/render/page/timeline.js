@@ -4,6 +4,7 @@
  * window.sonde is for tests: what is seen, where a span is, how long drawing takes.
  */
 let restoring = true, waiting = 0, lateState = true;
+const FIRST_MODE = rows.length || !samples.length ? "functions" : "samples";
 
 /* The table and the fragment follow when nothing has changed for a moment. */
 function later() {
@@ -53,7 +54,8 @@ function remember() {
 	if (restoring) return;
 	const all = from <= 0 && to >= LENGTH, list = (v) => v.map((n) => (n === Infinity ? "" : Math.round(n))).join("_");
 	writeFragment({ view: all ? "" : list([from, to]), search: $("search").value, brush: brush ? list([brush.t0, brush.t1, brush.d0, brush.d1]) : "",
-		table: $("panel").hidden ? "off" : mode === "spans" ? "spans" : "", sort: sort === FIRST_SORT[mode] && !rising ? "" : sort + (rising ? "+" : "-"),
+		table: $("panel").hidden ? "off" : mode === FIRST_MODE ? "" : mode, sort: sort === FIRST_SORT[tableKind()] && rising === (tableKind() === "stack") ? "" : sort + (rising ? "+" : "-"),
+		sample: chosen ? `${samples.indexOf(chosen.samples)}_${chosen.kind}_${chosen.i}` : "",
 		span: selected ? `${rows.indexOf(selected.row)}_${selected.i}` : "", fold: [...folded].join("_"), top: Math.round(scroll.scrollTop) || "" });
 }
 function restore() {
@@ -64,10 +66,12 @@ function restore() {
 	$("panel").hidden = q.get("table") === "off";
 	arrange();
 	resize();
-	setMode(q.get("table") === "spans" ? "spans" : "functions");
+	const [s, sampleKind, at] = (q.get("sample") || "").split("_"), l = samples[s]?.[sampleKind];
+	chosen = l && KINDS[sampleKind] && Number(at) >= 0 && Number(at) < l.n ? { samples: samples[s], kind: sampleKind, i: Number(at) } : null;
+	setMode(["functions", "spans", "samples"].find((m) => m === q.get("table")) || FIRST_MODE);
 	const [, key, way] = /^(\w+)([+-])$/.exec(q.get("sort") || "") || [];
-	sort = COLUMNS[mode].some((c) => c[0] === key) ? key : FIRST_SORT[mode];
-	rising = way === "+" && sort === key;
+	sort = COLUMNS[tableKind()].some((c) => c[0] === key) ? key : FIRST_SORT[tableKind()];
+	rising = sort === key ? way === "+" : tableKind() === "stack";
 	$("search").value = q.get("search") || "";
 	search($("search").value);
 	const b = numbers("brush"), good = b.length === 4 && [b[0], b[1], b[2]].every(Number.isFinite);
@@ -97,10 +101,15 @@ function tip(pick, x, y) {
 	const l = pick.row.levels[0], i = pick.i, table = element("table"), f = l.fn[i], flags = l.flags[i];
 	tipRow(table, "duration", duration(l.length[i]), `${count(l.length[i])} ns`);
 	tipRow(table, "self", duration(l.self[i]), percent(l.self[i], l.length[i]));
+	if (samplesOf.has(pick.row.thread)) {
+		const { cpu, waits, waited } = samplesIn(pick);
+		if (has.cpu) tipRow(table, "CPU samples", count(cpu), data.period ? "about " + duration(cpu * data.period) : "");
+		if (has.waits) tipRow(table, "waits", count(waits), duration(waited));
+	}
 	if (l.offcpu && l.offcpu[i]) tipRow(table, "off the CPU", duration(l.offcpu[i]), percent(l.offcpu[i], l.length[i]));
 	tipRow(table, "start", "+" + seconds(l.start[i], 1), clock(l.start[i]));
 	const words = [flags & FLAG.error && "returned an error", flags & FLAG.unwound && "ended by an exception, a longjmp or the thread's end", flags & FLAG.kernel && "of the kernel", flags & FLAG.instant && "no duration: it was passed"].filter(Boolean).join("; ");
-	const where = `${data.binaries[f] ? data.binaries[f] + " · " : ""}${processOf(pick.row.thread).comm} (${processOf(pick.row.thread).pid}), thread ${data.threads[pick.row.thread].tid}`;
+	const where = `${data.binaries[f] ? data.binaries[f] + " · " : ""}${processOf(pick.row.thread).comm} (${processOf(pick.row.thread).pid}), thread ${threadName(pick.row.thread)}`;
 	$("tip").replaceChildren(element("div", "name", data.names[f]), element("div", "from", where), table);
 	if (words) $("tip").append(element("div", flags & (FLAG.error | FLAG.unwound) ? "bad" : "", words));
 	placeTip(x, y);
@@ -129,14 +138,21 @@ canvas.addEventListener("pointermove", (e) => {
 		scroll.scrollTop = pan.top - (e.offsetY - pan.y);
 		return;
 	}
-	const pick = pickAt(e.offsetX, e.offsetY), lane = laneAt(e.offsetY + scroll.scrollTop);
+	const pick = pickAt(e.offsetX, e.offsetY), sample = pickSample(e.offsetX, e.offsetY), lane = laneAt(e.offsetY + scroll.scrollTop);
+	if (!sameSample(sample, hoveredSample)) {
+		hoveredSample = sample;
+		canvas.style.cursor = sample ? "pointer" : "default";
+		status();
+		schedule();
+	}
 	if (!pick !== !hovered || (pick && (pick.row !== hovered.row || pick.i !== hovered.i))) {
 		hovered = pick;
 		canvas.style.cursor = pick || (lane && lane.kind === "process") ? "pointer" : "default";
 		status();
 		schedule();
 	}
-	if (!pick && lane && lane.kind === "use" && e.offsetX >= GUTTER) useTip(lane, e);
+	if (sample) sampleTip(sample, e.clientX, e.clientY);
+	else if (!pick && lane && lane.kind === "use" && e.offsetX >= GUTTER) useTip(lane, e);
 	else if (!pick && lane && lane.kind === "counter" && e.offsetX >= GUTTER) counterTip(lane, e);
 	else tip(pick, e.clientX, e.clientY);
 });
@@ -149,9 +165,10 @@ canvas.addEventListener("pointerup", (e) => {
 		arrange();
 		resize();
 		later();
-	} else select(pickAt(e.offsetX, e.offsetY));
+	} else if (lane && lane.kind === "samples") choose(pickSample(e.offsetX, e.offsetY));
+	else select(pickAt(e.offsetX, e.offsetY));
 });
-canvas.addEventListener("pointerleave", () => { hovered = null; tip(null); status(); schedule(); });
+canvas.addEventListener("pointerleave", () => { hovered = hoveredSample = null; tip(null); status(); schedule(); });
 canvas.addEventListener("dblclick", (e) => { const pick = pickAt(e.offsetX, e.offsetY); if (pick) zoomTo(pick); });
 canvas.addEventListener("wheel", (e) => {
 	const sideways = e.deltaX || (e.shiftKey ? e.deltaY : 0);
@@ -171,7 +188,8 @@ $("axis").addEventListener("wheel", (e) => { e.preventDefault(); zoomBy(Math.exp
 
 /* ---- keys ---- */
 function escape() {
-	if (brush) setBrush(null);
+	if (chosen) choose(null);
+	else if (brush) setBrush(null);
 	else if (selected) select(null);
 	else if ($("search").value) { $("search").value = ""; search(""); }
 	else showAll();
@@ -188,6 +206,7 @@ const KEYS = {
 	"/": () => $("search").select(), "?": toggleHelp, c: copyLink, n: () => nextMatch(1), N: () => nextMatch(-1),
 	w: () => scale(0.5), "+": () => scale(0.5), s: () => scale(2), "-": () => scale(2), a: () => move(-0.4), d: () => move(0.4),
 	0: showAll, Home: showAll, z: zoomBrush, f: () => selected && zoomTo(selected), Enter: () => selected && zoomTo(selected),
+	".": () => stepSample(1), ",": () => stepSample(-1),
 	t: () => { $("panel").hidden = !$("panel").hidden; resize(); later(); },
 };
 onKeys({ canvas, keys: KEYS, search, nextMatch, escape, walk });
@@ -200,15 +219,19 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span"), counters.length && words(counters.reduce((n, c) => n + c.n, 0), "value") + " of " + words(counters.length, "counter")];
-const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
+const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span"),
+	has.cpu && words(nSamples("cpu"), "CPU sample"), has.waits && words(nSamples("waits"), "wait"),
+	counters.length && words(counters.reduce((n, c) => n + c.n, 0), "value") + " of " + words(counters.length, "counter")];
+const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.more_samples && `${count(data.more_samples)} more samples that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
 showTitle(facts, missing.join(", ") || "0 lost");
-helpSetUp([["click", "select a span; on a process: fold it; in the durations: go there"], ["drag", "in the lanes: move; in the durations: select; on the time: zoom to it"],
+helpSetUp([["click", "select a span, or a sample with its stack; on a process: fold it; in the durations: go there"], ["drag", "in the lanes: move; in the durations: select; on the time: zoom to it"],
 	["Ctrl wheel", "zoom; Shift and wheel move"], ["w s + -", "zoom in and out"], ["a d", "move"], ["← ↑ ↓ →", "walk: to the one before or behind, to the caller, to what is called"],
 	["Enter f", "zoom to the selected span"], ["z", "zoom to what is selected in the durations"], ["0", "all the time"], ["/", "search: text or a regular expression"],
-	["n N", "next match, the one before"], ["t", "show or hide the table"], ["c", "copy a link to what is shown now"], ["Esc", "select nothing; forget the search; all the time"], ["?", "these keys"]]);
-if (!rows.length) for (const id of counters.length ? ["panel", "heat-box"] : ["scroll", "panel", "heat-box", "axis-box"]) $(id).hidden = true;
-$("empty").hidden = rows.length + counters.length > 0;
+	["n N", "next match, the one before"], [". ,", "the next sample of the thread, the one before"], ["t", "show or hide the table"], ["c", "copy a link to what is shown now"], ["Esc", "select nothing; forget the search; all the time"], ["?", "these keys"]]);
+if (!threads.length) for (const id of counters.length ? ["panel"] : ["scroll", "panel", "axis-box"]) $(id).hidden = true;
+for (const id of ["heat-box", "by-function", "by-span"]) $(id).hidden = !rows.length;
+$("by-sample").hidden = !samples.length;
+$("empty").hidden = threads.length + counters.length > 0;
 $("empty").textContent = "There is no span to show.";
 theme();
 restore();
@@ -217,6 +240,21 @@ window.sonde = {
 	get spans() { return data.spans; }, get rows() { return rows.length; }, get view() { return [from, to]; }, get length() { return data.length; },
 	get selected() { return selected && { name: data.names[selected.row.levels[0].fn[selected.i]], start: selected.row.levels[0].start[selected.i], length: selected.row.levels[0].length[selected.i], depth: selected.row.depth }; },
 	get brush() { return brush; }, get settled() { return !lateState && !scheduled; }, get times() { return times; }, get boxes() { return drawn; },
+	get samples() { return { cpu: nSamples("cpu"), waits: nSamples("waits"), stacks: stacks.frame.length }; },
+	get chosen() { return chosen && { kind: chosen.kind, thread: data.threads[chosen.samples.thread].tid, start: chosen.samples[chosen.kind].start[chosen.i], length: lengthOf(chosen), name: nameOf(chosen), stack: framesOf(chosen.samples[chosen.kind].stack[chosen.i]).map(frameName) }; },
+	/* What there is in the selected span. */
+	get inside() { return selected && samplesIn(selected); },
+	/* Where a sample of a thread is on the page: the first in sight whose stack has that function. */
+	sample(kind, name) {
+		const place = canvas.getBoundingClientRect();
+		for (const lane of lanes) {
+			const l = lane.kind === "samples" && lane.samples[kind];
+			for (let i = l ? firstFrom(l, from) : 0; l && i < l.n && l.start[i] < to; i++) if (framesOf(l.stack[i]).some((f) => frameName(f) === name))
+				return { x: place.left + GUTTER + (l.start[i] - from) / (to - from) * plotWidth(), y: place.top + lane.y - scroll.scrollTop + (kind === "waits" ? TICK_ROWS : 0),
+					width: kind === "waits" ? l.length[i] / (to - from) * plotWidth() : 1, height: TICK_ROWS, start: l.start[i] };
+		}
+		return null;
+	},
 	get levels() { return rows.map((r) => r.levels.map((l) => l.n)); },
 	get counters() { return counters.map((c) => ({ name: c.name, pid: data.processes[c.process].pid, values: Array.from(c.value, String), times: Array.from(c.time) })); },
 	/* Where a value of the counter number k is on the page. */

@@ -3,7 +3,7 @@
  * The data: JSON says who and where, a compressed block has the numbers (see timeline_html.h for
  * their order). Times are nanoseconds from the first span on: as those since the epoch would not
  * fit a number of JavaScript. A row has levels of detail; level 0 is its spans, of others each box
- * stands for several that are closer than 2^shift ns.
+ * stands for several that are closer than 2^shift ns. Samples and waits are by thread and time.
  */
 const data = JSON.parse($("data").textContent);
 const LENGTH = Math.max(data.length, 1);
@@ -70,9 +70,23 @@ function decode(bytes) {
 		pos += 8 * n;
 		return c;
 	}
-	const rows = data.rows.map((r) => ({ thread: r.thread, depth: 0, up: null, down: null,
-		levels: r.levels.map(([shift, n]) => level(shift, n)) }));
-	return { rows, counters: data.counters.map(counter) };
+	function starts(n) {
+		const start = column(new Float64Array(n));
+		for (let i = 1; i < n; i++) start[i] += start[i - 1];
+		return start;
+	}
+	function sampled({ thread, cpu: n, waits: m }) {
+		const cpu = { n, start: starts(n) }, waits = { n: m, start: starts(m), length: column(new Float64Array(m)) };
+		cpu.stack = column(new Uint32Array(n));
+		waits.stack = column(new Uint32Array(m));
+		/* How long those before it were together; what is not known is seen all the same. */
+		waits.before = new Float64Array(m);
+		for (let i = 1; i < m; i++) waits.before[i] = waits.before[i - 1] + Math.max(Math.min(waits.length[i - 1], waits.start[i] - waits.start[i - 1]), 1);
+		return { thread, cpu, waits };
+	}
+	const rows = data.rows.map((r) => ({ thread: r.thread, depth: 0, up: null, down: null, levels: r.levels.map(([shift, n]) => level(shift, n)) }));
+	const samples = data.samples.map(sampled), stacks = { parent: column(new Uint32Array(data.stacks)), frame: column(new Uint32Array(data.stacks)) };
+	return { rows, samples, stacks, counters: data.counters.map(counter) };
 }
 
 /* The last box that begins at or before a time; -1: none. */
@@ -99,13 +113,16 @@ function connect(rows) {
 			p.self[at] = Math.max(p.self[at] - l.length[i], 0);
 		}
 	});
-	return rows;
 }
-const { rows, counters } = decode(await unpack($("numbers").textContent));
+const { rows, counters, samples, stacks } = decode(await unpack($("numbers").textContent));
 connect(rows);
 $("numbers").textContent = "";
 
 /* ---- words ---- */
+const threadName = (thread) => {
+	const { name, tid } = data.threads[thread];
+	return name && name !== processOf(thread).comm ? `${tid} ${name}` : String(tid);
+};
 const processOf = (thread) => data.processes[data.threads[thread].process];
 /* An offset as seconds, exact to the nanosecond, with as many places as the step needs. */
 function seconds(t, step) {

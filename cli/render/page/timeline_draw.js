@@ -40,6 +40,8 @@ function theme() {
 	fadedInks = inks.map((c) => steps(mix(c, back, 0.3)));
 	inks = inks.map(steps);
 	markInk = steps(fromHex(css.mark));
+	cpuInk = steps(fromHex(css.cpu));
+	waitInk = steps(fromHex(css.wait));
 	backInk = pack(back);
 }
 function sizeOf(c, box) {
@@ -177,7 +179,11 @@ function drawLane(lane, y) {
 		ctx.fillStyle = css.wait;
 		ctx.fillText("waits", 52, y + 20);
 	} else if (lane.first) {
-		ctx.fillText(`thread ${data.threads[lane.thread].tid}`, 20, y + 13);
+		ctx.fillText(fit(ctx, `thread ${threadName(lane.thread)}`, GUTTER - 26), 20, y + 13);
+	}
+	if (lane.kind === "samples") {
+		nameTicks(lane.samples.cpu, lane.samples.waits, y);
+		nameWaits(lane.samples.waits, y);
 	}
 }
 function drawLanes() {
@@ -186,7 +192,10 @@ function drawLanes() {
 	wide = [];
 	drawn = 0;
 	pixels.fill(backInk);
-	for (const lane of seen) if (lane.kind === "row") drawRow(lane, lane.y - top);
+	for (const lane of seen) {
+		if (lane.kind === "row") drawRow(lane, lane.y - top);
+		else if (lane.kind === "samples") drawSamples(lane, lane.y - top);
+	}
 	ctx.putImageData(image, 0, 0);
 	ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
 	ctx.direction = "ltr";
@@ -201,6 +210,8 @@ function drawLanes() {
 	for (const lane of seen) drawLane(lane, lane.y - top);
 	outline(hovered, css.text);
 	outline(selected, css.accent);
+	outlineSample(hoveredSample, css.text);
+	outlineSample(chosen, css.accent);
 }
 
 /* ---- the axis ---- */
@@ -229,7 +240,7 @@ function drawAll() {
 	drawLanes();
 	drawAxis();
 	drawHeat();
-	if (!hovered && !selected) status();
+	if (!hovered && !selected && !hoveredSample && !chosen) status();
 	times.frames++;
 	times.last = performance.now() - begin;
 	times.first ||= performance.now();

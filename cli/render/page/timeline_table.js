@@ -9,9 +9,15 @@ const COLUMNS = {
 		["avg", "Average"], ["p50", "p50"], ["p99", "p99"], ["max", "Max"], ["errors", "Errors"]],
 	spans: [["name", "Function", "text name"], ["process", "Process", "text"], ["tid", "Thread"], ["start", "Start"], ["length", "Duration"],
 		["self", "Self"], ["offcpu", "Off the CPU"], ["ended", "Ended", "text"]],
+	samples: [["name", "Function", "text name"], ["binary", "Binary", "text"], ["samples", "CPU samples"], ["below", "With callees"], ["share", "Share"],
+		["waits", "Waits"], ["waited", "Waited"]],
+	stack: [["level", "Frame"], ["name", "Function", "text name"], ["binary", "Binary", "text"], ["place", "Source", "text"]],
 };
-const DURATIONS = new Set(["total", "self", "avg", "p50", "p99", "max", "length", "offcpu"]);
-const FIRST_SORT = { functions: "total", spans: "length" };
+const DURATIONS = new Set(["total", "self", "avg", "p50", "p99", "max", "length", "offcpu", "waited"]);
+const FIRST_SORT = { functions: "total", spans: "length", samples: has.cpu ? "samples" : "waited", stack: "level" };
+/* Columns of what there is none of are not there. */
+const HIDDEN = { offcpu: !data.offcpu, samples: !has.cpu, below: !has.cpu, share: !has.cpu, waits: !has.waits, waited: !has.waits };
+const tableKind = () => (mode === "samples" && chosen ? "stack" : mode);
 let mode = "functions", sort = "total", rising = false, shownRows = [];
 
 /* Calls each(level, index, row) with every span that is selected. */
@@ -78,14 +84,15 @@ function spanRows() {
 }
 function cellText(key, value) {
 	if (key === "start") return "+" + seconds(value, 1);
-	if (key === "tid") return String(value);
+	if (key === "tid" || key === "level") return String(value);
+	if (key === "share") return value.toFixed(2) + " %";
 	if (DURATIONS.has(key)) return duration(value);
 	return typeof value === "number" ? count(value) : value;
 }
 function headCells() {
 	const row = element("tr");
-	for (const [key, title, kind] of COLUMNS[mode]) {
-		if (key === "offcpu" && !data.offcpu) continue;
+	for (const [key, title, kind] of COLUMNS[tableKind()]) {
+		if (HIDDEN[key]) continue;
 		const cell = element("th", kind || "", title + (key === sort ? (rising ? " ▴" : " ▾") : ""));
 		if (key === sort) cell.setAttribute("aria-sort", rising ? "ascending" : "descending");
 		cell.dataset.key = key;
@@ -96,8 +103,8 @@ function headCells() {
 function rowCells(r, k) {
 	const row = element("tr");
 	row.dataset.row = k;
-	for (const [key, , kind] of COLUMNS[mode]) {
-		if (key === "offcpu" && !data.offcpu) continue;
+	for (const [key, , kind] of COLUMNS[tableKind()]) {
+		if (HIDDEN[key]) continue;
 		const bad = (key === "errors" && r.errors) || (key === "ended" && (r.ended === "error" || r.ended === "unwound"));
 		const cell = element("td", (kind || "") + (bad ? " bad" : ""), cellText(key, r[key]));
 		if (kind) cell.title = r[key];
@@ -112,26 +119,31 @@ function tableScope(spans, n) {
 	if (matches) more.push(", of what is searched for");
 	if (n > MOST_ROWS) more.push(`; the first ${MOST_ROWS} of ${count(n)} are listed`);
 	$("scope").replaceChildren(b, more.join(""));
-	$("scope").title = $("scope").textContent;
 }
 function showTable() {
 	if ($("panel").hidden) return;
-	const { rows: all, spans } = mode === "functions" ? functionRows() : spanRows();
+	const kind = tableKind();
+	if (!COLUMNS[kind].some((c) => c[0] === sort)) { sort = FIRST_SORT[kind]; rising = kind === "stack"; }
+	const { rows: all, spans, total } = kind === "functions" ? functionRows() : kind === "spans" ? spanRows() : kind === "stack" ? { rows: stackRows() } : sampleRows();
 	all.sort(compareRows);
 	shownRows = all.slice(0, MOST_ROWS);
 	$("rows").querySelector("thead").replaceChildren(headCells());
 	$("rows").querySelector("tbody").replaceChildren(...shownRows.map(rowCells));
-	tableScope(spans, mode === "functions" ? all.length : spans);
+	if (mode === "samples") sampleScopeText(total, all.length);
+	else tableScope(spans, mode === "functions" ? all.length : spans);
+	$("scope").title = $("scope").textContent;
 }
 function setMode(wanted) {
 	mode = wanted;
-	if (!COLUMNS[mode].some((c) => c[0] === sort)) { sort = FIRST_SORT[mode]; rising = false; }
+	if (!COLUMNS[tableKind()].some((c) => c[0] === sort)) { sort = FIRST_SORT[tableKind()]; rising = tableKind() === "stack"; }
+	$("by-sample").setAttribute("aria-pressed", mode === "samples");
 	$("by-function").setAttribute("aria-pressed", mode === "functions");
 	$("by-span").setAttribute("aria-pressed", mode === "spans");
 	later();
 }
 $("by-function").addEventListener("click", () => setMode("functions"));
 $("by-span").addEventListener("click", () => setMode("spans"));
+$("by-sample").addEventListener("click", () => { chosen = null; setMode("samples"); schedule(); });
 $("rows").addEventListener("click", (e) => {
 	const head = e.target.closest("th"), line = e.target.closest("tbody tr");
 	if (head) {
@@ -142,6 +154,7 @@ $("rows").addEventListener("click", (e) => {
 		remember();
 	} else if (line) {
 		const r = shownRows[Number(line.dataset.row)];
+		if (mode === "samples") return;
 		if (r.pick) { select(r.pick); reveal(r.pick); return; }
 		$("search").value = `^${literal(r.name)}$`;
 		search($("search").value);

@@ -12,7 +12,19 @@ let selected = null, hovered = null; /* { row, i }: of level 0 */
 let lanes = [], contentHeight = 0, scheduled = false, goal = [from, to];
 const folded = new Set(); /* processes */
 const plotWidth = () => Math.max(width - GUTTER, 1);
-const nThreads = new Set(rows.map((r) => r.thread)).size;
+
+/* Threads in the order in which they, and their processes, are first heard of. */
+const rowsOf = Map.groupBy ? Map.groupBy(rows, (r) => r.thread) : rows.reduce((m, r) => m.set(r.thread, [...(m.get(r.thread) || []), r]), new Map());
+const samplesOf = new Map(samples.map((s) => [s.thread, s]));
+const threads = (function order() {
+	const first = new Map(), process = (t) => data.threads[t].process, ofProcess = new Map();
+	for (const t of new Set([...rowsOf.keys(), ...samplesOf.keys()])) {
+		const starts = [rowsOf.get(t)?.[0].levels[0], samplesOf.get(t)?.cpu, samplesOf.get(t)?.waits].map((l) => (l && l.n ? l.start[0] : Infinity));
+		first.set(t, Math.min(...starts));
+		ofProcess.set(process(t), Math.min(first.get(t), ofProcess.get(process(t)) ?? Infinity));
+	}
+	return [...first.keys()].sort((a, b) => ofProcess.get(process(a)) - ofProcess.get(process(b)) || process(a) - process(b) || first.get(a) - first.get(b) || a - b);
+})();
 
 /* Processes that have a strip of what samples say. */
 const uses = new Map();
@@ -22,10 +34,10 @@ for (const u of data.uses) {
 }
 
 function arrange() {
-	let y = 0, process = -1, thread = -1;
+	let y = 0, process = -1;
 	lanes = [];
-	for (const row of rows) {
-		const mine = data.threads[row.thread].process;
+	for (const thread of threads) {
+		const mine = data.threads[thread].process, s = samplesOf.get(thread);
 		if (mine !== process) {
 			process = mine;
 			if (lanes.length) y += GAP;
@@ -38,10 +50,14 @@ function arrange() {
 			if (!folded.has(process)) y = counterLanes(process, y);
 		}
 		if (folded.has(process)) continue;
-		if (row.thread !== thread && lanes[lanes.length - 1].kind === "row") y += GAP / 2;
-		lanes.push({ kind: "row", process, thread: row.thread, first: row.thread !== thread, row, y, height: ROW });
-		thread = row.thread;
-		y += ROW;
+		if (["row", "samples"].includes(lanes[lanes.length - 1].kind)) y += GAP / 2;
+		for (const row of rowsOf.get(thread) || []) {
+			lanes.push({ kind: "row", process, thread, first: !row.up, row, y, height: ROW });
+			y += ROW;
+		}
+		if (!s) continue;
+		lanes.push({ kind: "samples", process, thread, first: !rowsOf.has(thread), samples: s, y, height: SAMPLES_HEIGHT });
+		y += SAMPLES_HEIGHT;
 	}
 	contentHeight = otherCounterLanes(y) + GAP;
 }
@@ -90,19 +106,20 @@ const showAll = () => look(0, LENGTH, true);
 /* ---- selection ---- */
 function describe(pick) {
 	if (!pick) return "";
-	const l = pick.row.levels[0], t = data.threads[pick.row.thread];
-	return `${data.names[l.fn[pick.i]]}: ${duration(l.length[pick.i])}, self ${duration(l.self[pick.i])}, at +${seconds(l.start[pick.i], 1)} in ${processOf(pick.row.thread).comm}, thread ${t.tid}`;
+	const l = pick.row.levels[0];
+	return `${data.names[l.fn[pick.i]]}: ${duration(l.length[pick.i])}, self ${duration(l.self[pick.i])}, at +${seconds(l.start[pick.i], 1)} in ${processOf(pick.row.thread).comm}, thread ${threadName(pick.row.thread)}`;
 }
 function select(pick) {
 	selected = pick;
+	chosen = null;
 	status();
 	later();
 	schedule();
 }
 function status() {
-	const pick = hovered || selected;
-	$("status").textContent = pick ? describe(pick)
-		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${words(data.spans, "span")} of ${words(nThreads, "thread")}`;
+	const pick = hovered || (hoveredSample || chosen ? null : selected), sample = hovered ? null : hoveredSample || chosen;
+	$("status").textContent = sample ? describeSample(sample) : pick ? describe(pick)
+		: `${clock(Math.max(from, 0))} and ${duration(to - from)} from there; ${words(data.spans, "span")} of ${words(threads.length, "thread")}`;
 }
 /* Brings a span into sight: its lane, and the time around it where it is too small or beside. */
 function reveal(pick) {
