@@ -90,6 +90,13 @@ def the_end_of_a_library_spares_threads_that_record():
 
 
 @h.test(own_daemon=True)
+def first_spans_in_signal_handlers_allocate_nothing():
+    program = h.TMP / "keys"
+    run(["gcc", *WARNINGS, "-O2", "-pthread", HERE / "keys.c", built_catcher(), "-o", program])
+    run([program])
+
+
+@h.test(own_daemon=True)
 def programs_built_without_spans():
     """With SONDE_SPAN_DISABLE nothing is left of them, and nothing is warned about."""
     source, target = h.TMP / "nothing.c", h.TMP / "nothing.o"

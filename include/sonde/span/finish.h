@@ -142,7 +142,7 @@ SONDE_SLOW void sonde_finish_object(int is_program)
 			sonde_syscall(SONDE_SYS_MUNMAP, (long)copy, SONDE_BATCH_SIZE, 0, 0);
 	}
 	key = __atomic_exchange_n(&o->thread_key, 0, __ATOMIC_ACQ_REL);
-	if (key)
+	if (key && key != SONDE_NO_KEY)
 		pthread_key_delete((pthread_key_t)(key - 1));
 	if (is_program)
 		return;

@@ -52,24 +52,33 @@ SONDE_SLOW void sonde_leave_thread(void *data)
 	__atomic_store_n(&t->block.owner, 0, __ATOMIC_RELEASE);
 }
 
-/* So that the thread's end is noticed. A key for each object, made when it is first needed. */
+/* The object's key, made when it is first needed. Values of keys from 32 on take glibc memory,
+ * which a signal handler must not ask for. */
+SONDE_SLOW sonde_u32 sonde_get_key(void)
+{
+	enum { KEYS_WITH_ROOM = 32 };
+	sonde_u32 *shared = &SONDE_SHARED(object).thread_key, key = 0, mine = SONDE_NO_KEY;
+	pthread_key_t made = 0;
+	int has_made = pthread_key_create(&made, sonde_leave_thread) == 0;
+
+	if (has_made && made < KEYS_WITH_ROOM)
+		mine = (sonde_u32)made + 1;
+	if (!__atomic_compare_exchange_n(shared, &key, mine, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		mine = SONDE_NO_KEY;
+	if (has_made && mine == SONDE_NO_KEY)
+		pthread_key_delete(made);
+	return key ? key : mine;
+}
+
+/* So that the thread's end is noticed. */
 SONDE_SLOW void sonde_watch_thread(struct sonde_thread *t)
 {
-	sonde_u32 *shared = &SONDE_SHARED(object).thread_key;
-	sonde_u32 key = __atomic_load_n(shared, __ATOMIC_ACQUIRE);
+	sonde_u32 key = __atomic_load_n(&SONDE_SHARED(object).thread_key, __ATOMIC_ACQUIRE);
 
-	if (!key) {
-		pthread_key_t made;
-
-		if (pthread_key_create(&made, sonde_leave_thread) != 0)
-			return;
-		if (__atomic_compare_exchange_n(shared, &key, (sonde_u32)made + 1, 0,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			key = (sonde_u32)made + 1;
-		else
-			pthread_key_delete(made);
-	}
-	pthread_setspecific((pthread_key_t)(key - 1), t);
+	if (!key)
+		key = sonde_get_key();
+	if (key != SONDE_NO_KEY)
+		pthread_setspecific((pthread_key_t)(key - 1), t);
 }
 
 /* Sends the sites of what is open, when all that was sent is to be sent again. */

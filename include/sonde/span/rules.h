@@ -15,13 +15,16 @@
 #include "probe.h"
 #include "system.h"
 
+/* There can be no key, so the ends of threads are not noticed: see sonde_take_dead(). */
+#define SONDE_NO_KEY (~(sonde_u32)0)
+
 enum sonde_phase { SONDE_NEW, SONDE_BEGINNING, SONDE_READY, SONDE_OFF };
 
 /* Of a linked object. All but the phase, the key, the list and the counts is written once. */
 struct sonde_object {
 	sonde_u32 phase;			/* enum sonde_phase */
 	sonde_u32 ticks_are_ns;			/* there is no counter to be trusted */
-	sonde_u32 thread_key;			/* of pthreads, + 1; 0: none yet */
+	sonde_u32 thread_key;			/* of pthreads, + 1; 0: none yet; or SONDE_NO_KEY */
 	sonde_u32 flush_ms;			/* of the environment */
 	sonde_u64 threshold_ns;			/* likewise */
 	double ns_per_tick;			/* 0: not measured yet */

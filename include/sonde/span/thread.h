@@ -300,6 +300,33 @@ SONDE_FAST int sonde_is_due(const struct sonde_thread *t, sonde_u64 now)
 	return (sonde_i64)(now - t->block.batch.begin.ticks) >= t->flush && t->block.used;
 }
 
+/*
+ * A block whose thread has ended without a word; what it had gathered leaves. A number that another
+ * thread of the process has by now is taken for the first one's, whose block then stays.
+ */
+SONDE_SLOW struct sonde_thread *sonde_take_dead(struct sonde_thread *head, sonde_u64 tid)
+{
+	enum { NO_SUCH_THREAD = -3 };
+	struct sonde_thread *t;
+
+	for (t = head; t; t = (struct sonde_thread *)t->block.next) {
+		sonde_u64 owner = __atomic_load_n(&t->block.owner, __ATOMIC_ACQUIRE);
+
+		if (t->block.magic != SONDE_BLOCK_MAGIC || !owner || owner == tid ||
+		    sonde_syscall(SONDE_SYS_TGKILL, t->block.pid, (long)owner, 0, 0) !=
+			    NO_SUCH_THREAD ||
+		    !__atomic_compare_exchange_n(&t->block.owner, &owner, tid, 0, __ATOMIC_ACQ_REL,
+						 __ATOMIC_RELAXED))
+			continue;
+		t->block.batch.flags |= SONDE_BATCH_EXIT;
+		sonde_send_batch(t);
+		sonde_leave_dropped(t);
+		sonde_wipe((char *)t + SONDE_PAGE, sizeof(*t) - SONDE_PAGE);
+		return t;
+	}
+	return 0;
+}
+
 /* A block that a thread has left, or new memory; its owner is tid. */
 SONDE_SLOW struct sonde_thread *sonde_find_thread(sonde_u64 tid)
 {
@@ -313,6 +340,11 @@ SONDE_SLOW struct sonde_thread *sonde_find_thread(sonde_u64 tid)
 		if (t->block.magic == SONDE_BLOCK_MAGIC &&
 		    __atomic_compare_exchange_n(&t->block.owner, &nobody, tid, 0, __ATOMIC_ACQ_REL,
 						__ATOMIC_RELAXED))
+			return t;
+	}
+	if (__atomic_load_n(&SONDE_SHARED(object).thread_key, __ATOMIC_RELAXED) == SONDE_NO_KEY) {
+		t = sonde_take_dead(head, tid);
+		if (t)
 			return t;
 	}
 	t = (struct sonde_thread *)sonde_map(sizeof(*t));
