@@ -122,6 +122,8 @@ SONDE_SLOW struct sonde_thread *sonde_finish_self(void)
 	return self;
 }
 
+SONDE_STATIC_ASSERT(SONDE_PAGE + SONDE_BATCH_SIZE <= sizeof(struct sonde_thread));
+
 SONDE_SLOW void sonde_finish_object(int is_program)
 {
 	struct sonde_object *o = &SONDE_SHARED(object);
@@ -133,8 +135,8 @@ SONDE_SLOW void sonde_finish_object(int is_program)
 		return;
 	self = sonde_finish_self();
 	if (sonde_interest() & SONDE_INTEREST_BATCH) {
-		/* Its own buffer is free now. */
-		copy = self ? &self->block.batch
+		/* Its own memory is free now, but for the block's head, which others may read. */
+		copy = self ? (struct sonde_batch *)(void *)((char *)self + SONDE_PAGE)
 			    : (struct sonde_batch *)sonde_map(SONDE_BATCH_SIZE);
 		if (copy)
 			sonde_send_others(self, copy);
