@@ -5,7 +5,7 @@
  * ring, in one of three sizes, as the ring wants to know how much before. Where the block is has
  * been said by another probe, so that what a thread leaves behind can be read when it ends: that
  * works where the exit tracepoint comes before the address space goes (since Linux 6.16), and
- * reads nothing elsewhere.
+ * reads nothing elsewhere. The same is done where it executes another program (since 6.10).
  *
  * Nothing is taken for granted of what is in a program's memory: the daemon looks at it, and here
  * only sizes count.
@@ -375,17 +375,31 @@ static __always_inline void send_rest(__u64 block)
 	send_source(&what);
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(source_exit, struct task_struct *task)
+static __always_inline int send_rests(struct task_struct *task)
 {
 	struct source_thread *t = bpf_task_storage_get(&source_threads, task, NULL, 0);
 
 	if (!t || !active)
 		return 0;
-	for (int i = 0; i < SOURCE_COPIES; i++)
+	for (int i = 0; i < SOURCE_COPIES; i++) {
 		if (t->of[i].block)
 			send_rest(t->of[i].block);
+		t->of[i].block = t->of[i].control = 0;
+	}
 	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(source_exit, struct task_struct *task)
+{
+	return send_rests(task);
+}
+
+/* Since Linux 6.10: another program is about to take the place of the one that has the blocks. */
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(source_exec, struct task_struct *task)
+{
+	return send_rests(task);
 }
 
 #endif

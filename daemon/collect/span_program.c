@@ -100,10 +100,21 @@ static const struct {
 	{"source_thread", BY_UPROBE, offsetof(struct span_options, sources)},
 	{"source_single", BY_UPROBE, offsetof(struct span_options, sources)},
 	{"source_exit", BY_TRACING, offsetof(struct span_options, sources)},
+	{"source_exec", BY_TRACING, offsetof(struct span_options, sources)},
 	{"span_switch", BY_TRACING, offsetof(struct span_options, offcpu)},
 	{"span_exit", BY_TRACING, SIZE_MAX},
 	{"span_exec", BY_TRACING, SIZE_MAX},
 };
+
+/* Since Linux 6.10. Looked for once, as that takes a while. */
+static bool has_prepare_exec(void)
+{
+	static int known = -1;
+
+	if (known < 0)
+		known = libbpf_find_vmlinux_btf_id("sched_prepare_exec", BPF_TRACE_RAW_TP) > 0;
+	return known;
+}
 
 static bool is_wanted(const struct span_options *o, size_t part)
 {
@@ -111,6 +122,8 @@ static bool is_wanted(const struct span_options *o, size_t part)
 		      *(const bool *)((const char *)o + parts[part].wanted);
 
 	if (o->only_sources && parts[part].wanted != offsetof(struct span_options, sources))
+		return false;
+	if (streq(parts[part].name, "source_exec") && !has_prepare_exec())
 		return false;
 	return wanted && (parts[part].by != BY_KPROBE || o->kernel);
 }
@@ -220,6 +233,8 @@ static int attach_tracing(struct span_program *p)
 		r = attach_one(p->span->progs.span_switch, &p->offcpu);
 	if (r >= 0)
 		r = attach_one(p->span->progs.source_exit, &p->source_exit);
+	if (r >= 0)
+		r = attach_one(p->span->progs.source_exec, &p->source_exec);
 	return r;
 }
 
@@ -254,7 +269,8 @@ static void span_program_release(struct span_program *p)
 	bpf_link__destroy(p->exit);
 	bpf_link__destroy(p->exec);
 	bpf_link__destroy(p->source_exit);
-	p->offcpu = p->exit = p->exec = p->source_exit = NULL;
+	bpf_link__destroy(p->source_exec);
+	p->offcpu = p->exit = p->exec = p->source_exit = p->source_exec = NULL;
 	span_bpf__destroy(p->span);
 	flat_bpf__destroy(p->flat);
 	free(p->scratch);

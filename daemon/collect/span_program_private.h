@@ -14,7 +14,7 @@ struct span_program {
 	struct span_bpf *span;
 	struct flat_bpf *flat;
 	struct bpf_map *stats;
-	struct bpf_link *offcpu, *exit, *exec, *source_exit;
+	struct bpf_link *offcpu, *exit, *exec, *source_exit, *source_exec;
 	int attach_type, kernel_attach_type; /* of user and kernel functions' programs */
 	int n_cpus;
 	struct kernel_stat *scratch; /* n_cpus of them, for stats-only sessions */

@@ -141,14 +141,20 @@ void session_sources_heard(struct session *s, const struct source_thread *t)
 }
 
 /* What it has left is on its way still, so it is known for a while. */
-void session_sources_gone(struct session_sources *sources, struct source_thread *t)
+void session_sources_gone(struct session_sources *sources, struct source_thread *t,
+			  uint64_t time_ns)
 {
 	t->block = 0;
 	if (t->gone_ns)
 		return;
-	t->gone_ns = now_monotonic_ns();
+	t->gone_ns = time_ns;
 	if (!sources->first_gone_ns)
 		sources->first_gone_ns = t->gone_ns;
+}
+
+void session_sources_begin_again(struct source_thread *t)
+{
+	t->sequence = t->drained = t->gone_ns = 0;
 }
 
 void session_sources_exited(struct session *s, uint32_t pid)
@@ -157,7 +163,7 @@ void session_sources_exited(struct session *s, uint32_t pid)
 
 	for (size_t i = 0; i < sources->n_threads; i++)
 		if (sources->threads[i].pid == pid)
-			session_sources_gone(sources, &sources->threads[i]);
+			session_sources_gone(sources, &sources->threads[i], now_monotonic_ns());
 }
 
 void session_sources_forget(struct session *s)
@@ -264,6 +270,8 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 		s->window.losses[LOSS_NO_MEMORY]++;
 		return;
 	}
+	if (t->gone_ns && from->time_ns > t->gone_ns && !(b.head.flags & SONDE_BATCH_EXIT))
+		session_sources_begin_again(t);
 	t->heard_ns = from->time_ns;
 	t->idle_ns = FLUSH_MS * NSEC_PER_MSEC;
 	if (from->block) {
@@ -282,7 +290,7 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	}
 	if (from->ended) {
 		session_sources_add_open(s, t, from, &b);
-		session_sources_gone(s->sources, t);
+		session_sources_gone(s->sources, t, from->time_ns);
 	}
 }
 

@@ -49,9 +49,8 @@ void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64
 	 * ahead of what comes now. */
 	if (t->gone_ns && time_ns <= t->gone_ns)
 		return;
-	/* The number is another's now. */
 	if (t->gone_ns)
-		t->sequence = t->drained = t->gone_ns = 0;
+		session_sources_begin_again(t);
 	t->block = block;
 	t->block_tid = head.start.tid;
 	s->sources->last_file = t->file;
@@ -100,7 +99,7 @@ static bool drain(struct session *s, struct source_thread *t, bool all)
 	struct sonde_batch *batch = (struct sonde_batch *)bytes;
 
 	if (!read_head(t->pid, t->block, &head) || !is_of(&head, t)) {
-		session_sources_gone(s->sources, t);
+		session_sources_gone(s->sources, t, now_monotonic_ns());
 		return false;
 	}
 	if (!has_more(t, &head) || (!all && must_wait(t, &head)) ||

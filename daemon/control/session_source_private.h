@@ -74,8 +74,12 @@ struct source_thread *session_sources_thread(struct session *s, uint32_t pid, ui
 					     uint64_t control);
 /* Of a thread's objects it is this one that has spans now. */
 void session_sources_heard(struct session *s, const struct source_thread *t);
-/* It has ended: nothing is looked for in its memory any more. */
-void session_sources_gone(struct session_sources *sources, struct source_thread *t);
+/* It has ended, or executed another program: nothing is looked for in its memory any more. time_ns:
+ * when, or when that was found out, of CLOCK_MONOTONIC. */
+void session_sources_gone(struct session_sources *sources, struct source_thread *t,
+			  uint64_t time_ns);
+/* The number is another thread's now, or the same one's in another program. */
+void session_sources_begin_again(struct source_thread *t);
 /* Forgets the threads that have ended a while ago. */
 void session_sources_forget(struct session *s);
 /* A thread has said where its block is; time_ns: when, of CLOCK_MONOTONIC. */

@@ -166,6 +166,15 @@ def the_last_spans_before_a_signal_are_kept(daemon):
 
 
 @h.test
+def the_last_spans_before_another_program_are_kept(daemon):
+    if " __traceiter_sched_prepare_exec" not in open("/proc/kallsyms", encoding="utf-8").read():
+        raise h.Skip("this kernel tells of it when it is too late")
+    found = traced(daemon, "span:*", workload=("span_rate", "--only", "exec", "--rounds", "4"))
+    h.equal(counts(found), {"exec/done": 20, "exec/open": 3}, "spans")
+    h.equal({tuple(s["flags"]) for s in found["exec/open"]}, {("unwound",)}, "what was open")
+
+
+@h.test
 def idle_threads_are_looked_at(daemon):
     w = h.Workload("span_rate", "--only", "idle", "--seconds", "30")
     daemon.sonde("attach", "--name", "idle", "-p", w.pid, "span:*")

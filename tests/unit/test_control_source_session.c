@@ -64,6 +64,36 @@ static struct source_origin origin(uint32_t pid)
 	return (struct source_origin){.pid = pid, .tid = 1, .time_ns = now_monotonic_ns()};
 }
 
+/* Its number and addresses are those of another thread then, whose batches are counted anew. */
+Test(control_source_session, what_has_ended_may_begin_again)
+{
+	struct sonde_batch batch = {.magic = SONDE_BATCH_MAGIC,
+				    .version = SONDE_SPAN_VERSION,
+				    .bytes = sizeof(batch),
+				    .control = 1,
+				    .sequence = 5};
+	struct source_origin from = origin(1);
+	const struct source_thread *t;
+	struct fixture f;
+
+	open_session(&f);
+	session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	from.ended = true;
+	session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	t = &f.session.sources->threads[0];
+	cr_expect_eq(t->gone_ns, from.time_ns);
+	/* On its way from before. */
+	from.ended = false;
+	session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	cr_expect_eq(t->gone_ns, from.time_ns);
+	from.time_ns++;
+	batch.sequence = 2;
+	session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	cr_expect_eq(t->gone_ns, 0);
+	cr_expect_eq(t->sequence, 2);
+	close_session(&f);
+}
+
 /* Each batch is of another object: as many as are known are known, and no memory goes to others. */
 Test(control_source_session, objects_are_bounded)
 {

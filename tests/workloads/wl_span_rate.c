@@ -9,6 +9,8 @@
  *                   then work() once, by itself
  *   --only idle     instead: idle/short 5 times, then the thread waits for --seconds
  *   --only killed   as idle, but it dies of SIGKILL, by itself
+ *   --only exec     instead: exec/done 5 times, and in exec/open it executes itself, at the same
+ *                   addresses from the second time on, till it has done so --rounds times
  *   --only filtered instead: filter/before, 50 times filter/handler in a signal handler that has a
  *                   small stack of its own; then 50 times filter/inside, while the kernel kills the
  *                   program for any system call but those with which it prints and ends
@@ -20,6 +22,7 @@
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -118,6 +121,23 @@ WL_FUNC void filtered(void)
 	}
 }
 
+WL_FUNC void execute(char **argv, long rounds)
+{
+	char left[24];
+	char *again[] = {argv[0], "--only", "exec", "--rounds", left, NULL};
+
+	for (int i = 0; i < 5; i++) {
+		SONDE_SPAN_CAT("exec", "done");
+	}
+	if (rounds == 0)
+		return;
+	SONDE_SPAN_CAT("exec", "open");
+	snprintf(left, sizeof(left), "%ld", rounds);
+	if (personality(ADDR_NO_RANDOMIZE) >= 0)
+		execv("/proc/self/exe", again);
+	exit(1);
+}
+
 static void *rate(void *arg)
 {
 	uint64_t start = wl_clock(CLOCK_THREAD_CPUTIME_ID);
@@ -155,6 +175,8 @@ int main(int argc, char **argv)
 		inside();
 	else if (o.only && (strcmp(o.only, "idle") == 0 || strcmp(o.only, "killed") == 0))
 		idle(o.seconds);
+	else if (o.only && strcmp(o.only, "exec") == 0)
+		execute(argv, o.rounds - 1);
 	else if (o.only && strcmp(o.only, "filtered") == 0)
 		filtered();
 	else
