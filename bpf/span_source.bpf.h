@@ -111,28 +111,16 @@ static __always_inline void source_begin(struct record_source *r, __u16 flags, _
 	r->n_open = 0;
 }
 
-/* Copies the open spans of a block behind the batch, whose place the verifier must be sure of. */
+/* Copies the open spans of a block behind the batch, whose place the verifier must be sure of: that
+ * there is room for so many bytes of a batch and the most open spans. */
 static __always_inline void source_open(struct record_source *r, __u64 at, __u64 room, __u64 block,
-					__u32 depth)
+					__u32 depth, __u32 most)
 {
-	__u64 n = depth < RECORD_MAX_OPEN ? depth : RECORD_MAX_OPEN;
+	__u64 n = depth < most ? depth : most;
 
 	at = (at + 7) & ~7ULL;
 	asm volatile("" : "+r"(n), "+r"(at));
-	if (n == 0 || n > RECORD_MAX_OPEN || at > room)
-		return;
-	if (bpf_probe_read_user(r->data + at, n * RECORD_SOURCE_OPEN,
-				(void *)(block + offsetof(struct sonde_block, open))) == 0)
-		r->n_open = n;
-}
-
-/* The same of at most SOURCE_SMALL_OPEN, behind a batch of at most SOURCE_SINGLE_SMALL. */
-static __always_inline void source_open_small(struct record_source *r, __u64 at, __u64 block,
-					      __u64 n)
-{
-	at = (at + 7) & ~7ULL;
-	asm volatile("" : "+r"(n), "+r"(at));
-	if (n == 0 || n > SOURCE_SMALL_OPEN || at > SOURCE_SINGLE_SMALL)
+	if (n == 0 || n > most || at > room)
 		return;
 	if (bpf_probe_read_user(r->data + at, n * RECORD_SOURCE_OPEN,
 				(void *)(block + offsetof(struct sonde_block, open))) == 0)
@@ -192,7 +180,7 @@ struct source_batch {
 			return 0;                                                                  \
 		}                                                                                  \
 		if (what->block)                                                                   \
-			source_open(r, bytes, (room), what->block, what->depth);                   \
+			source_open(r, bytes, (room), what->block, what->depth, RECORD_MAX_OPEN);  \
 		bpf_ringbuf_submit(r, source_wake_flags());                                        \
 		return 0;                                                                          \
 	}
@@ -298,8 +286,8 @@ static __always_inline void send_single_small(__u64 batch, __u64 bytes, __u64 bl
 		count_loss(session, LOSS_BATCH);
 		return;
 	}
-	if (block && depth)
-		source_open_small(r, bytes, block, depth);
+	if (block)
+		source_open(r, bytes, SOURCE_SINGLE_SMALL, block, depth, SOURCE_SMALL_OPEN);
 	bpf_ringbuf_submit(r, wake_flags());
 }
 
@@ -334,7 +322,7 @@ static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 b
 	}
 	source_begin(r, 0, block, bytes);
 	if (block)
-		source_open(r, bytes, SOURCE_SINGLE, block, b.depth);
+		source_open(r, bytes, SOURCE_SINGLE, block, b.depth, RECORD_MAX_OPEN);
 	size = sizeof(*r) + ((bytes + 7) & ~7ULL) + (__u64)r->n_open * RECORD_SOURCE_OPEN;
 	asm volatile("" : "+r"(size));
 	if (size > sizeof(*s))
