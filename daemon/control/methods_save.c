@@ -7,6 +7,7 @@
  */
 #include "control/frame_names.h"
 #include "control/methods.h"
+#include "control/recorded.h"
 #include "sonde/base/format.h"
 #include "sonde/base/log.h"
 #include "varlink/params.h"
@@ -88,8 +89,7 @@ static void save_done(void *arg, bool cancelled)
 }
 
 /* A batch of a copy of the window: the session goes on with it. */
-static int add_window(struct save *save, struct session *s, const struct window *w,
-		      struct store_marks *marks)
+static int add_window(struct save *save, struct recorded *recorded, const struct window *w)
 {
 	_cleanup_(window_release) struct window copy = {};
 	int r = window_merge(&copy, w);
@@ -99,7 +99,7 @@ static int add_window(struct save *save, struct session *s, const struct window 
 	if (r >= 0)
 		r = array_reserve(&save->batches, &save->cap, save->n + 1, sizeof(*save->batches));
 	if (r >= 0)
-		r = store_batch_new(s->context->model, &copy, marks, &save->batches[save->n]);
+		r = recorded_batch(recorded, &copy, &save->batches[save->n]);
 	if (r >= 0)
 		save->n++;
 	return r;
@@ -108,16 +108,16 @@ static int add_window(struct save *save, struct session *s, const struct window 
 /* The past, what has come since, and what only the kernel has. */
 static int add_windows(struct save *save, struct session *s)
 {
-	struct store_marks marks = {};
+	_cleanup_(recorded_freep) struct recorded *recorded = NULL;
 	struct window kernel;
-	int r = 0;
+	int r = recorded_new(s, &recorded);
 
 	for (size_t i = 0; s->past && i < s->past->n && r >= 0; i++)
-		r = add_window(save, s, &s->past->windows[i], &marks);
+		r = add_window(save, recorded, &s->past->windows[i]);
 	if (r >= 0 && s->active)
-		r = add_window(save, s, &s->window, &marks);
+		r = add_window(save, recorded, &s->window);
 	if (r >= 0 && session_kernel_window(s, &kernel) == 0) {
-		r = add_window(save, s, &kernel, &marks);
+		r = add_window(save, recorded, &kernel);
 		window_release(&kernel);
 	}
 	return r;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/recorded.h"
 #include "control/replay_session.h"
 #include "control/session_targets.h"
 #include "control/session_waits.h"
@@ -225,6 +226,7 @@ struct session *session_free(struct session *s)
 	free(s->chunks.items);
 	session_samples_release(&s->samples);
 	store_writer_free(s->writer);
+	recorded_free(s->recorded);
 	frame_lines_free(s->lines);
 	store_reader_free(s->reader);
 	window_release(&s->window);

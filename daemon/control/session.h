@@ -194,7 +194,8 @@ struct session {
 
 	struct store_writer *writer; /* SESSION_RECORD; used by the worker while packing > 0 */
 	struct frame_lines *lines;   /* for the above, as it is used */
-	struct store_marks marks;
+	struct store_marks marks;    /* of a replay that is recorded */
+	struct recorded *recorded;   /* of all others; NULL: nothing was written yet */
 	struct error write_error;
 	struct store_reader *reader; /* SESSION_REPLAY */
 	/* SESSION_REPLAY of several recordings, see merged.h. The parts are borrowed. */

@@ -2,6 +2,7 @@
 #include "control/session_pack.h"
 
 #include "control/frame_names.h"
+#include "control/recorded.h"
 #include "control/replay_session.h"
 #include "sonde/base/log.h"
 
@@ -171,6 +172,13 @@ static void pack_done(void *arg, bool cancelled)
 	job_free(job);
 }
 
+static int take_batch(struct session *s, struct store_batch **ret)
+{
+	int r = s->recorded ? 0 : recorded_new(s, &s->recorded);
+
+	return r < 0 ? r : recorded_batch(s->recorded, &s->window, ret);
+}
+
 static int submit(struct session *s)
 {
 	struct pack_job *job = calloc(1, sizeof(*job));
@@ -179,11 +187,13 @@ static int submit(struct session *s)
 	if (!job)
 		return -ENOMEM;
 	job->session = s;
-	if (s->writer) {
-		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
-	} else {
+	if (!s->writer) {
 		window_move_spans(&job->window, &s->window);
 		window_move_raw(&job->window, &s->window);
+	} else if (s->replay) { /* its model has only what the recording had */
+		r = store_batch_new(s->context->model, &s->window, &s->marks, &job->batch);
+	} else {
+		r = take_batch(s, &job->batch);
 	}
 	s->packing++;
 	if (r >= 0)

@@ -3,6 +3,7 @@
 #include "control/session_targets.h"
 
 #include <dirent.h>
+#include "control/recorded.h"
 #include "query/selectors.h"
 #include "sonde/base/log.h"
 #include "sonde/base/strbuf.h"
@@ -197,6 +198,8 @@ bool session_exited(struct session *s, uint32_t pid)
 	for (size_t i = 0; i < o->n_pids; i++) {
 		if (o->pids[i] != pid)
 			continue;
+		if (s->writer && !s->replay && (s->recorded || recorded_new(s, &s->recorded) >= 0))
+			recorded_exited(s->recorded, model_process_find(s->context->model, pid));
 		if (s->attachment && s->follows_forks)
 			attachment_drop_pid(s->attachment, (pid_t)pid);
 		if (s->program && pid == s->first_target)

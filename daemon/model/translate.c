@@ -11,14 +11,33 @@ struct translator {
 	const struct model *from;
 	struct model *to;
 	int64_t shift_ns;
+	uint32_t late; /* of the frames that became others: those up to it are known */
 	struct known strings, files, processes, frames, stacks, probes, paths;
 };
 
-static bool known_new(struct known *k, uint32_t n)
+/* Room for n; those that are new are not known. */
+static bool known_grow(struct known *k, uint32_t n)
 {
+	uint32_t have = k->ids ? k->n + 1 : 0;
+	uint32_t *ids;
+
+	if (k->ids && n <= k->n)
+		return true;
+	ids = reallocarray(k->ids, (size_t)n + 1, sizeof(*ids));
+	if (!ids)
+		return false;
+	memset(ids + have, 0, ((size_t)n + 1 - have) * sizeof(*ids));
+	k->ids = ids;
 	k->n = n;
-	k->ids = calloc((size_t)n + 1, sizeof(*k->ids));
-	return k->ids;
+	return true;
+}
+
+static bool grow(struct translator *t, const struct model_counts *have)
+{
+	return known_grow(&t->strings, have->strings) && known_grow(&t->files, have->files) &&
+	       known_grow(&t->processes, have->processes) && known_grow(&t->frames, have->frames) &&
+	       known_grow(&t->stacks, have->stacks) && known_grow(&t->probes, have->probes) &&
+	       known_grow(&t->paths, have->paths);
 }
 
 int translator_new(const struct model *from, struct model *to, struct translator **ret)
@@ -31,10 +50,8 @@ int translator_new(const struct model *from, struct model *to, struct translator
 	t->from = from;
 	t->to = to;
 	model_counts(from, &have);
-	if (!known_new(&t->strings, have.strings) || !known_new(&t->files, have.files) ||
-	    !known_new(&t->processes, have.processes) || !known_new(&t->frames, have.frames) ||
-	    !known_new(&t->stacks, have.stacks) || !known_new(&t->probes, have.probes) ||
-	    !known_new(&t->paths, have.paths))
+	t->late = have.late;
+	if (!grow(t, &have))
 		return -ENOMEM;
 	*ret = TAKE_PTR(t);
 	return 0;
@@ -111,16 +128,14 @@ static uint64_t shifted(const struct translator *t, uint64_t ns)
 	return ns ? ns + (uint64_t)t->shift_ns : 0;
 }
 
-int translate_process(struct translator *t, uint32_t id, uint32_t *ret)
+/* What `from` says of a process, without its mappings. */
+static int copy_process(struct translator *t, uint32_t id, struct model_process *ret)
 {
-	struct model_process p;
+	struct model_process p = *model_process_peek(t->from, id);
 	uint32_t *const strings[] = {&p.comm,	   &p.exe,  &p.cmdline, &p.cgroup,
 				     &p.container, &p.host, &p.boot};
-	int r = look_up(&t->processes, id, ret);
+	int r = 0;
 
-	if (r)
-		return MIN(r, 0);
-	p = *model_process_peek(t->from, id);
 	p.host = model_process_host(t->from, &p);
 	p.boot = model_process_boot(t->from, &p);
 	p.mappings = NULL;
@@ -130,6 +145,18 @@ int translate_process(struct translator *t, uint32_t id, uint32_t *ret)
 	p.exit_ns = shifted(t, p.exit_ns);
 	for (size_t i = 0; i < ARRAY_SIZE(strings) && r >= 0; i++)
 		r = translate_string(t, *strings[i], strings[i]);
+	*ret = p;
+	return r;
+}
+
+int translate_process(struct translator *t, uint32_t id, uint32_t *ret)
+{
+	struct model_process p;
+	int r = look_up(&t->processes, id, ret);
+
+	if (r)
+		return MIN(r, 0);
+	r = copy_process(t, id, &p);
 	return r < 0 ? r : remember(&t->processes, id, model_process_same(t->to, &p), ret);
 }
 
@@ -169,6 +196,57 @@ static int translate_frame(struct translator *t, uint32_t id, uint32_t *ret)
 		r = remember(&t->frames, id, model_named_frame(t->to, f.file, f.offset, f.function),
 			     ret);
 	return r < 0 ? r : copy_lines(t, id, *ret);
+}
+
+/* Processes that run programs, or have ended, since. */
+static int update_processes(struct translator *t)
+{
+	int r = 0;
+
+	for (uint32_t id = 1; id <= t->processes.n && r >= 0; id++) {
+		struct model_process *have, p;
+
+		have = t->processes.ids[id] ? model_process_get(t->to, t->processes.ids[id] - 1)
+					    : NULL;
+		if (!have || have->flags & PROCESS_EXITED)
+			continue;
+		r = copy_process(t, id, &p);
+		if (r >= 0)
+			*have = p;
+	}
+	return r;
+}
+
+static int update_frames(struct translator *t, uint32_t late)
+{
+	int r = 0;
+
+	while (t->late < late && r >= 0) {
+		uint32_t id = model_late_frame(t->from, t->late + 1), becomes;
+		struct model_frame f = *model_frame_peek(t->from, id);
+
+		becomes = t->frames.ids[id] ? t->frames.ids[id] - 1 : 0;
+		if (becomes)
+			r = translate_file(t, f.file, &f.file);
+		if (becomes && r >= 0)
+			r = translate_string(t, f.function, &f.function);
+		if (becomes && r >= 0)
+			model_frame_become(t->to, becomes, &f);
+		t->late += r >= 0;
+	}
+	return r;
+}
+
+int translator_catch_up(struct translator *t)
+{
+	struct model_counts have;
+	int r;
+
+	model_counts(t->from, &have);
+	if (!grow(t, &have))
+		return -ENOMEM;
+	r = update_processes(t);
+	return r < 0 ? r : update_frames(t, have.late);
 }
 
 static int copy_probe(struct translator *t, uint32_t id, uint32_t *ret)
@@ -288,17 +366,20 @@ int translate_everything(struct translator *t)
 int translate_spans(struct translator *t, struct raw_span *spans, size_t n, struct more_pool *more)
 {
 	struct more_pool moved = {};
+	bool names = more->kinds & (MORE_STACK | MORE_EXCEPTION);
 	int r = 0;
 
 	for (size_t i = 0; i < n && r >= 0; i++) {
-		struct span_more m = more_pool_get(more, i);
+		struct span_more m;
 
 		spans[i].start_ns += (uint64_t)t->shift_ns;
 		r = translate_process(t, spans[i].process, &spans[i].process);
 		if (r >= 0)
 			r = translate_path(t, spans[i].path, &spans[i].path);
-		if (r >= 0)
-			r = translate_more(t, &m);
+		if (r < 0 || !names)
+			continue;
+		m = more_pool_get(more, i);
+		r = translate_more(t, &m);
 		if (r >= 0)
 			r = more_pool_put(&moved, i, &m);
 	}
@@ -306,6 +387,8 @@ int translate_spans(struct translator *t, struct raw_span *spans, size_t n, stru
 		more_pool_release(&moved);
 		return r;
 	}
+	if (!names)
+		return 0;
 	more_pool_release(more);
 	*more = moved;
 	return 0;

@@ -13,13 +13,18 @@
 
 struct translator;
 
-/* Both are borrowed; `from` must not change as long as the translator is used. */
+/* Both are borrowed; `from` must not change as long as the translator is used, but for what
+ * translator_catch_up() is told of. */
 int translator_new(const struct model *from, struct model *to, struct translator **ret);
 struct translator *translator_free(struct translator *t);
 DEFINE_CLEANUP(struct translator *, translator_free)
 
 /* Times of CLOCK_MONOTONIC are moved by that much; 0 until it is called. */
 void translator_set_shift(struct translator *t, int64_t shift_ns);
+
+/* `from` has got more, or what it has has changed: processes that were asked for, and frames that
+ * became others, change in `to` likewise. 0 or -ENOMEM. */
+int translator_catch_up(struct translator *t);
 
 /* 0 becomes 0. -EINVAL for an id that `from` does not have, -ENOMEM. */
 int translate_process(struct translator *t, uint32_t id, uint32_t *ret);

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """sonde record: exit statuses, and recordings whose every view must equal the planted answers."""
+import contextlib
 import pathlib
 import signal
+import sqlite3
 import time
 
 import harness as h
@@ -159,6 +161,28 @@ def a_recording_knows_its_session(daemon):
     h.check("samples_partial" in made["coverage"], "what is known of stacks")
     h.equal(read["coverage"], made["coverage"], "coverage of the recording and of its session")
     daemon.error(4, "NoSuchSession", "report", "-i", calls_file(daemon), "--session", "nobody")
+
+
+@h.test
+def a_recording_has_what_its_session_is_about(daemon):
+    daemon.sonde("attach", "--name", "everybody", "-F", "99", "-a")
+    daemon.sonde("attach", "--name", "others", f"uprobe:{h.WORKLOADS}/wl_calls:alpha", "-a")
+    h.run("/bin/sh", "-c", "for i in 0 1 2 3 4 5 6 7 8 9; do /bin/false; done; exit 0")
+    path, script = h.TMP / "about.sonde", f"/bin/true; /bin/true; {h.WORKLOADS}/wl_calls"
+    daemon.sonde("record", "-F", "99", "-o", path, "--", "/bin/sh", "-c", script)
+    for name in ("everybody", "others"):
+        daemon.sonde("detach", name)
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        processes = db.execute("select value from process join string on string.id = comm order by value").fetchall()
+        h.equal([p[0] for p in processes], ["sh", "true", "true", "wl_calls"], "processes")
+        exits = db.execute("select count(*) from event where kind = 'exit'").fetchone()
+        h.equal(exits[0], 4, "ends")
+        h.equal(db.execute("select count(*) from probe").fetchone()[0], 0, "probes")
+        strings = [s[0] for s in db.execute("select value from string")]
+        h.check(not any("false" in s or s == "alpha" for s in strings), f"strings of others: {strings}")
+        h.equal(db.execute("select count(*) from frame where id not in (select frame from stack)").fetchone()[0], 0,
+                "frames in no stack")
+    h.check(path.stat().st_size < 200_000, f"it has {path.stat().st_size} bytes")
 
 
 @h.test(smoke=True)

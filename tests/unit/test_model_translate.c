@@ -199,3 +199,54 @@ Test(translate, windows_add_up)
 	model_free(from);
 	model_free(to);
 }
+
+Test(translate, what_changes_later_changes_in_both)
+{
+	_cleanup_(model_freep) struct model *from = new_model("here", "1"),
+					    *to = new_model(NULL, NULL);
+	_cleanup_(translator_freep) struct translator *t = NULL;
+	uint32_t p = add_process(from, 10, 5000, "sh"), other = add_process(from, 11, 6000, "x");
+	uint32_t frame = model_frame(from, 0, 0x7f00), unseen = model_frame(from, 0, 0x7f10);
+	uint32_t stack = model_stack(from, 0, frame), late, ids[4];
+	const struct model_process *process;
+	const struct model_frame *f;
+	struct model_counts counts;
+
+	t = new_translator(from, to);
+	cr_assert_eq(translate_process(t, p, &ids[0]), 0);
+	cr_assert_eq(translate_stack(t, stack, &ids[1]), 0);
+
+	model_process_get(from, p)->comm = model_string(from, "true");
+	model_process_get(from, p)->exec_ns = 7;
+	model_process_get(from, other)->comm = model_string(from, "y");
+	late = model_string(from, "made_by_jit");
+	model_frame_become(from, frame, &(struct model_frame){.offset = 0x10, .function = late});
+	model_frame_become(from, unseen, &(struct model_frame){.offset = 0x20, .function = late});
+	stack = model_stack(from, stack, unseen);
+	cr_assert_eq(translate_stack(t, stack, &ids[2]), -EINVAL, "it is not known of yet");
+	cr_assert_eq(translator_catch_up(t), 0);
+	cr_assert_eq(translate_stack(t, stack, &ids[2]), 0);
+	cr_assert_eq(translate_process(t, p, &ids[3]), 0);
+	cr_assert_eq(ids[3], ids[0]);
+	process = model_process_peek(to, ids[0]);
+	cr_assert_str_eq(model_string_get(to, process->comm), "true");
+	cr_assert_eq(process->exec_ns, 7);
+	f = model_frame_peek(to, model_stack_get(to, ids[1])->frame);
+	cr_assert_eq(f->offset, 0x10);
+	cr_assert_str_eq(model_string_get(to, f->function), "made_by_jit");
+	cr_assert_eq(model_stack_get(to, ids[2])->parent, ids[1]);
+	f = model_frame_peek(to, model_stack_get(to, ids[2])->frame);
+	cr_assert_eq(f->offset, 0x20);
+	model_counts(to, &counts);
+	cr_assert_eq(counts.late, 1, "the other one was that from the start");
+	cr_assert_eq(counts.processes, 1);
+
+	model_process_get(from, p)->flags |= PROCESS_EXITED;
+	model_process_get(from, p)->exit_ns = 9;
+	cr_assert_eq(translator_catch_up(t), 0);
+	cr_assert_eq(model_process_peek(to, ids[0])->exit_ns, 9);
+	cr_assert_eq(translator_catch_up(t), 0);
+	model_counts(to, &counts);
+	cr_assert_eq(counts.late, 1, "once");
+	cr_assert_eq(counts.processes, 1);
+}
