@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Recordings: how long a report on 1,000,000 spans takes and what a raw span takes on disk."""
+"""Recordings: how long a report on 1,000,000 spans takes, what a raw span takes on disk, and a raw
+sample or wait."""
 
 import contextlib
 import os
@@ -69,6 +70,30 @@ def record_redis(env, daemon, path):
             run(["redis-benchmark", "-p", PORT, "-q", "-n", "20000", "-t", "set,get,lpush,hset"])
 
 
+def bytes_a_sample(path):
+    """By kind: (samples, packed bytes each); what they make of the file, %"""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        kinds = dict((kind, (n, packed / n)) for kind, n, packed in db.execute(
+            "select kind, sum(count), sum(length(data)) from raw_sample_chunk group by kind"))
+        packed, = db.execute("select sum(length(data)) from raw_sample_chunk").fetchone()
+    if len(kinds) != 2:
+        raise BenchError(f"{path} has no samples, or no waits")
+    return kinds, 100 * packed / os.path.getsize(path)
+
+
+def samples(env, daemon):
+    """Of everything that runs here, with a program of many stacks."""
+    path = os.path.join(env.dir, "samples.sonde")
+    with recording(daemon, path, "-a", "-F", "997", "--off-cpu"):
+        for _ in range(3):
+            run(["sqlite3", ":memory:", QUERY], timeout=60)
+    kinds, share = bytes_a_sample(path)
+    for kind, name in enumerate(("sample", "wait")):
+        n, each = kinds[kind]
+        yield Figure(f"a raw {name} at 997 Hz, packed", each, "bytes", 12, note=f"{n} of them")
+    yield Figure("raw samples and waits, of such a file", share, "%", 25)
+
+
 def figures(env):
     path = os.path.join(env.dir, "million.sonde")
     with Daemon(env, "recording") as daemon:
@@ -85,3 +110,4 @@ def figures(env):
             yield Figure(f"a raw span of {name}, packed", packed, "bytes", 8,
                          note=f"{spans} spans")
             yield Figure(f"a raw span of {name}, of the file", size, "bytes", 8)
+        yield from samples(env, daemon)
