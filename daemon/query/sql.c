@@ -86,28 +86,6 @@ static int make_tables(struct sql *q)
 	return code;
 }
 
-int sql_table_connect(sqlite3 *db, struct sql *q, const char *declaration, sqlite3_vtab **ret)
-{
-	struct sql_table *t;
-	int code = sqlite3_declare_vtab(db, declaration);
-
-	if (code != SQLITE_OK)
-		return code;
-	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
-	t = sqlite3_malloc(sizeof(*t));
-	if (!t)
-		return SQLITE_NOMEM;
-	*t = (struct sql_table){.q = q};
-	*ret = &t->base;
-	return SQLITE_OK;
-}
-
-int sql_table_disconnect(sqlite3_vtab *table)
-{
-	sqlite3_free(table);
-	return SQLITE_OK;
-}
-
 /* Texts and blobs stay small, so that no single step takes long; chunks are read apart. */
 static void limit(struct sql *q)
 {

@@ -101,13 +101,17 @@ const char *sql_view_name(size_t i);
 int sql_choose_processes(struct sql *q);
 bool sql_process_is_wanted(const struct sql *q, int64_t id);
 
-/* A table whose rows are made of what q's file holds; q is borrowed. SQLite codes. */
+/* A table whose rows are made of what q's file holds; q is borrowed. */
 struct sql_table {
 	sqlite3_vtab base;
 	struct sql *q;
 };
-int sql_table_connect(sqlite3 *db, struct sql *q, const char *declaration, sqlite3_vtab **ret);
-int sql_table_disconnect(sqlite3_vtab *table);
+/*
+ * sql_table.c: makes the table of that name, by a module of the name behind "sonde_". methods lack
+ * what connects and disconnects it. SQLite code.
+ */
+int sql_make_table(struct sql *q, const char *module, const char *name, const char *declaration,
+		   sqlite3_module methods);
 
 /* What a query asks of the time, session and window of what is in chunks: sql_range.c. */
 struct sql_range {

@@ -44,13 +44,6 @@ struct raw_samples_cursor {
 	size_t i; /* the row is sample i of it */
 };
 
-static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
-		      char **error)
-{
-	(void)n, (void)args, (void)error;
-	return sql_table_connect(db, arg, declaration, ret);
-}
-
 /* The letter of a constraint; 0: it does not help. */
 static char plan_of(sqlite3_index_info *info, int i)
 {
@@ -318,12 +311,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 
 int sql_make_raw_samples(struct sql *q)
 {
-	static const sqlite3_module module = {
-		.xCreate = on_connect,
-		.xConnect = on_connect,
+	static const sqlite3_module methods = {
 		.xBestIndex = on_best_index,
-		.xDisconnect = sql_table_disconnect,
-		.xDestroy = sql_table_disconnect,
 		.xOpen = on_open,
 		.xClose = on_close,
 		.xFilter = on_filter,
@@ -332,12 +321,6 @@ int sql_make_raw_samples(struct sql *q)
 		.xColumn = on_column,
 		.xRowid = on_rowid,
 	};
-	int code = sqlite3_create_module_v2(q->db, "sonde_raw_sample", &module, q, NULL);
 
-	/* Temporary, so that it is found before anything of that name in the file. */
-	return code != SQLITE_OK
-		       ? code
-		       : sqlite3_exec(q->db,
-				      "CREATE VIRTUAL TABLE temp.raw_sample USING sonde_raw_sample",
-				      NULL, NULL, NULL);
+	return sql_make_table(q, "raw_sample", "raw_sample", declaration, methods);
 }

@@ -23,13 +23,6 @@ struct samples_cursor {
 	size_t i;
 };
 
-static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
-		      char **error)
-{
-	(void)n, (void)args, (void)error;
-	return sql_table_connect(db, arg, declaration, ret);
-}
-
 static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
 	static const int columns[] = {WINDOW, KIND}, bits[] = {BY_WINDOW, BY_KIND};
@@ -182,12 +175,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 
 int sql_make_samples(struct sql *q)
 {
-	static const sqlite3_module module = {
-		.xCreate = on_connect,
-		.xConnect = on_connect,
+	static const sqlite3_module methods = {
 		.xBestIndex = on_best_index,
-		.xDisconnect = sql_table_disconnect,
-		.xDestroy = sql_table_disconnect,
 		.xOpen = on_open,
 		.xClose = on_close,
 		.xFilter = on_filter,
@@ -196,14 +185,11 @@ int sql_make_samples(struct sql *q)
 		.xColumn = on_column,
 		.xRowid = on_rowid,
 	};
-	char make[128];
-	int code;
+	char name[64];
 
 	if (q->version < 4)
 		return SQLITE_OK;
-	code = sqlite3_create_module_v2(q->db, "sonde_sample", &module, q, NULL);
 	/* Read by views only: its name has the secret. */
-	snprintf(make, sizeof(make),
-		 "CREATE VIRTUAL TABLE temp.\"sample_row%s\" USING sonde_sample", q->secret);
-	return code != SQLITE_OK ? code : sqlite3_exec(q->db, make, NULL, NULL, NULL);
+	snprintf(name, sizeof(name), "sample_row%s", q->secret);
+	return sql_make_table(q, "sample", name, declaration, methods);
 }

@@ -23,13 +23,6 @@ enum {
 	MAX_PLAN = 64,
 };
 
-static int on_connect(sqlite3 *db, void *arg, int n, const char *const *args, sqlite3_vtab **ret,
-		      char **error)
-{
-	(void)n, (void)args, (void)error;
-	return sql_table_connect(db, arg, declaration, ret);
-}
-
 /* The letter of a constraint; 0: it does not help. */
 static char plan_of(sqlite3_index_info *info, int i)
 {
@@ -309,12 +302,8 @@ static int on_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 
 int sql_make_spans(struct sql *q)
 {
-	static const sqlite3_module module = {
-		.xCreate = on_connect,
-		.xConnect = on_connect,
+	static const sqlite3_module methods = {
 		.xBestIndex = on_best_index,
-		.xDisconnect = sql_table_disconnect,
-		.xDestroy = sql_table_disconnect,
 		.xOpen = on_open,
 		.xClose = on_close,
 		.xFilter = on_filter,
@@ -323,12 +312,6 @@ int sql_make_spans(struct sql *q)
 		.xColumn = sql_spans_column,
 		.xRowid = on_rowid,
 	};
-	int code = sqlite3_create_module_v2(q->db, "sonde_raw_span", &module, q, NULL);
 
-	/* Temporary, so that it is found before anything of that name in the file. */
-	return code != SQLITE_OK
-		       ? code
-		       : sqlite3_exec(q->db,
-				      "CREATE VIRTUAL TABLE temp.raw_span USING sonde_raw_span",
-				      NULL, NULL, NULL);
+	return sql_make_table(q, "raw_span", "raw_span", declaration, methods);
 }
