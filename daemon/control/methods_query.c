@@ -271,7 +271,8 @@ static void match_run(void *arg)
 		(void)samples_in_find(q->in, &q->error);
 		return;
 	}
-	(void)raw_spans_ask(&q->raw, &filter, &query, &q->error);
+	if (raw_spans_ask(&q->raw, &filter, &query, &q->error) >= 0 && q->span_samples)
+		(void)span_samples_count(q->span_samples, &q->error);
 	spans_query_free(query);
 }
 
@@ -288,6 +289,8 @@ static void match_done(void *arg, bool cancelled)
 	if (r >= 0)
 		r = snapshot_take(q->model, windows, 1, NULL, query_parts(q->kind), q->period_ns,
 				  &q->snapshot);
+	if (r >= 0 && q->span_samples)
+		span_samples_give(q->span_samples, q->snapshot);
 	if (r >= 0)
 		r = worker_submit(q->daemon->asker, question_run, question_done, q);
 	fail_on(q, r);
@@ -345,6 +348,8 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, asked->where,
 				   &q->raw, &q->error);
 		asked_limit(asked, &q->raw);
+		if (r >= 0 && q->shows_samples)
+			r = span_samples_take(d, asked, &q->span_samples);
 	} else {
 		r = take_sums(d, asked, q);
 	}
@@ -352,10 +357,10 @@ static int submit(struct daemon *d, const struct asked *asked, struct question *
 		r = methods_take_session(asked->session, &q->coverage, &q->session);
 	if (r < 0)
 		return r;
-	if (q->span_samples)
-		return worker_submit(d->searcher, count_run, count_done, q);
-	return raw ? worker_submit(d->searcher, match_run, match_done, q)
-		   : worker_submit(d->asker, question_run, question_done, q);
+	if (raw)
+		return worker_submit(d->searcher, match_run, match_done, q);
+	return q->span_samples ? worker_submit(d->searcher, count_run, count_done, q)
+			       : worker_submit(d->asker, question_run, question_done, q);
 }
 
 static void ask(struct daemon *d, struct call *call, struct question *q)

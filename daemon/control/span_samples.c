@@ -11,6 +11,7 @@ enum { MAX_SPANS = 1000000 };
 struct span_samples {
 	struct raw_samples samples;
 	struct raw_spans spans;
+	struct span_condition *condition; /* that the answer is for; NULL: none */
 	struct sample_times *times;
 	struct table counts; /* by (process, path) of the model */
 	size_t i;	     /* how many samples a pass has gone through */
@@ -22,6 +23,7 @@ struct span_samples *span_samples_free(struct span_samples *s)
 		return NULL;
 	raw_samples_release(&s->samples);
 	raw_spans_release(&s->spans);
+	span_condition_free(s->condition);
 	sample_times_free(s->times);
 	table_release(&s->counts);
 	free(s);
@@ -33,15 +35,17 @@ static bool is_worth_it(const struct asked *asked)
 {
 	const struct session *s = asked->session;
 
-	return asked->kind == QUERY_SPAN && !asked->where && !asked->of_times &&
-	       s->options.frequency_hz && s->n_samples && s->n_spans && s->n_spans <= MAX_SPANS &&
-	       !s->options.stats_only && s->kind != SESSION_KEPT && s->kind != SESSION_RECORD;
+	return asked->kind == QUERY_SPAN && !asked->since_us && !asked->until_us &&
+	       !asked->of_times && s->options.frequency_hz && s->n_samples && s->n_spans &&
+	       s->n_spans <= MAX_SPANS && !s->options.stats_only && s->kind != SESSION_KEPT &&
+	       s->kind != SESSION_RECORD;
 }
 
 int span_samples_take(struct daemon *d, const struct asked *asked, struct span_samples **ret)
 {
 	_cleanup_(span_samples_freep) struct span_samples *s = NULL;
 	struct error error = {}; /* what is not there is not counted */
+	struct session_context *context = asked->session->context;
 	struct asked cpu = *asked;
 	int r;
 
@@ -56,6 +60,9 @@ int span_samples_take(struct daemon *d, const struct asked *asked, struct span_s
 	if (r >= 0)
 		r = raw_spans_take(d, asked->session, &asked->selectors, NULL, NULL, &s->spans,
 				   &error);
+	if (r >= 0 && asked->where)
+		r = span_condition_new(asked->where, context->model, context->monotonic_to_epoch_ns,
+				       &s->condition, &error);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	*ret = TAKE_PTR(s);
@@ -72,8 +79,12 @@ static int add_time(void *arg, const struct raw_sample *sample)
 static int claim(void *arg, const struct span_row *row)
 {
 	struct span_samples *s = arg;
+	struct raw_span span = row->span;
 
-	return sample_times_claim(s->times, &row->span);
+	/* What is in a call inside is not in the one around it, whether that matches or not. */
+	if (s->condition && !span_condition_match(s->condition, row))
+		span.path = 0;
+	return sample_times_claim(s->times, &span);
 }
 
 static uint64_t key_of(uint32_t process, uint32_t path)

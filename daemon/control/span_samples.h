@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How many CPU samples were taken in the calls of each path, and in none inside them: for answers
- * about spans, of sessions that have both raw. Such an answer is made of statistics, and fast:
- * where there are very many raw spans they are not gone through for this.
+ * about spans, of sessions that have both raw. Most answers are made of statistics, and fast: where
+ * there are very many raw spans they are not gone through for this.
  */
 #ifndef SONDE_CONTROL_SPAN_SAMPLES_H
 #define SONDE_CONTROL_SPAN_SAMPLES_H

@@ -12,8 +12,9 @@ struct moment {
 /* The span that has a sample: where several do, it is inside of the others. */
 struct claim {
 	uint64_t start_ns;
-	uint32_t path; /* 0: none has it */
+	uint32_t path;
 	uint16_t depth;
+	bool is_made; /* else no span has it */
 };
 
 struct thread {
@@ -211,8 +212,8 @@ int sample_times_claim(struct sample_times *t, const struct raw_span *span)
 	     at++) {
 		struct claim *c = &t->claims[t->moments[at].i];
 
-		if (!c->path || is_inside(c, span))
-			*c = (struct claim){span->start_ns, span->path, span->depth};
+		if (!c->is_made || is_inside(c, span))
+			*c = (struct claim){span->start_ns, span->path, span->depth, true};
 	}
 	return 0;
 }

@@ -32,7 +32,8 @@ size_t sample_times_count_noted(const struct sample_times *t); /* of these */
 /*
  * The other way to go about it: each sample is of the innermost span that it was taken in. Gives
  * those that the span's thread had during it to its path, but for those that a span has which began
- * later. Takes as long as spans are nested. 0 or -ENOMEM.
+ * later; a path of 0 is nobody's, but takes them from others all the same. Takes as long as spans
+ * are nested. 0 or -ENOMEM.
  */
 int sample_times_claim(struct sample_times *t, const struct raw_span *span);
 /* The path that has it, 0 for none. */

@@ -102,8 +102,16 @@ def spans_have_the_samples_in_them(daemon):
         h.equal(rows["request"]["self_samples"] + rows["batch"]["self_samples"], n, "each is of one span")
         h.check(rows["batch"]["samples"] > 0.9 * n, f"batches are nearly all of requests: {rows}")
     h.contains(daemon.sonde("report", "-i", path, "--sort", "samples").out.split("\n")[0], "SAMPLES", "a column")
-    some = parts(daemon, "-i", path, "--where", "duration >= 0ns", names={"request", "batch"})
-    h.equal({r["samples"] for r in some.values()}, {0}, "with a condition they are not counted")
+    both = daemon.rows("-i", path)
+    every = daemon.rows("-i", path, "--where", "duration >= 0ns")
+    h.equal({f: r["self_samples"] for f, r in every.items()}, {f: r["self_samples"] for f, r in both.items()},
+            "a condition that always holds")
+    slow = parts(daemon, "-i", path, "--in", "batch: attr.rows > 1000")["slow_part"]["samples"]
+    some = daemon.rows("-i", path, "--where", "attr.rows > 1000")
+    h.equal(set(some), {"batch"}, "slow ones")
+    h.between(some["batch"]["self_samples"], slow, both["batch"]["self_samples"] - 1, "samples of the slow ones")
+    outer = daemon.rows("-i", path, "--where", "name == 'request'")
+    h.equal(outer["request"]["self_samples"], both["request"]["self_samples"], "what is in batches is not theirs")
 
 
 @h.test

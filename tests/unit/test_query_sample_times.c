@@ -85,6 +85,22 @@ Test(sample_times, each_is_of_the_innermost_span)
 	}
 }
 
+Test(sample_times, what_is_nobodys_is_taken)
+{
+	static const struct sample samples[] = {{1, 10, 15}, {1, 10, 25}};
+	struct raw_span outer = {.process = 1, .tid = 10, .start_ns = 10, .duration_ns = 90};
+	struct raw_span inner = {.process = 1, .tid = 10, .start_ns = 20, .duration_ns = 10};
+	_cleanup_(sample_times_freep) struct sample_times *t = NULL;
+
+	cr_assert_eq(sample_times_new(&t), 0);
+	add_all(t, samples, ARRAY_SIZE(samples));
+	outer.path = 1;
+	cr_assert_eq(sample_times_claim(t, &inner), 0);
+	cr_assert_eq(sample_times_claim(t, &outer), 0);
+	cr_expect_eq(sample_times_path(t, 0), 1);
+	cr_expect_eq(sample_times_path(t, 1), 0);
+}
+
 Test(sample_times, nothing_at_all)
 {
 	_cleanup_(sample_times_freep) struct sample_times *t = NULL;
