@@ -240,6 +240,9 @@ def several_recordings_are_one(daemon):
     single = parts(daemon, "-i", one, *asked)["slow_part"]["samples"]
     both = parts(daemon, "-i", one, "-i", two, *asked)
     h.equal({n: r["samples"] for n, r in both.items()}, {"slow_part": 2 * single}, "of two recordings")
+    daemon.sonde("replay", one, "-o", h.TMP / "again.sonde")
+    again = parts(daemon, "-i", h.TMP / "again.sonde", *asked)
+    h.equal({n: r["samples"] for n, r in again.items()}, {"slow_part": single}, "of one that was replayed")
 
 
 @h.test
