@@ -82,8 +82,12 @@ static void on_gone(void *arg)
 		is_over(b, false);
 }
 
-void batches_begin(struct batches *b)
+void batches_begin(struct batches *b, int r)
 {
+	if (r < 0) {
+		batches_fail(b, r);
+		return;
+	}
 	call_on_gone(b->call, on_gone, b);
 	call_on_writable(b->call, next_step, b);
 	next_step(b);

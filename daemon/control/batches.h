@@ -23,8 +23,11 @@ struct batches {
 	void (*run)(struct batches *b), (*done)(struct batches *b);
 };
 
-/* Begins the first batch. Everything above is set; b is freed when the call ends, also in here. */
-void batches_begin(struct batches *b);
+/*
+ * Begins the first batch, unless r, what preparing for it came to, is below 0: then the call fails.
+ * Everything above is set; b is freed when the call ends, also in here.
+ */
+void batches_begin(struct batches *b, int r);
 /* r < 0: the call is answered with the error, and b freed. */
 void batches_fail(struct batches *b, int r);
 /*

@@ -198,7 +198,6 @@ static int prepare(struct daemon *d, struct call *call, struct export_job *job)
 void method_export_spans(struct daemon *d, struct call *call)
 {
 	struct export_job *job = calloc(1, sizeof(*job));
-	int r;
 
 	if (!job) {
 		methods_fail_memory(call);
@@ -207,9 +206,5 @@ void method_export_spans(struct daemon *d, struct call *call)
 	job->base =
 		(struct batches){.daemon = d, .call = call, .step = step, .free = export_job_free};
 	daemon_hold_model(d);
-	r = prepare(d, call, job);
-	if (r < 0)
-		batches_fail(&job->base, r);
-	else
-		batches_begin(&job->base);
+	batches_begin(&job->base, prepare(d, call, job));
 }

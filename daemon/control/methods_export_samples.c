@@ -188,7 +188,6 @@ static int prepare(struct daemon *d, struct call *call, struct export_job *job)
 void method_export_samples(struct daemon *d, struct call *call)
 {
 	struct export_job *job = calloc(1, sizeof(*job));
-	int r;
 
 	if (!job) {
 		methods_fail_memory(call);
@@ -197,9 +196,5 @@ void method_export_samples(struct daemon *d, struct call *call)
 	job->base =
 		(struct batches){.daemon = d, .call = call, .step = begin, .free = export_job_free};
 	daemon_hold_model(d);
-	r = prepare(d, call, job);
-	if (r < 0)
-		batches_fail(&job->base, r);
-	else
-		batches_begin(&job->base);
+	batches_begin(&job->base, prepare(d, call, job));
 }
