@@ -60,7 +60,9 @@ static int begin(void *arg, const struct import_begin *b)
 	json_string(&w, "name", session_name(i->cli));
 	json_string(&w, "source", i->format->name);
 	json_array_begin(&w, "kinds");
-	json_string(&w, NULL, kinds[b->kind]);
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		if (b->kinds & 1U << k)
+			json_string(&w, NULL, kinds[k]);
 	json_array_end(&w);
 	json_u64(&w, "frequency", b->frequency);
 	json_u64(&w, "started_us", b->started_us);

@@ -37,6 +37,8 @@ static int chrome_begin(struct export *x)
 	json_string(&c->w, "session", reply_str(x->session, "name"));
 	json_string(&c->w, "targets", reply_str(x->session, "targets"));
 	json_u64(&c->w, "epoch_us", c->base_ns / NSEC_PER_USEC);
+	if (reply_u64(x->session, "frequency"))
+		json_u64(&c->w, "frequency", reply_u64(x->session, "frequency"));
 	json_object_end(&c->w);
 	json_array_begin(&c->w, "traceEvents");
 	return 0;

@@ -16,6 +16,7 @@ int import_chrome(struct import_input *in, struct import_sink *sink, struct erro
 
 	if (!json)
 		return -ENOMEM;
+	import_json_on_frame(json, import_events_frame, events);
 	while ((r = import_input_read(in, &data, &len, error)) > 0) {
 		r = import_json_feed(json, data, len, error);
 		if (r < 0)
@@ -27,5 +28,7 @@ int import_chrome(struct import_input *in, struct import_sink *sink, struct erro
 		return r;
 	if (import_json_epoch(json) > 0 && import_json_epoch(json) <= IMPORT_MAX_US)
 		sink->epoch_us = import_json_epoch(json);
+	if (import_json_frequency(json) > 0 && import_json_frequency(json) <= (int64_t)NSEC_PER_SEC)
+		sink->period_ns = NSEC_PER_SEC / (uint64_t)import_json_frequency(json);
 	return import_events_finish(events);
 }

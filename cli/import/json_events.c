@@ -28,14 +28,19 @@ struct import_json {
 	void *arg;
 	int r; /* of event(), or -ENOMEM */
 
-	size_t depth;	  /* how many arrays and objects are open */
-	size_t events_at; /* the depth at which events are elements; SIZE_MAX: not there */
-	bool is_object;	  /* the outermost value is one */
-	bool wanted_next; /* the key "traceEvents" of it was read last */
-	bool other_data;  /* its member of that name is open */
-	bool epoch_next;  /* the key "epoch_us" of that was read last */
-	int64_t epoch_us;
-	bool found; /* a place for events */
+	size_t depth;	     /* how many arrays and objects are open */
+	size_t events_at;    /* the depth at which events are elements; SIZE_MAX: not there */
+	bool is_object;	     /* the outermost value is one */
+	bool wanted_next;    /* the key "traceEvents" of it was read last */
+	bool other_data;     /* its member of that name is open */
+	int64_t *other_next; /* what a key of that was read of last */
+	int64_t epoch_us, frequency;
+	import_frame_t frame;
+	void *frame_arg;
+	bool frames_next; /* the key "stackFrames" of the outermost object was read last */
+	bool in_frames;	  /* that object is open: its members are events meanwhile */
+	struct strbuf id; /* the key of the member that is open, or comes next */
+	bool found;	  /* a place for events */
 	bool in_event;
 	char parent[8]; /* the key whose value is open inside the event, when it is one of ours */
 	int field;	/* that the next value is of; -1: none */
@@ -76,7 +81,8 @@ static void keep(struct import_json *j, enum import_json_kind kind, const char *
 
 static int scalar(struct import_json *j, enum import_json_kind kind, const char *text, size_t len)
 {
-	j->wanted_next = j->epoch_next = false;
+	j->wanted_next = j->frames_next = false;
+	j->other_next = NULL;
 	keep(j, kind, text, len);
 	return j->r >= 0 && !j->text.failed;
 }
@@ -115,8 +121,8 @@ static int on_number(void *arg, const char *text, size_t len)
 {
 	struct import_json *j = arg;
 
-	if (j->epoch_next && import_number(text, len, 0, &j->epoch_us) < 0)
-		j->epoch_us = 0;
+	if (j->other_next && import_number(text, len, 0, j->other_next) < 0)
+		*j->other_next = 0;
 	keep_series(j, text, len);
 	return scalar(arg, IMPORT_JSON_NUMBER, text, len);
 }
@@ -151,9 +157,17 @@ static void outer_key(struct import_json *j, const char *key, size_t len)
 	bool top = j->form == IMPORT_JSON_TRACE && j->is_object && j->depth == 1;
 
 	j->wanted_next = top && key_is(key, len, "traceEvents");
+	j->frames_next = top && j->frame && key_is(key, len, "stackFrames");
 	if (top)
 		j->other_data = key_is(key, len, "otherData");
-	j->epoch_next = j->other_data && j->depth == 2 && key_is(key, len, "epoch_us");
+	j->other_next = !j->other_data || j->depth != 2 ? NULL
+			: key_is(key, len, "epoch_us")	? &j->epoch_us
+			: key_is(key, len, "frequency") ? &j->frequency
+							: NULL;
+	if (j->in_frames && is_event_depth(j)) {
+		strbuf_reset(&j->id);
+		strbuf_append(&j->id, key, len);
+	}
 }
 
 static int on_key(void *arg, const unsigned char *key, size_t len)
@@ -186,7 +200,8 @@ static int on_key(void *arg, const unsigned char *key, size_t len)
 
 static int enter(struct import_json *j)
 {
-	j->wanted_next = j->epoch_next = false;
+	j->wanted_next = j->frames_next = false;
+	j->other_next = NULL;
 	j->series_name[0] = '\0';
 	keep(j, IMPORT_JSON_OTHER, "", 0);
 	j->depth++;
@@ -199,8 +214,12 @@ static int on_map_begin(void *arg)
 
 	if (j->depth == 0)
 		j->is_object = true;
-	if (!j->in_event && is_event_depth(j)) {
-		j->in_event = j->found = true;
+	if (j->frames_next) {
+		j->events_at = j->depth + 1;
+		j->in_frames = true;
+	} else if (!j->in_event && is_event_depth(j)) {
+		j->in_event = true;
+		j->found |= !j->in_frames;
 		j->parent[0] = '\0';
 		j->field = -1;
 		strbuf_reset(&j->text);
@@ -211,6 +230,15 @@ static int on_map_begin(void *arg)
 	return enter(j);
 }
 
+/* Of any bytes but NUL, as texts are. */
+static const char *id_of(struct import_json *j)
+{
+	for (size_t i = 0; i < j->id.len; i++)
+		if (!j->id.data[i])
+			j->id.data[i] = '?';
+	return j->id.len ? j->id.data : "";
+}
+
 static int on_map_end(void *arg)
 {
 	struct import_json *j = arg;
@@ -218,6 +246,10 @@ static int on_map_end(void *arg)
 	j->depth--;
 	j->field = -1;
 	j->series_name[0] = '\0';
+	if (j->in_frames && j->depth + 1 == j->events_at) {
+		j->in_frames = false;
+		j->events_at = SIZE_MAX;
+	}
 	if (!j->in_event || !is_event_depth(j))
 		return 1;
 	j->in_event = false;
@@ -226,7 +258,10 @@ static int on_map_end(void *arg)
 			j->values[i].text = j->text.data + j->at[i];
 	for (size_t i = 0; i < j->series.n; i++)
 		j->series.items[i].text = j->text.data + j->series_at[i];
-	j->r = j->event(j->arg, j->values, &j->series);
+	if (j->in_frames)
+		j->r = j->id.failed ? -ENOMEM : j->frame(j->frame_arg, id_of(j), j->values);
+	else
+		j->r = j->event(j->arg, j->values, &j->series);
 	return j->r >= 0;
 }
 
@@ -234,7 +269,7 @@ static int on_array_begin(void *arg)
 {
 	struct import_json *j = arg;
 
-	if (j->form == IMPORT_JSON_TRACE && (j->depth == 0 || j->wanted_next)) {
+	if (j->form == IMPORT_JSON_TRACE && !j->in_frames && (j->depth == 0 || j->wanted_next)) {
 		j->events_at = j->depth + 1;
 		j->found = true;
 	}
@@ -246,7 +281,7 @@ static int on_array_end(void *arg)
 	struct import_json *j = arg;
 
 	/* A second array of that name is as good as the first. */
-	if (!j->in_event && is_event_depth(j) && j->form == IMPORT_JSON_TRACE)
+	if (!j->in_event && !j->in_frames && is_event_depth(j) && j->form == IMPORT_JSON_TRACE)
 		j->events_at = SIZE_MAX;
 	j->depth--;
 	return 1;
@@ -296,6 +331,7 @@ struct import_json *import_json_free(struct import_json *j)
 	if (j->yajl)
 		yajl_free(j->yajl);
 	strbuf_release(&j->text);
+	strbuf_release(&j->id);
 	free(j);
 	return NULL;
 }
@@ -320,7 +356,7 @@ static bool is_only_the_end(const struct import_json *j, const char *data, size_
 {
 	const char *ends = j->is_object ? "]}" : "]";
 
-	if (j->in_event || !is_event_depth(j) || j->form != IMPORT_JSON_TRACE)
+	if (j->in_event || j->in_frames || !is_event_depth(j) || j->form != IMPORT_JSON_TRACE)
 		return false;
 	for (size_t i = 0; i < len; i++) {
 		if (data[i] && strchr(" \t\r\n", data[i]))
@@ -363,6 +399,17 @@ int import_json_feed(struct import_json *j, const char *data, size_t len, struct
 	j->failed = true;
 	j->fed += consumed;
 	return is_only_the_end(j, data + consumed, len - consumed) ? 0 : say_why(j, j->fed, error);
+}
+
+void import_json_on_frame(struct import_json *j, import_frame_t frame, void *arg)
+{
+	j->frame = frame;
+	j->frame_arg = arg;
+}
+
+int64_t import_json_frequency(const struct import_json *j)
+{
+	return j->frequency;
 }
 
 int64_t import_json_epoch(const struct import_json *j)

@@ -58,6 +58,10 @@ enum import_json_form {
 typedef int (*import_event_t)(void *arg, const struct import_value values[IMPORT_FIELDS],
 			      const struct import_series *series);
 
+/* A member of the object "stackFrames" of a trace: its key, and its members. */
+typedef int (*import_frame_t)(void *arg, const char *id,
+			      const struct import_value values[IMPORT_FIELDS]);
+
 struct import_json;
 
 /* name: of the file, for messages; borrowed. NULL: out of memory. */
@@ -65,6 +69,9 @@ struct import_json *import_json_new(const char *name, enum import_json_form form
 				    import_event_t event, void *arg);
 struct import_json *import_json_free(struct import_json *j);
 DEFINE_CLEANUP(struct import_json *, import_json_free)
+
+/* Frames are passed over where nobody asks for them. */
+void import_json_on_frame(struct import_json *j, import_frame_t frame, void *arg);
 
 /* More text. 0, what event() returned when that is below 0, or -EBADMSG with a BadFile. */
 int import_json_feed(struct import_json *j, const char *data, size_t len, struct error *error);
@@ -76,5 +83,7 @@ int import_json_end(struct import_json *j, struct error *error);
 /* When times are 0, in microseconds since the epoch: "epoch_us" of the object's "otherData", as
  * sonde writes it; 0 when it is not there. */
 int64_t import_json_epoch(const struct import_json *j);
+/* Its "frequency": CPU samples a second; 0 when it is not there. */
+int64_t import_json_frequency(const struct import_json *j);
 
 #endif

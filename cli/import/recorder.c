@@ -30,7 +30,7 @@ struct import_recorder *import_recorder_new(const struct import_recorder_ops *op
 		.stacks.size = 2 * sizeof(uint32_t),
 		.probes.size = 2 * sizeof(uint32_t),
 		.paths.size = 2 * sizeof(uint32_t),
-		.kinds.size = sizeof(struct import_span_kind),
+		.belongs.size = sizeof(struct import_span_kind),
 		.spans = import_sorter_new(sizeof(struct import_begun), SPANS_MEMORY,
 					   import_begun_compare),
 	};
@@ -53,7 +53,7 @@ struct import_recorder *import_recorder_free(struct import_recorder *r)
 	import_keys_release(&r->stacks);
 	import_keys_release(&r->probes);
 	import_keys_release(&r->paths);
-	import_keys_release(&r->kinds);
+	import_keys_release(&r->belongs);
 	table_release(&r->comms);
 	free(r);
 	return NULL;
@@ -69,7 +69,7 @@ int recorder_begin(struct import_recorder *r, const struct import_begin *begin)
 	if (r->begun)
 		return 0;
 	r->begun = true;
-	r->kind = begin->kind;
+	r->kinds = begin->kinds;
 	return r->ops.begin(r->ops.arg, begin);
 }
 
@@ -230,16 +230,21 @@ static int put_stack(struct import_recorder *r, const struct import_frame *frame
 
 static int begin_samples(struct import_recorder *r, const struct import_sample *s)
 {
+	bool cpu = !s->waits || r->sink.cpu_too, waits = s->waits || r->sink.waits_too;
+	int64_t first_us = r->sink.epoch_us + r->first_ns / 1000, start_us = MAX(s->time_us, 0);
 	uint64_t period = r->sink.period_ns;
 	struct import_begin begin = {
-		.kind = s->waits ? IMPORT_WAITS : IMPORT_CPU,
-		.frequency = !s->waits && period && period <= NSEC_PER_SEC
+		.kinds = (cpu ? IMPORT_CPU : 0U) | (waits ? IMPORT_WAITS : 0U) |
+			 (r->n_spans ? IMPORT_SPANS : 0U),
+		.frequency = cpu && period && period <= NSEC_PER_SEC
 				     ? (NSEC_PER_SEC + period / 2) / period
 				     : 0,
-		.started_us = s->has_time ? (uint64_t)MAX(s->time_us, 0) : r->now_us,
 	};
 
 	r->timed = s->has_time;
+	if (r->n_spans)
+		start_us = MAX(MIN(start_us, first_us), 0);
+	begin.started_us = s->has_time ? (uint64_t)start_us : r->now_us;
 	return recorder_begin(r, &begin);
 }
 
@@ -260,7 +265,9 @@ static int add_sample(void *arg, const struct import_sample *sample,
 		k = put_stack(r, frames, n, &stack);
 	if (k < 0)
 		return k;
-	thread = recorder_thread(r, sample->pid, sample->tid, sample->comm, sample->thread);
+	thread = recorder_thread(r, sample->pid, sample->tid,
+				 sample->comm ? sample->comm : recorder_comm(r, sample->pid),
+				 sample->thread);
 	if (!thread)
 		return -ENOMEM;
 	import_batch_add(&r->batch, COLUMN_samples_thread, thread);
@@ -289,7 +296,7 @@ int import_recorder_finish(struct import_recorder *r, uint64_t *ret_ended_us)
 	if (!r->begun)
 		*ret_ended_us = 0;
 	else
-		*ret_ended_us = r->kind != IMPORT_SPANS && !r->timed
+		*ret_ended_us = !(r->kinds & IMPORT_SPANS) && !r->timed
 					? r->now_us
 					: (uint64_t)MAX(r->ended_us, (int64_t)1);
 	return 0;

@@ -10,10 +10,14 @@
 
 struct import_recorder;
 
-enum import_kind { IMPORT_SPANS, IMPORT_CPU, IMPORT_WAITS };
+enum import_kinds {
+	IMPORT_SPANS = 1 << 0,
+	IMPORT_CPU = 1 << 1,
+	IMPORT_WAITS = 1 << 2,
+};
 
 struct import_begin {
-	enum import_kind kind;
+	unsigned int kinds; /* enum import_kinds */
 	uint64_t frequency; /* of CPU samples; 0: not known */
 	uint64_t started_us;
 };

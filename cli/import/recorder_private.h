@@ -21,7 +21,7 @@ struct import_recorder {
 	struct error *error;
 	struct import_batch batch;
 	bool begun;
-	enum import_kind kind;
+	unsigned int kinds;
 	uint64_t now_us;
 	int64_t last_us, ended_us; /* of the rows before; the highest */
 	bool timed;		   /* samples have times */
@@ -32,8 +32,9 @@ struct import_recorder {
 	struct import_sorter *spans;
 	uint64_t n_spans;
 	struct import_strings names; /* of spans and processes, not yet sent */
-	struct import_keys kinds;    /* what spans belong to: category and binary, of names */
+	struct import_keys belongs;  /* what spans belong to: category and binary, of names */
 	struct table comms;	     /* by pid, of processes that have a name: one of names */
+	int64_t first_ns;	     /* the least start of spans */
 	int64_t shift_ns;
 };
 
@@ -47,6 +48,8 @@ uint32_t recorder_thread(struct import_recorder *r, uint32_t pid, uint32_t tid, 
 			 const char *thread);
 uint32_t recorder_file(struct import_recorder *r, const char *path, const char *build_id);
 
+/* What a process is called; NULL: it has no name. */
+const char *recorder_comm(const struct import_recorder *r, uint32_t pid);
 int recorder_note_process(void *arg, uint32_t pid, const char *name);
 int recorder_keep_span(void *arg, const struct import_span *span);
 /* Sends all spans. */

@@ -44,7 +44,7 @@ static int keep_kind(struct import_recorder *r, const struct import_span *span, 
 		kind.binary = keep_name(r, span->binary);
 	if (!kind.category || (span->binary && !kind.binary))
 		return -ENOMEM;
-	*ret = import_keys_put(&r->kinds, &kind, &is_new);
+	*ret = import_keys_put(&r->belongs, &kind, &is_new);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -66,6 +66,7 @@ int recorder_keep_span(void *arg, const struct import_span *span)
 
 	if (!begun.name || keep_kind(r, span, &begun.category) < 0)
 		return -ENOMEM;
+	r->first_ns = begun.order ? MIN(r->first_ns, span->start_ns) : span->start_ns;
 	return import_sorter_add(r->spans, &begun, r->error);
 }
 
@@ -77,7 +78,7 @@ static int put_probe(struct import_recorder *r, uint32_t name, uint32_t kind)
 	uint32_t category = 0, belongs;
 
 	if (kind)
-		k = (const struct import_span_kind *)r->kinds.items + kind - 1;
+		k = (const struct import_span_kind *)r->belongs.items + kind - 1;
 	belongs = k->binary ? k->binary : k->category;
 	if (belongs)
 		file = recorder_file(r, import_strings_get(&r->names, belongs), NULL);
@@ -113,8 +114,7 @@ static int put_path(void *arg, uint32_t parent, uint32_t name, uint32_t kind, ui
 	return 0;
 }
 
-/* NULL: it has no name. */
-static const char *comm_of(const struct import_recorder *r, uint32_t pid)
+const char *recorder_comm(const struct import_recorder *r, uint32_t pid)
 {
 	const uint32_t *text = table_get(&r->comms, pid);
 
@@ -128,7 +128,7 @@ static int send_span(void *arg, const struct import_ended *s)
 	uint32_t thread;
 	uint64_t value;
 
-	thread = recorder_thread(r, s->pid, s->tid, comm_of(r, s->pid), NULL);
+	thread = recorder_thread(r, s->pid, s->tid, recorder_comm(r, s->pid), NULL);
 	if (!thread)
 		return -ENOMEM;
 	import_batch_add(&r->batch, COLUMN_spans_thread, thread);
@@ -148,8 +148,10 @@ static int send_span(void *arg, const struct import_ended *s)
 
 static int begin_spans(struct import_recorder *r, const struct import_begun *first)
 {
-	struct import_begin begin = {.kind = IMPORT_SPANS};
+	struct import_begin begin = {.kinds = IMPORT_SPANS};
 
+	/* Times of spans follow each other, and not those of samples. */
+	r->last_us = 0;
 	r->shift_ns = r->sink.epoch_us * 1000;
 	if (first->start_ns + r->shift_ns < 0) {
 		r->shift_ns = -first->start_ns;
@@ -170,6 +172,7 @@ int recorder_send_spans(struct import_recorder *r)
 	};
 	_cleanup_(import_nest_freep) struct import_nest *nest = NULL;
 	struct import_begun span;
+	bool begun = false;
 	int k = 0;
 
 	if (!r->n_spans)
@@ -178,8 +181,9 @@ int recorder_send_spans(struct import_recorder *r)
 	if (!nest)
 		return -ENOMEM;
 	while ((k = import_sorter_next(r->spans, &span, r->error)) > 0) {
-		if (!r->begun)
+		if (!begun)
 			k = begin_spans(r, &span);
+		begun = true;
 		if (k >= 0)
 			k = import_nest_add(nest, &span);
 		if (k < 0)

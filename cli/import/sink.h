@@ -51,8 +51,8 @@ struct import_sample {
 	bool has_time, waits;
 	int64_t time_us;
 	uint32_t pid, tid;
-	const char *comm, *thread;
-	uint64_t count, total_ns; /* total_ns: of waits */
+	const char *comm, *thread; /* comm NULL: what process() has said; thread NULL: not known */
+	uint64_t count, total_ns;  /* total_ns: of waits */
 };
 
 struct import_sink {
@@ -63,6 +63,9 @@ struct import_sink {
 	int (*sample)(void *arg, const struct import_sample *sample,
 		      const struct import_frame *frames, size_t n);
 	uint64_t period_ns; /* that a CPU sample stands for; 0: not known. Before the first one. */
+	/* What other kinds than that of the first sample there are; spans, as many as have come by
+	 * then. Before the first one. */
+	bool cpu_too, waits_too;
 	int64_t epoch_us; /* when times of spans are 0; 0: they are since the epoch. At the end. */
 	uint64_t notes[IMPORT_NOTES];
 };

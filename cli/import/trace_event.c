@@ -6,11 +6,13 @@
 #include "intern.h"
 #include "number.h"
 #include "pairs.h"
+#include "trace_samples.h"
 
 struct import_events {
 	struct import_sink *sink;
 	struct error *error;
 	struct import_pairs *pairs;
+	struct import_trace_samples *samples;
 	struct import_strings odd; /* processes and threads that are not known by a number */
 	struct table told;	   /* of those, processes that the sink has been told the name of */
 	struct strbuf key, name;
@@ -25,7 +27,8 @@ struct import_events *import_events_new(struct import_sink *sink, struct error *
 	t->sink = sink;
 	t->error = error;
 	t->pairs = import_pairs_new();
-	return t->pairs ? t : import_events_free(t);
+	t->samples = import_trace_samples_new(sink);
+	return t->pairs && t->samples ? t : import_events_free(t);
 }
 
 struct import_events *import_events_free(struct import_events *t)
@@ -33,6 +36,7 @@ struct import_events *import_events_free(struct import_events *t)
 	if (!t)
 		return NULL;
 	import_pairs_free(t->pairs);
+	import_trace_samples_free(t->samples);
 	import_strings_release(&t->odd);
 	table_release(&t->told);
 	strbuf_release(&t->key);
@@ -142,14 +146,21 @@ static uint64_t thread_lane(uint32_t pid, uint32_t tid)
 
 static int take_name(struct import_events *t, const struct import_value *v)
 {
-	uint32_t pid;
+	bool of_thread = streq(v[FIELD_NAME].text, "thread_name");
+	const char *name = v[FIELD_ARGS_NAME].text;
+	uint32_t pid, tid;
 	int r;
 
-	if (!streq(v[FIELD_NAME].text, "process_name") ||
+	if ((!of_thread && !streq(v[FIELD_NAME].text, "process_name")) ||
 	    v[FIELD_ARGS_NAME].kind != IMPORT_JSON_STRING)
 		return 0;
 	r = import_events_pid(t, &v[FIELD_PID], &pid);
-	return r < 0 ? r : t->sink->process(t->sink->arg, pid, v[FIELD_ARGS_NAME].text);
+	if (r >= 0 && of_thread)
+		r = import_events_pid(t, &v[FIELD_TID], &tid);
+	if (r < 0)
+		return r;
+	return of_thread ? import_trace_samples_name(t->samples, pid, tid, name)
+			 : t->sink->process(t->sink->arg, pid, name);
 }
 
 /* As it is counted: "name", or "name[id]"; of several, or by another name than "value", with that.
@@ -262,11 +273,23 @@ int import_events_add(void *arg, const struct import_value v[IMPORT_FIELDS],
 			      : NULL;
 	span.flags = (v[FIELD_ARGS_ERROR].kind == IMPORT_JSON_TRUE ? IMPORT_ERROR : 0U) |
 		     (v[FIELD_ARGS_UNWOUND].kind == IMPORT_JSON_TRUE ? IMPORT_UNWOUND : 0U);
+	r = import_trace_samples_add(t->samples, v, &span, t->error);
+	if (r != 0)
+		return MIN(r, 0);
 	r = ph->text[0] == 'C' ? take_counter(t, v, series, &span) : take(t, v, ph->text[0], &span);
 	return strbuf_error(&t->key) < 0 ? -ENOMEM : r;
 }
 
 int import_events_finish(struct import_events *t)
 {
-	return import_pairs_finish(t->pairs, t->sink, t->error);
+	int r = import_pairs_finish(t->pairs, t->sink, t->error);
+
+	return r < 0 ? r : import_trace_samples_finish(t->samples, t->error);
+}
+
+int import_events_frame(void *arg, const char *id, const struct import_value v[IMPORT_FIELDS])
+{
+	struct import_events *t = arg;
+
+	return import_trace_samples_frame(t->samples, id, v);
 }

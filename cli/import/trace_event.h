@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Events of the Trace Event Format, which Chrome made and many write: complete ones, beginnings and
- * ends, instants, values of counters, names of processes. DFTracer's files are made of them, too.
+ * ends, instants, values of counters, names of processes and threads, samples. DFTracer's files are
+ * made of them, too.
  */
 #ifndef SONDE_CLI_IMPORT_TRACE_EVENT_H
 #define SONDE_CLI_IMPORT_TRACE_EVENT_H
@@ -19,7 +20,9 @@ DEFINE_CLEANUP(struct import_events *, import_events_free)
 /* An import_event_t. arg: a struct import_events. */
 int import_events_add(void *arg, const struct import_value values[IMPORT_FIELDS],
 		      const struct import_series *series);
-/* After the last one: hands on what could not be said before. */
+/* An import_frame_t, likewise. */
+int import_events_frame(void *arg, const char *id, const struct import_value values[IMPORT_FIELDS]);
+/* After the last one, with the sink's epoch: hands on what could not be said before. */
 int import_events_finish(struct import_events *t);
 
 /* The number of an event's process or thread; of one that has none that fits, one that is made up.

@@ -118,9 +118,10 @@ static int add_sample(struct import *i, const struct import_column c[5], size_t 
 		return r;
 	sample.process = thread->process;
 	sample.thread = thread->name;
-	sample.kind = i->waits ? SAMPLE_OFFCPU : SAMPLE_CPU;
 	sample.count = count;
 	sample.total_ns = (uint64_t)import_cell(&c[3], row);
+	/* There may be both: waits are those that took time. */
+	sample.kind = i->waits && sample.total_ns ? SAMPLE_OFFCPU : SAMPLE_CPU;
 	i->totals.samples += count;
 	r = window_add_row(&i->window, &sample);
 	return r < 0 || !c[4].values ? r : keep_raw(i, &sample, thread->tid, us * NSEC_PER_USEC);

@@ -12,6 +12,7 @@
 
 struct checked {
 	struct import_sink *recorder;
+	const struct import_sink *sink; /* the parser's */
 	bool kind_known, waits;
 };
 
@@ -40,16 +41,20 @@ static int checked_sample(void *arg, const struct import_sample *s,
 			  const struct import_frame *frames, size_t n)
 {
 	struct checked *c = arg;
+	bool cpu_too = c->sink->cpu_too, waits_too = c->sink->waits_too;
 
 	if (!s->count || s->count > IMPORT_MAX_SPAN || s->total_ns > IMPORT_MAX_SPAN ||
-	    s->pid > INT32_MAX || s->tid > INT32_MAX || !s->comm || s->time_us > IMPORT_MAX_US ||
-	    (c->kind_known && c->waits != s->waits))
+	    s->pid > INT32_MAX || s->tid > INT32_MAX || s->time_us > IMPORT_MAX_US ||
+	    (c->kind_known && c->waits != s->waits && !(s->waits ? waits_too : cpu_too)))
 		abort();
 	for (size_t i = 0; i < n; i++)
 		if (frames[i].kernel && frames[i].build_id)
 			abort();
 	c->kind_known = true;
 	c->waits = s->waits;
+	c->recorder->cpu_too = cpu_too;
+	c->recorder->waits_too = waits_too;
+	c->recorder->epoch_us = c->sink->epoch_us;
 	return c->recorder->sample(c->recorder->arg, s, frames, n);
 }
 
@@ -85,11 +90,13 @@ static void import_bytes(const char *format, const uint8_t *data, size_t size)
 	uint64_t ended;
 	int n = import_format_detect(in, &detected, &e);
 
+	c.sink = &sink;
 	if (n < 0 && !e.name[0])
 		abort();
 	e = (struct error){};
 	n = import_format_find(format)->read(in, &sink, &e);
 	c.recorder->period_ns = sink.period_ns;
+	c.recorder->epoch_us = sink.epoch_us;
 	if (n < 0 ? !e.name[0] : import_recorder_finish(r, &ended) < 0)
 		abort();
 }

@@ -397,7 +397,8 @@ def what_sonde_exports_comes_back(daemon):
     members = ("time_us", "duration_ns", "self_ns", "pid", "tid", "comm", "name", "binary", "depth",
                "flags")
     chosen = lambda rows: [[r[m] for m in members] for r in rows]  # noqa: E731
-    again = imported(exported(recording, "calls.json.gz"), spans=len(spans))
+    samples = sonde("report", "-i", recording, "--kind", "cpu", "--json").json["total_samples"]
+    again = imported(exported(recording, "calls.json.gz"), spans=len(spans), samples=samples)
     h.equal(chosen(spans_of(again)), chosen(spans), "spans of chrome")
     tree = lambda file: [[r[m] for m in ("func", "depth", "calls", "total_ns", "self_ns")]  # noqa
                          for r in sonde("graph", "-i", file, "--json").json["rows"]]
@@ -411,7 +412,7 @@ def what_sonde_exports_comes_back(daemon):
     daemon.sonde("record", "-F", "999", "-o", hot, "--", f"{h.WORKLOADS}/wl_hot", "--seconds", "1")
     stacks = folded(hot)
     total = sum(stacks.values())
-    for name in ("hot.folded", "hot.pb.gz", "hot.perf"):
+    for name in ("hot.folded", "hot.json", "hot.pb.gz", "hot.perf"):
         again = imported(exported(hot, name, "--kind", "cpu"), samples=total)
         got = folded(again)
         # A sample has one name there, its thread's: before it executes a program it has another.

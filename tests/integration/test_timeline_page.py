@@ -307,7 +307,7 @@ def samples_and_waits_below_the_spans(daemon):
     page.js(f"sonde.look({nap['start']} - 2e7, {nap['start']} + 6e7)")
     page.click(*middle(page.js("sonde.sample('waits', 'slow_nap')")))
     chosen = page.js("sonde.chosen")
-    h.between(chosen["length"], 12e6, 60e6, "a nap's length")
+    h.check(chosen["length"] >= 12e6, f"a nap: {chosen}")
     h.equal([r["name"] for r in table(page)], chosen["stack"], "the table is its stack, innermost first")
     h.contains(chosen["stack"], "slow_nap", "a nap's stack")
     link = fragment(page)

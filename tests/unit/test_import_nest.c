@@ -242,7 +242,7 @@ Test(import_nest, many_lanes_and_depth)
 
 static int on_begin(void *arg, const struct import_begin *b)
 {
-	strbuf_printf(arg, "begin %d %llu %llu\n", b->kind, (unsigned long long)b->frequency,
+	strbuf_printf(arg, "begin %u %llu %llu\n", b->kinds, (unsigned long long)b->frequency,
 		      (unsigned long long)b->started_us);
 	return 0;
 }
@@ -287,7 +287,7 @@ Test(import_nest, what_is_sent_of_spans)
 	cr_assert_eq(sink->notes[NOTE_TEXT], 1);
 	cr_assert_str_eq(
 		out.data,
-		"begin 0 0 0\n"
+		"begin 1 0 0\n"
 		"{\"strings\":[\"out\",\"libn.so\",\"net\",\"in\xef\xbf\xbd\",\"io\",\"app\"],"
 		"\"processes\":{\"pid\":[7],\"comm\":[6]},"
 		"\"threads\":{\"process\":[1],\"tid\":[8],\"name\":[0]},"
@@ -323,7 +323,7 @@ Test(import_nest, what_is_sent_of_samples)
 	cr_assert_eq(sink->sample(sink->arg, &s, frames + 1, 1), 0);
 	cr_assert_eq(import_recorder_finish(r, &ended), 0, "%s", e.message);
 	cr_assert_eq(ended, 1000);
-	cr_assert_str_eq(out.data, "begin 1 99 1000\n"
+	cr_assert_str_eq(out.data, "begin 2 99 1000\n"
 				   "{\"strings\":[\"/bin/app\",\"main\",\"read\",\"app\"],"
 				   "\"processes\":{\"pid\":[7],\"comm\":[4]},"
 				   "\"threads\":{\"process\":[1],\"tid\":[8],\"name\":[4]},"
