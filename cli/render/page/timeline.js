@@ -219,7 +219,7 @@ addEventListener("hashchange", restore);
 darkQuery.addEventListener("change", () => { theme(); heatMade = null; schedule(); });
 
 /* ---- the header ---- */
-const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, words(data.spans, "span"),
+const facts = [data.target, `${new Date(data.zero_us / 1000).toLocaleDateString("sv")} ${clock(0).slice(0, 12)} and ${duration(data.length)} from there`, (data.spans || !samples.length) && words(data.spans, "span"),
 	has.cpu && words(nSamples("cpu"), "CPU sample"), has.waits && words(nSamples("waits"), "wait"),
 	counters.length && words(counters.reduce((n, c) => n + c.n, 0), "value") + " of " + words(counters.length, "counter")];
 const missing = [data.lost && `${count(data.lost)} lost`, data.more && `${count(data.more)} more that are not shown`, data.more_samples && `${count(data.more_samples)} more samples that are not shown`, data.too_deep && `${count(data.too_deep)} nested too deep to show`].filter(Boolean);
@@ -229,7 +229,7 @@ helpSetUp([["click", "select a span, or a sample with its stack; on a process: f
 	["Enter f", "zoom to the selected span"], ["z", "zoom to what is selected in the durations"], ["0", "all the time"], ["/", "search: text or a regular expression"],
 	["n N", "next match, the one before"], [". ,", "the next sample of the thread, the one before"], ["t", "show or hide the table"], ["c", "copy a link to what is shown now"], ["Esc", "select nothing; forget the search; all the time"], ["?", "these keys"]]);
 if (!threads.length) for (const id of counters.length ? ["panel"] : ["scroll", "panel", "axis-box"]) $(id).hidden = true;
-for (const id of ["heat-box", "by-function", "by-span"]) $(id).hidden = !rows.length;
+for (const id of ["heat-box", "by-function", "by-span", "zoom-brush", "clear-brush"]) $(id).hidden = !rows.length;
 $("by-sample").hidden = !samples.length;
 $("empty").hidden = threads.length + counters.length > 0;
 $("empty").textContent = "There is no span to show.";
