@@ -5,6 +5,9 @@
 #include "control/session_source.h"
 #include "control/source_control.h"
 #include "control/source_held.h"
+#include "sonde/base/format.h"
+
+#include <signal.h>
 
 enum { PERIOD_USEC = SONDE_FLUSH_MS * 1000 };
 
@@ -24,11 +27,17 @@ static void tell_pending(struct daemon *d)
 	d->n_sources_pending = 0;
 }
 
+static bool is_there(uint32_t pid)
+{
+	return kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
 static int on_period(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct daemon *d = arg;
 
 	tell_pending(d);
+	source_names_tend(d->context.source_names, now_monotonic_ns(), is_there);
 	for (struct session *s = d->sessions; s; s = s->next)
 		if (s->active && s->sources) {
 			session_sources_drain(s, false);
@@ -105,6 +114,7 @@ void daemon_sources_exited(struct daemon *d, uint32_t pid)
 	if (!d->context.source_control)
 		return;
 	source_control_forget(d->context.source_control, pid);
+	source_names_gone(d->context.source_names, pid, now_monotonic_ns());
 	for (struct session *s = d->sessions; s; s = s->next)
 		if (s->sources)
 			session_sources_exited(s, pid);
@@ -116,6 +126,7 @@ void daemon_sources_execed(struct daemon *d, uint32_t pid)
 	if (!d->context.source_control)
 		return;
 	source_control_forget(d->context.source_control, pid);
+	source_names_gone(d->context.source_names, pid, now_monotonic_ns());
 	daemon_sources_mapped(d, pid);
 }
 

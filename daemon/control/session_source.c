@@ -201,6 +201,15 @@ void session_sources_forget(struct session *s)
 	sources->n_threads = kept;
 }
 
+static void learn_name(struct session *s, uint32_t pid, const struct source_item *item)
+{
+	const struct model_process *p =
+		model_process_peek(s->context->model, processes_find(s->context->processes, pid));
+
+	/* Of nobody that is known: of nobody. */
+	source_names_learn(s->context->source_names, pid, p ? p->uid : UINT32_MAX, item);
+}
+
 /* Names, and which site each path ends in: also of what ends behind what is inside it. */
 static void learn(struct session *s, struct source_batch b, const struct source_origin *from)
 {
@@ -209,7 +218,7 @@ static void learn(struct session *s, struct source_batch b, const struct source_
 
 	while (source_batch_next(&b, &item) > 0) {
 		if (item.kind == SONDE_RECORD_SITE || item.kind == SONDE_RECORD_KEY)
-			source_names_learn(s->context->source_names, &item);
+			learn_name(s, from->pid, &item);
 		else if (item.kind == SONDE_RECORD_SPAN)
 			source_tree_note(tree, item.path, item.site);
 	}
