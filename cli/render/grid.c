@@ -7,6 +7,7 @@
 struct cell {
 	size_t start; /* in text; each cell ends with a NUL */
 	enum style style;
+	size_t name_len; /* of a function: its name, without the binary; else 0 */
 };
 
 struct grid {
@@ -140,8 +141,19 @@ static void measure(const struct grid *g, size_t room, size_t *width)
 	}
 }
 
+/* The end of a function's name tells as much as its beginning, and more than its binary does. */
+static void print_cut(struct strbuf *out, const char *text, const struct cell *cell, size_t room)
+{
+	_cleanup_(freep) char *name = cell->name_len ? strndup(text, cell->name_len) : NULL;
+
+	if (name && text_width(name) > room)
+		text_append_cut_inside(out, name, room);
+	else
+		text_append_cut(out, text, room);
+}
+
 static void print_cell(const struct grid *g, struct output *o, size_t column, const char *text,
-		       enum style style, const size_t *width, size_t room)
+		       const struct cell *cell, const size_t *width, size_t room)
 {
 	struct strbuf *out = output_data(o);
 	bool last = column + 1 == g->n_columns;
@@ -153,12 +165,12 @@ static void print_cell(const struct grid *g, struct output *o, size_t column, co
 	pad = width[column] > w ? width[column] - w : 0;
 	if (g->columns[column].right)
 		text_spaces(out, pad);
-	strbuf_puts(out, output_style(o, style));
+	strbuf_puts(out, output_style(o, cell->style));
 	if (last && room)
-		text_append_cut(out, text, room);
+		print_cut(out, text, cell, room);
 	else
 		strbuf_puts(out, text);
-	strbuf_puts(out, output_style_end(o, style));
+	strbuf_puts(out, output_style_end(o, cell->style));
 	if (last)
 		strbuf_putc(out, '\n');
 	else
@@ -169,7 +181,8 @@ void grid_print(struct grid *g, struct output *o)
 {
 	_cleanup_(freep) size_t *width = calloc(g->n_columns + 1, sizeof(*width));
 	bool scrolls;
-	size_t used, room = 0, limit = output_room(o, &scrolls);
+	const struct cell head = {.style = STYLE_HEAD};
+	size_t used, room = 0, limit = output_room(o, g->n_cells / g->n_columns + 1, &scrolls);
 
 	if (!width || g->failed || strbuf_error(&g->text) < 0) {
 		output_data(o)->failed = true;
@@ -183,19 +196,24 @@ void grid_print(struct grid *g, struct output *o)
 	if (!scrolls && limit > used + 10)
 		room = limit - used;
 	for (size_t c = 0; c < g->n_columns; c++)
-		print_cell(g, o, c, g->columns[c].title, STYLE_HEAD, width, room);
+		print_cell(g, o, c, g->columns[c].title, &head, width, room);
 	for (size_t i = 0; i < g->n_cells; i++)
-		print_cell(g, o, i % g->n_columns, cell_text(g, i), g->cells[i].style, width, room);
+		print_cell(g, o, i % g->n_columns, cell_text(g, i), &g->cells[i], width, room);
 }
 
 void grid_function(struct grid *g, const char *prefix, const char *func, bool inlined,
 		   const char *binary)
 {
-	const char *mark = inlined ? " (inlined)" : "";
+	_cleanup_(strbuf_release) struct strbuf name = {0}, safe = {0};
 
+	strbuf_printf(&name, "%s%s%s", prefix, func, inlined ? " (inlined)" : "");
+	text_append_safe(&safe, name.data);
 	if (!*binary || streq(func, binary))
-		grid_printf(g, "%s%s%s", prefix, func, mark);
+		grid_text(g, name.data);
 	else
-		grid_printf(g, *binary == '[' ? "%s%s%s %s" : "%s%s%s [%s]", prefix, func, mark,
-			    binary);
+		grid_printf(g, *binary == '[' ? "%s %s" : "%s [%s]", name.data, binary);
+	if (strbuf_error(&name) < 0 || strbuf_error(&safe) < 0)
+		g->failed = true;
+	if (!g->failed)
+		g->cells[g->n_cells - 1].name_len = safe.len;
 }

@@ -247,10 +247,18 @@ static size_t wanted_columns(void)
 	return columns && parse_u64(columns, &n) == 0 && n > 0 && n <= MAX_COLUMNS ? (size_t)n : 0;
 }
 
-/* A pager scrolls sideways. */
 static bool is_paged(const struct output *o)
 {
-	return sink_is_terminal(o->sink) && !o->config.no_pager && !o->streaming;
+	return sink_is_terminal(o->sink) && !o->config.no_pager && !o->streaming &&
+	       pager_is_wanted();
+}
+
+/* A pager scrolls sideways; but what fits onto the terminal it writes there, and is gone. */
+static bool scrolls(const struct output *o, size_t lines)
+{
+	struct winsize size = {0};
+
+	return is_paged(o) && (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || lines >= size.ws_row);
 }
 
 size_t output_width(const struct output *o)
@@ -258,11 +266,11 @@ size_t output_width(const struct output *o)
 	return is_paged(o) ? 0 : terminal_width(o);
 }
 
-size_t output_room(const struct output *o, bool *ret_scrolls)
+size_t output_room(const struct output *o, size_t lines, bool *ret_scrolls)
 {
 	bool to_file = o->config.path && !streq(o->config.path, "-");
 
-	*ret_scrolls = is_paged(o);
+	*ret_scrolls = scrolls(o, lines);
 	if (sink_is_terminal(o->sink))
 		return terminal_width(o);
 	return to_file ? 0 : wanted_columns();

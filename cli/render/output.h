@@ -68,9 +68,10 @@ struct strbuf *output_data(struct output *o);
 size_t output_width(const struct output *o); /* of the terminal in characters; 0: no limit */
 /*
  * How wide a table should be at most: as the terminal, with a pager, too, or what $COLUMNS says
- * where there is none; 0: no limit. *ret_scrolls: nothing need be cut, as a pager scrolls sideways.
+ * where there is none; 0: no limit. *ret_scrolls: nothing need be cut, as a pager scrolls sideways
+ * where so many lines are too many for the terminal.
  */
-size_t output_room(const struct output *o, bool *ret_scrolls);
+size_t output_room(const struct output *o, size_t lines, bool *ret_scrolls);
 /* How wide a picture should be: the terminal (a pager shows in it, too), else $COLUMNS, else 80. */
 size_t output_columns(const struct output *o);
 /* ASCII only: the locale's characters are not UTF-8, or colours were refused by --color never. */

@@ -4,8 +4,29 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "sonde/base/util.h"
+
+/* Whether there is a program of that name to be found. */
+static bool is_installed(const char *name)
+{
+	const char *at = getenv("PATH");
+	size_t len;
+
+	for (; at && *at; at += len + (at[len] == ':')) {
+		_cleanup_(freep) char *path = NULL;
+
+		len = strcspn(at, ":");
+		if (asprintf(&path, "%.*s/%s", (int)len, at, name) < 0) {
+			path = NULL;
+			return false;
+		}
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
 
 static const char *pager_command(void)
 {
@@ -14,7 +35,7 @@ static const char *pager_command(void)
 	if (!command)
 		command = getenv("PAGER");
 	if (!command)
-		return "less -FRSX";
+		return is_installed("less") ? "less -FRSX" : NULL;
 	return *command && !streq(command, "cat") ? command : NULL;
 }
 
@@ -30,6 +51,11 @@ static void run_pager(const char *command, int in)
 	setenv("LESS", "FRSX", 0);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	_exit(127);
+}
+
+bool pager_is_wanted(void)
+{
+	return pager_command();
 }
 
 int pager_start(int *ret_fd, pid_t *ret_pid)

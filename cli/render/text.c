@@ -118,6 +118,38 @@ void text_append_cut(struct strbuf *out, const char *s, size_t width)
 	strbuf_puts(out, styled ? "\xe2\x80\xa6\033[0m" : "\xe2\x80\xa6");
 }
 
+/* Where the characters begin that are the last of s and take no more columns than these. */
+static size_t tail_of(const char *s, size_t width)
+{
+	size_t i = 0, len = strlen(s), left = text_width(s);
+
+	while (i < len && left > width) {
+		size_t columns, n = next_character(s + i, len - i, &columns);
+
+		left -= columns;
+		i += n;
+	}
+	return i;
+}
+
+void text_append_cut_inside(struct strbuf *out, const char *s, size_t width)
+{
+	_cleanup_(strbuf_release) struct strbuf head = {0};
+	size_t tail = width / 5 * 3;
+
+	if (text_width(s) <= width || tail < 2) {
+		text_append_cut(out, s, width);
+		return;
+	}
+	text_append_cut(&head, s, width - tail);
+	if (strbuf_error(&head) < 0) {
+		out->failed = true;
+		return;
+	}
+	strbuf_append(out, head.data, head.len);
+	strbuf_puts(out, s + tail_of(s, tail));
+}
+
 void text_spaces(struct strbuf *out, size_t n)
 {
 	while (n--)

@@ -21,6 +21,9 @@ size_t text_width(const char *s);
 /* Appends at most width columns of s; the last one is U+2026 when something was cut off,
  * and a style ends there. */
 void text_append_cut(struct strbuf *out, const char *s, size_t width);
+/* The same, with its end, and what goes between them is cut: for names, which tell by both. What
+ * has styles in it is cut at the end. */
+void text_append_cut_inside(struct strbuf *out, const char *s, size_t width);
 
 void text_spaces(struct strbuf *out, size_t n);
 

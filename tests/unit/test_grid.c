@@ -65,6 +65,36 @@ static void check_cut(const char *text, size_t width, const char *wanted)
 	cr_expect_leq(text_width(wanted), width);
 }
 
+static void check_name(const char *func, const char *width, const char *wanted)
+{
+	static const struct grid_column name[] = {{"NAME"}};
+	const struct output_config config = {.color = "never"};
+	struct output *o = output_new(&config);
+	struct grid *g = grid_new(name, 1);
+	const char *row;
+
+	cr_assert(o && g);
+	setenv("COLUMNS", width, 1);
+	grid_function(g, "\u2514\u2500", func, false, "libabc.so.1");
+	grid_print(g, o);
+	row = strchr(output_data(o)->data, '\n');
+	cr_assert(row);
+	cr_expect_str_eq(row + 1, wanted);
+	grid_free(g);
+	output_free(o);
+}
+
+/* The end of a name goes last, and its binary first. */
+Test(grid, names_are_cut_inside)
+{
+	check_name("run", "40", "\u2514\u2500run [libabc.so.1]\n");
+	check_name("run", "14", "\u2514\u2500run [libabc\u2026\n");
+	check_name("ns::map<std::string, int>::insert", "24",
+		   "\u2514\u2500ns::map<s\u2026int>::insert\n");
+	check_name("\u95a2\u6570\u540d\u95a2\u6570\u540d\u95a2\u6570\u540d", "16",
+		   "\u2514\u2500\u95a2\u6570\u2026\u540d\u95a2\u6570\u540d\n");
+}
+
 Test(grid, wide_and_combining_characters)
 {
 	cr_expect_eq(text_width("\u95a2\u6570"), 4);
