@@ -98,6 +98,9 @@ int methods_take_session(struct session *s, struct coverage *ret_coverage, struc
 struct span_condition;
 void methods_write_end(struct json_writer *w, const struct coverage *coverage,
 		       const struct strbuf *session, const struct span_condition *condition);
+/* The same of what is made of raw spans: the notes also say of how many calls there are none. */
+void methods_write_raw_end(struct json_writer *w, const struct coverage *coverage,
+			   const struct strbuf *session, const struct raw_spans *raw);
 /* These "notes" alone; NULL: no condition. */
 void methods_write_condition_notes(struct json_writer *w, const struct span_condition *condition);
 /* Names frames for answers: kernel addresses only where they are those of the running kernel. arg:

@@ -4,6 +4,7 @@
 #include "control/methods.h"
 #include "control/raw_spans.h"
 #include "control/view.h"
+#include "sonde/base/format.h"
 #include "varlink/params.h"
 
 void asked_release(struct asked *a)
@@ -243,6 +244,31 @@ void methods_write_end(struct json_writer *w, const struct coverage *coverage,
 	if (session)
 		json_members(w, session);
 	methods_write_condition_notes(w, condition);
+}
+
+/* Where a condition was asked coverage says the same. */
+static bool lacks_calls(const struct raw_spans *raw)
+{
+	return raw->dropped && !raw->condition;
+}
+
+void methods_write_raw_end(struct json_writer *w, const struct coverage *coverage,
+			   const struct strbuf *session, const struct raw_spans *raw)
+{
+	char note[256], all[FORMAT_MAX], kept[FORMAT_MAX];
+
+	methods_write_end(w, coverage, session, raw->condition);
+	if (!lacks_calls(raw))
+		return;
+	snprintf(note, sizeof(note),
+		 "of %s calls %s %s kept one by one (memory keeps the newest, the history the "
+		 "slowest "
+		 "of each call path in each window); reports and call trees have all of them",
+		 format_count(all, raw->n + raw->dropped),
+		 raw->n ? format_count(kept, raw->n) : "none", raw->n > 1 ? "were" : "was");
+	json_array_begin(w, "notes");
+	json_string(w, NULL, note);
+	json_array_end(w);
 }
 
 int methods_take_session(struct session *s, struct coverage *ret_coverage, struct strbuf *out)

@@ -97,7 +97,7 @@ static void send_batch(struct export_job *job)
 	if (last && job->raw.condition)
 		coverage_add_raw(&job->coverage, job->raw.n, job->raw.dropped);
 	if (last)
-		methods_write_end(&w, &job->coverage, NULL, job->raw.condition);
+		methods_write_raw_end(&w, &job->coverage, NULL, &job->raw);
 	json_object_end(&w);
 	span_batch_next(job->batch);
 	batches_reply(&job->base, &out, last);

@@ -86,7 +86,7 @@ static void send_more(void *arg)
 			answer_span(&w, &job->rows[job->next], &job->options);
 		json_array_end(&w);
 		if (last)
-			methods_write_end(&w, &job->coverage, NULL, job->raw.condition);
+			methods_write_raw_end(&w, &job->coverage, NULL, &job->raw);
 		json_object_end(&w);
 		if (last) {
 			call_on_writable(job->call, NULL, NULL);
@@ -125,7 +125,7 @@ static void reply_report(struct spans_job *job)
 	json_u64(&w, "total_ns", job->report->total_ns);
 	json_u64(&w, "total_samples", 0);
 	json_u64(&w, "period_ns", 0);
-	methods_write_end(&w, &job->coverage, &job->session, job->raw.condition);
+	methods_write_raw_end(&w, &job->coverage, &job->session, &job->raw);
 	json_object_end(&w);
 	methods_reply(job->call, &out);
 	spans_job_free(job);

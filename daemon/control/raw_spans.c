@@ -180,6 +180,7 @@ int raw_spans_part(struct raw_spans *raw, size_t i, struct spans_query *query, s
 	} else {
 		r = spans_query_set(query, &raw->open);
 		raw->n += raw->open.n;
+		raw->n -= MIN(raw->n, spans_query_counters(query));
 		if (r >= 0)
 			r = check_kept(raw, error);
 		if (r >= 0 && raw->condition)

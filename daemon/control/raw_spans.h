@@ -22,7 +22,8 @@ struct raw_spans {
 	struct span_condition *condition; /* NULL: none */
 	bool is_needed;			  /* there is no answer where no raw spans were kept */
 	uint64_t since_ns, until_ns;	  /* as of the filter; set by the caller */
-	/* Seen by raw_spans_ask(); pushed out of memory before, or not kept by the file. */
+	/* Calls that raw_spans_ask() has seen; pushed out of memory before, or not kept by the
+	 * file. */
 	uint64_t n, dropped;
 	uint64_t calls; /* of a file: of its statistics, as many as there may be raw spans */
 };

@@ -39,6 +39,7 @@ struct spans_query {
 	struct span_row *rows;
 	size_t n_rows, cap;
 	bool is_heap;
+	uint64_t counters;
 };
 
 static bool glob_matches(const char *glob, const char *s)
@@ -320,6 +321,7 @@ int spans_query_set(struct spans_query *q, const struct span_set *set)
 		uint32_t caller;
 		int r;
 
+		q->counters += !!(span->flags & SPAN_COUNTER);
 		if (span->duration_ns < q->filter.min_duration_ns ||
 		    (q->filter.errors_only && !(span->flags & SPAN_ERROR)) ||
 		    !in_time(&q->filter, span->start_ns, span->start_ns) ||
@@ -363,6 +365,11 @@ int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk)
 		return 0;
 	r = chunk_decode(chunk->data, chunk->size, &set);
 	return r < 0 ? r : spans_query_set(q, &set);
+}
+
+uint64_t spans_query_counters(const struct spans_query *q)
+{
+	return q->counters;
 }
 
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n)

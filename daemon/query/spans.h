@@ -68,6 +68,8 @@ int spans_query_new(const struct spans_names *names, const struct spans_filter *
 int spans_query_chunk(struct spans_query *q, const struct span_chunk *chunk);
 /* Not packed yet. */
 int spans_query_set(struct spans_query *q, const struct span_set *set);
+/* How many of the spans that it was handed are values of counters, and no calls. */
+uint64_t spans_query_counters(const struct spans_query *q);
 /* Sorts; the rows belong to the query. Spans of the same start are ordered outermost first. */
 int spans_query_finish(struct spans_query *q, const struct span_row **ret_rows, size_t *ret_n);
 struct spans_query *spans_query_free(struct spans_query *q);

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import time
 
 import harness as h
 
@@ -192,6 +193,29 @@ def the_page_draws_them(daemon):
     h.equal(page.js("[sonde.spans, sonde.counters.length, document.getElementById('empty').hidden]"),
             [0, 2, True], "counters alone")
     h.equal((page.complaints, page.requests), ([], []), "complaints and requests")
+
+
+@h.test(own_daemon=True)
+def sessions_that_are_kept_have_some():
+    path = h.TMP / "kept"
+    (path / "sessions").mkdir(parents=True)
+    (path / "sessions/c.conf").write_text(
+        f"[session]\nname = c\nspec = span:{h.WORKLOADS}/wl_counters:*\n")
+    daemon = h.Daemon(history={"keep": "yes", "store": path / "store", "window": "5s",
+                               "sessions": path / "sessions"})
+    h.wait_until(lambda: daemon.active("c"), "the session")
+    w = h.Workload("counters")
+    time.sleep(0.2)
+    w.go()
+    w.finish()
+    spans = daemon.sonde("spans", "--session", "c", "--json").lines
+    calls = [s for s in spans if "counter" not in s["flags"]]
+    lengths = sorted(s["value"] for s in spans if s["name"] == "length" and s["value"] < 1000)
+    h.between(len(lengths), 10, 20, "values")
+    h.check(max(lengths) == 99 and lengths[1] - lengths[0] > 4, f"all over the window: {lengths}")
+    h.equal(daemon.calls("--session", "c", "--kind", "span"), CALLS, "calls")
+    err = daemon.sonde("export", "--session", "c", "--format", "chrome").err
+    h.contains(err, f"of 111 calls {len(calls)} were kept one by one", "the note")
 
 
 h.main()

@@ -188,6 +188,11 @@ def sessions_that_start_with_the_daemon():
     for name in counts:
         h.equal(max(s["duration_ns"] for s in spans if s["name"] == name), longest[name],
                 f"the slowest {name}")
+    # What is made of them says that most calls are not in it.
+    note = f"of 6,000 calls {len(spans)} were kept one by one"
+    for args in (("spans",), ("export", "--format", "chrome"), ("report", "--by", "thread")):
+        h.contains(daemon.sonde(*args, "--session", "calls").err, note, args[0])
+    h.check("one by one" not in daemon.sonde("report", "--session", "calls").err, "a report has all")
     # Conditions are asked of these; of the others it is said that they were not kept.
     fast = ("--since", "1h", "--session", "calls", "--where", "duration >= 0ns")
     reply = daemon.json("report", *fast)
