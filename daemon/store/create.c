@@ -233,6 +233,7 @@ static int create(const char *path, const struct store_session *session, bool un
 
 	if (!w)
 		return -ENOMEM;
+	w->unseen = unseen;
 	r = choose_name(w, path, unseen, error);
 	if (r < 0)
 		return r;
@@ -242,7 +243,7 @@ static int create(const char *path, const struct store_session *session, bool un
 		return -ENOMEM;
 	sqlite3_busy_timeout(w->db, 2000);
 	if (r != SQLITE_OK || !begin_file(w, session)) {
-		r = schema_write_error(w->db, path, error);
+		r = store_writer_failed(w, error);
 		close_db(w);
 		remove_with_companions(w->written);
 		return r;
@@ -318,8 +319,12 @@ int store_close(struct store_writer *writer, uint64_t ended_us, struct error *er
 	     sqlite3_errcode(w->db) != SQLITE_BUSY) ||
 	    (sqlite3_exec(w->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL) != SQLITE_OK &&
 	     sqlite3_errcode(w->db) != SQLITE_BUSY)) {
-		r = schema_write_error(w->db, w->path, error);
-		w->n_windows = MAX(w->n_windows, 1); /* keeps what there is of a replacement */
+		r = store_writer_failed(w, error);
+		if (w->unseen)
+			store_discard(TAKE_PTR(w));
+		else
+			w->n_windows =
+				MAX(w->n_windows, 1); /* keeps what there is of a replacement */
 		return r;
 	}
 	close_db(w);

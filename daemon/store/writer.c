@@ -251,6 +251,19 @@ static int put_batch(struct store_writer *w, struct store_batch *b, const uint32
 	return r == 0 ? writer_put_window(w, &b->window) : r;
 }
 
+int store_writer_failed(const struct store_writer *w, struct error *error)
+{
+	int r = schema_write_error(w->db, w->unseen ? w->path : w->written, error);
+
+	if (error && w->unseen && (r == -ENOSPC || r == -EDQUOT)) {
+		error->fix[0] = '\0';
+		error_fix(error,
+			  "Free space, or name a file on another disk: nothing is left of what "
+			  "was written.");
+	}
+	return r;
+}
+
 int store_write(struct store_writer *w, struct store_batch *b, const struct store_names *names,
 		struct error *error)
 {
@@ -271,14 +284,14 @@ int store_write(struct store_writer *w, struct store_batch *b, const struct stor
 		return error_set(error, -r, "WriteFailed", "cannot write %s: out of memory",
 				 w->written);
 	if (sqlite3_exec(w->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-		return schema_write_error(w->db, w->written, error);
+		return store_writer_failed(w, error);
 	r = put_batch(w, b, functions);
 	if (r == 0 && sqlite3_exec(w->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		r = -1;
 	if (r < 0) {
 		r = r == -ENOMEM ? error_set(error, ENOMEM, "WriteFailed",
 					     "cannot write %s: out of memory", w->written)
-				 : schema_write_error(w->db, w->written, error);
+				 : store_writer_failed(w, error);
 		/* Some failures have rolled back already. */
 		if (!sqlite3_get_autocommit(w->db))
 			sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);

@@ -43,6 +43,7 @@ struct store_writer {
 	struct line_writer lines;
 	struct table process_rows; /* process id to the hash of its row in the file */
 	uint64_t n_windows;
+	bool unseen; /* what is not complete is of no use to anybody */
 };
 
 /* Runs a prepared insert; 0 or -1 with the code in the database. */
@@ -79,5 +80,8 @@ static inline int64_t writer_number(uint64_t v)
 /* The window after those that were written. 0, -ENOMEM, or -1 with the code in the database. Brings
  * its raw samples into order. */
 int writer_put_window(struct store_writer *w, struct window *win);
+
+/* Sets the error of a failed write, and returns it. */
+int store_writer_failed(const struct store_writer *w, struct error *error);
 
 #endif
