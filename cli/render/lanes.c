@@ -114,6 +114,8 @@ static void add_line(struct lanes *l, struct lane *lane, reply_t *span, int64_t 
 		      format_duration(buf, reply_u64(span, "duration_ns")));
 	text_spaces(&call, indent);
 	span_call(l->output, &call, span, true);
+	/* A span may have no name at all. */
+	strbuf_puts(&call, "");
 	if (strbuf_error(&call) < 0)
 		out->failed = true;
 	/* On a very narrow terminal wrapping is better than nothing at all. */

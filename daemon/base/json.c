@@ -46,6 +46,13 @@ bool utf8_is_control(const char *s, size_t n)
 {
 	unsigned char c = (unsigned char)s[0];
 
+	if (n == 3 && c == 0xe2) {
+		unsigned char last = (unsigned char)s[2];
+
+		return (unsigned char)s[1] == 0x80   ? last >= 0xa8 && last <= 0xae
+		       : (unsigned char)s[1] == 0x81 ? last >= 0xa6 && last <= 0xa9
+						     : false;
+	}
 	return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0;
 }
 

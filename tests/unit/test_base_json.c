@@ -199,6 +199,9 @@ Test(json, control_characters)
 		{"\n", true},	     {"\x1f", true},	  {" ", false},
 		{"\x7f", true},	     {"\xc2\x80", true},  {"\xc2\x9f", true},
 		{"\xc2\xa0", false}, {"\xc3\x80", false}, {"\xe0\xa0\x80", false},
+		{"\u2027", false},   {"\u2028", true},	  {"\u202e", true},
+		{"\u202f", false},   {"\u2065", false},	  {"\u2066", true},
+		{"\u2069", true},    {"\u206a", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

@@ -41,7 +41,8 @@ void json_raw(struct json_writer *w, const char *key, const char *text,
 /* The length of the valid UTF-8 sequence at s (1 to 4, within len), or 0 when there is none. */
 size_t utf8_sequence(const char *s, size_t len);
 /* Whether the sequence of that length is a character that terminals obey: a control character of
- * ASCII, or U+0080 to U+009F. */
+ * ASCII, or U+0080 to U+009F; or one that ends a line (U+2028, U+2029) or turns round what is shown
+ * behind it (U+202A to U+202E, U+2066 to U+2069). */
 bool utf8_is_control(const char *s, size_t n);
 bool utf8_is_valid(const char *s);
 /* Appends s; each byte that is not UTF-8 is replaced by U+FFFD. */
