@@ -2,6 +2,7 @@
 #include "flame_tree.h"
 
 #include "sonde/base/format.h"
+#include "sonde/base/json.h"
 #include "sonde/base/table.h"
 
 /* Two name ids, a kind and a flag are packed into one table key: 30 + 30 + 3 + 1 bits. */
@@ -51,60 +52,25 @@ enum flame_kind flame_kind_of(const char *kind)
 	return streq(kind, "kernel") ? FLAME_KERNEL : streq(kind, "span") ? FLAME_SPAN : FLAME_USER;
 }
 
-/*
- * The length of the UTF-8 sequence at s (NUL-terminated, so that a cut sequence ends at the NUL),
- * or 0 when it is none that text may hold: overlong forms, surrogates, U+FFFE and U+FFFF, beyond
- * U+10FFFF, and the control characters U+0080 to U+009F.
- */
-static size_t utf8_sequence(const unsigned char *s)
+/* What XML has no place for, as one of U+FFFE and U+FFFF, or a terminal obeys. */
+static bool can_be_shown(const char *s, size_t n)
 {
-	uint32_t c;
-	size_t len;
-
-	if (s[0] >= 0xc2 && s[0] <= 0xdf) {
-		len = 2;
-		c = s[0] & 0x1f;
-	} else if (s[0] >= 0xe0 && s[0] <= 0xef) {
-		len = 3;
-		c = s[0] & 0x0f;
-	} else if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		len = 4;
-		c = s[0] & 0x07;
-	} else {
-		return 0;
-	}
-	for (size_t i = 1; i < len; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s[i] & 0x3f);
-	}
-	if (c < 0xa0 || (len == 3 && c < 0x800) || (len == 4 && c < 0x10000) || c > 0x10ffff)
-		return 0;
-	if ((c >= 0xd800 && c <= 0xdfff) || (c & 0xfffe) == 0xfffe)
-		return 0;
-	return len;
+	return n && !utf8_is_control(s, n) &&
+	       !(n == 3 &&
+		 (memcmp(s, "\xef\xbf\xbe", 3) == 0 || memcmp(s, "\xef\xbf\xbf", 3) == 0));
 }
 
 void flame_clean(struct strbuf *out, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
+	size_t len = strlen(text);
 
-	while (*s) {
-		size_t len;
-
-		if (*s < 0x80) {
-			strbuf_putc(out, *s < 0x20 || *s == 0x7f ? '?' : (char)*s);
-			s++;
-			continue;
-		}
-		len = utf8_sequence(s);
-		if (len == 0) {
-			strbuf_puts(out, "\xef\xbf\xbd");
-			s++;
-			continue;
-		}
-		strbuf_append(out, s, len);
-		s += len;
+	for (size_t at = 0, n; at < len; at += n) {
+		n = utf8_sequence(text + at, len - at);
+		if (can_be_shown(text + at, n))
+			strbuf_append(out, text + at, n);
+		else
+			strbuf_puts(out, n == 1 ? "?" : "\xef\xbf\xbd");
+		n = MAX(n, 1U);
 	}
 }
 

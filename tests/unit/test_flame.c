@@ -179,11 +179,12 @@ Test(flame, hostile_names_in_folded)
 	_cleanup_(strbuf_release) struct strbuf out = {0};
 
 	ADD(t, 1, USER("a;b\nc"), USER(""), USER(NULL), USER("x\xff\xc3y"), USER("\x1b[31m\x7f"),
-	    USER("\xed\xa0\x80"), USER("\xc0\xaf"), USER("\xc2\x85"), USER("gr\xc3\xb6\xc3\x9f"));
+	    USER("\xed\xa0\x80"), USER("\xc0\xaf"), USER("\xc2\x85"), USER("\u202e\u2028"),
+	    USER("gr\xc3\xb6\xc3\x9f"));
 	cr_assert_eq(flame_folded_write(&out, t), 0);
 #define BAD "\xef\xbf\xbd"
 	cr_assert_str_eq(out.data, "a:b?c;[unknown];[unknown];x" BAD BAD "y;?[31m?;" BAD BAD BAD
-				   ";" BAD BAD ";" BAD BAD ";gr\xc3\xb6\xc3\x9f 1\n");
+				   ";" BAD BAD ";" BAD ";" BAD BAD ";gr\xc3\xb6\xc3\x9f 1\n");
 }
 
 Test(flame, hostile_names_in_html_and_svg)
