@@ -310,6 +310,25 @@ static __always_inline void leave_breakpoint(struct unwind_walk *w)
 		w->pc--;
 }
 
+/*
+ * Behind the system call in the page that a nop of five bytes calls where it is probed (since Linux
+ * 6.18): three registers have been pushed there, and below them is the place behind the nop.
+ */
+static __always_inline void leave_probe_call(struct unwind_walk *w)
+{
+	/* From the start of the page on: push %rcx, %r11, %rax; mov $336,%rax; syscall. */
+	enum { BEHIND_SYSCALL = 13, PUSHED = 24, CALL_BYTES = 5 };
+	__u64 code = 0, place = 0;
+
+	if ((w->pc & (XOL_BYTES - 1)) != BEHIND_SYSCALL ||
+	    bpf_probe_read_user(&code, sizeof(code), (void *)(w->pc - sizeof(code))) ||
+	    code != 0x050f00000150c0c7ULL ||
+	    bpf_probe_read_user(&place, sizeof(place), (void *)(w->sp + PUSHED)))
+		return;
+	w->pc = place - CALL_BYTES;
+	w->sp += PUSHED + sizeof(place);
+}
+
 static __always_inline void look_for_probes(struct unwind_walk *w, struct task_struct *task,
 					    bool trapped)
 {
@@ -321,6 +340,7 @@ static __always_inline void look_for_probes(struct unwind_walk *w, struct task_s
 		return;
 	if (trapped)
 		leave_breakpoint(w);
+	leave_probe_call(w);
 	w->trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 	if (!w->trampoline)
 		return;

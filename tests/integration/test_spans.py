@@ -287,6 +287,23 @@ def the_cheaper_of_two_places_is_probed(daemon):
 
 
 @h.test
+def samples_in_the_kernels_call_have_whole_stacks(daemon):
+    w, folded = h.Workload("span_rate", "--rounds", "200"), h.TMP / "call.folded"
+    daemon.sonde("attach", "--name", "call", "-F", "2000", "span:*", "--span-mode", "simple", "-p", w.pid)
+    w.go()
+    w.finish()
+    daemon.sonde("detach", "call")
+    daemon.sonde("flame", "--session", "call", "--kind", "cpu", "-o", folded)
+    # Those found by unwind tables, which may take a while to be there.
+    stacks = [line.rsplit(" ", 1) for line in folded.read_text(encoding="utf-8").splitlines()
+              if ";clone3;start_thread;" in line]
+    there = sum(int(n) for stack, n in stacks if "probe_span" in stack or "uprobes-tramp" in stack)
+    whole = sum(int(n) for stack, n in stacks if "sonde_hit_span;sonde_r2_probe_span" in stack)
+    h.check(there > 20, f"{there} samples in probes")
+    h.between(whole, there * 9 // 10, there, "those with all callers")
+
+
+@h.test
 def programs_with_an_earlier_header_have_one_place(daemon):
     include, sources = h.TMP / "include", h.ROOT / "tests/workloads"
     shutil.copytree(h.ROOT / "include/sonde", include / "sonde")
