@@ -122,7 +122,7 @@ SONDE_SLOW struct sonde_thread *sonde_finish_self(void)
 	return self;
 }
 
-SONDE_STATIC_ASSERT(SONDE_PAGE + SONDE_BATCH_SIZE <= sizeof(struct sonde_thread));
+SONDE_STATIC_ASSERT(sizeof(struct sonde_thread) - SONDE_PAGE >= SONDE_BATCH_SIZE);
 
 SONDE_SLOW void sonde_finish_object(int is_program)
 {
