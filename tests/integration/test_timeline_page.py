@@ -172,7 +172,7 @@ def searching_and_selecting_in_the_heat_map(daemon):
     brush = page.js("sonde.brush")
     # What the page was made of, exact: the file's own numbers come from the same spans.
     all_rows = spans(daemon)
-    zero = min(s["time_us"] for s in all_rows)
+    zero = head(out)["zero_us"]
     inside = [s for s in all_rows if brush["d0"] <= s["duration_ns"] < (brush["d1"] or 1 << 60) and
               brush["t0"] <= (s["time_us"] - zero) * 1000 <= brush["t1"]]
     # Times are in microseconds there: one at either end may fall on the other side.
@@ -304,7 +304,7 @@ def samples_and_waits_below_the_spans(daemon):
     h.equal(page.js("[sonde.samples.cpu, sonde.samples.waits]"),
             [total(daemon, "cpu"), total(daemon, "offcpu")], "samples and waits")
     nap = page.js("sonde.sample('waits', 'slow_nap')")
-    page.js(f"sonde.look({nap['start']} - 2e7, {nap['start']} + 6e7)")
+    page.js(f"sonde.look({nap['start'] - nap['length']}, {nap['start'] + 2 * nap['length']})")
     page.click(*middle(page.js("sonde.sample('waits', 'slow_nap')")))
     chosen = page.js("sonde.chosen")
     h.check(chosen["length"] >= 12e6, f"a nap: {chosen}")

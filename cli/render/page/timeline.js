@@ -251,7 +251,7 @@ window.sonde = {
 			const l = lane.kind === "samples" && lane.samples[kind];
 			for (let i = l ? firstFrom(l, from) : 0; l && i < l.n && l.start[i] < to; i++) if (framesOf(l.stack[i]).some((f) => frameName(f) === name))
 				return { x: place.left + GUTTER + (l.start[i] - from) / (to - from) * plotWidth(), y: place.top + lane.y - scroll.scrollTop + (kind === "waits" ? TICK_ROWS : 0),
-					width: kind === "waits" ? l.length[i] / (to - from) * plotWidth() : 1, height: TICK_ROWS, start: l.start[i] };
+					width: kind === "waits" ? l.length[i] / (to - from) * plotWidth() : 1, height: TICK_ROWS, start: l.start[i], length: kind === "waits" ? l.length[i] : 0 };
 		}
 		return null;
 	},
