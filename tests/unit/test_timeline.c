@@ -266,15 +266,31 @@ static void read_numbers(const struct strbuf *page, struct strbuf *ret)
 	ret->len = size;
 }
 
+static void check_numbers(const struct strbuf *page, const uint64_t *wanted, size_t n)
+{
+	_cleanup_(strbuf_release) struct strbuf numbers = {0};
+	const uint8_t *p, *end;
+
+	read_numbers(page, &numbers);
+	p = (uint8_t *)numbers.data;
+	end = p + numbers.len;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t v;
+
+		cr_assert(varint_get(&p, end, &v));
+		cr_expect_eq(v, wanted[i], "number %zu: %llu", i, (unsigned long long)v);
+	}
+	cr_expect_eq(p, end);
+}
+
 Test(timeline, what_is_written_can_be_read)
 {
 	static const struct timeline_info info = {
 		.title = "t</script>", .target = "x\xff", .lost = 3};
-	_cleanup_(strbuf_release) struct strbuf out = {0}, numbers = {0};
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	_cleanup_(timeline_release) struct timeline t = {};
 	/* Row 0: gap, gap; length, length; function twice; flags; off the CPU. Row 1. */
 	static const uint64_t wanted[] = {0, 30, 70, 5, 0, 1, 0, 2, 0, 4, 10, 20, 0, 0, 0};
-	const uint8_t *p, *end;
 
 	two_threads(&t);
 	cr_assert_eq(timeline_add_function(&t, "</script><script>alert(1)</script>", "<!--"), 1);
@@ -289,16 +305,7 @@ Test(timeline, what_is_written_can_be_read)
 							      .flags = TIMELINE_UNWOUND}),
 		0);
 	cr_assert_eq(timeline_html_write(&out, &t, &info), 0);
-	read_numbers(&out, &numbers);
-	p = (uint8_t *)numbers.data;
-	end = p + numbers.len;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		uint64_t v;
-
-		cr_assert(varint_get(&p, end, &v));
-		cr_expect_eq(v, wanted[i], "number %zu: %llu", i, (unsigned long long)v);
-	}
-	cr_expect_eq(p, end);
+	check_numbers(&out, wanted, ARRAY_SIZE(wanted));
 	cr_expect(strstr(out.data, "\"zero_us\":1763728387000000,\"zero_ns\":100,\"length\":105,"));
 	cr_expect(strstr(out.data, "{\"thread\":1,\"levels\":[[0,2]]}"));
 	cr_expect_null(strstr(out.data, "</script><script>alert"));
@@ -355,7 +362,7 @@ Test(timeline, samples_come_by_thread_and_time)
 /* Threads need no spans, and what was first may be a sample. */
 Test(timeline, samples_are_written_behind_the_spans)
 {
-	_cleanup_(strbuf_release) struct strbuf out = {0}, numbers = {0};
+	_cleanup_(strbuf_release) struct strbuf out = {0};
 	_cleanup_(timeline_release) struct timeline t = {};
 	/* The span: gap, length, function, flags. Gaps of samples, of waits; lengths; stacks. */
 	static const uint64_t wanted[] = {
@@ -364,7 +371,6 @@ Test(timeline, samples_are_written_behind_the_spans)
 		30, 1,		 /* of thread 2 */
 		0,  1,	0, 1,	 /* the stacks, their frames */
 	};
-	const uint8_t *p, *end;
 
 	two_threads(&t);
 	add(&t, 1, 1010, 20, 0);
@@ -378,16 +384,7 @@ Test(timeline, samples_are_written_behind_the_spans)
 	cr_assert_eq(timeline_name_thread(&t, 2, "worker"), 0);
 	cr_assert_eq(timeline_name_thread(&t, 2, "other"), 0);
 	cr_assert_eq(timeline_html_write(&out, &t, &(struct timeline_info){}), 0);
-	read_numbers(&out, &numbers);
-	p = (uint8_t *)numbers.data;
-	end = p + numbers.len;
-	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-		uint64_t v;
-
-		cr_assert(varint_get(&p, end, &v));
-		cr_expect_eq(v, wanted[i], "number %zu: %llu", i, (unsigned long long)v);
-	}
-	cr_expect_eq(p, end);
+	check_numbers(&out, wanted, ARRAY_SIZE(wanted));
 	cr_expect(strstr(out.data, "\"samples\":[{\"thread\":1,\"cpu\":1,\"waits\":1},"
 				   "{\"thread\":2,\"cpu\":1,\"waits\":0}],\"stacks\":2,"
 				   "\"frames\":[[\"main\",\"b\",\"m.c:1\"],"
