@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "otlp_handoffs.h"
 
-/* Of spans that are no scopes, and of trace contexts: what is kept of them takes 40 MiB at most. */
-enum { MAX_HANDOFFS = 1 << 18, MAX_CONTEXTS = 1 << 20 };
+/* Of spans that are no scopes: what is kept of them takes 20 MiB at most, and 8 MiB what is kept of
+ * trace contexts. */
+enum { MAX_HANDOFFS = 1 << 18 };
 
 /* A span that is no scope. */
 struct handoff {
@@ -48,7 +49,7 @@ static int see_context(struct otlp_handoffs *h, uint32_t process, const struct o
 {
 	uint32_t *slot;
 
-	if (h->contexts.len >= MAX_CONTEXTS)
+	if (h->contexts.len >= OTLP_MAX_CONTEXTS)
 		return 0;
 	slot = table_put(&h->contexts, otlp_span_key(c->id.span), NULL);
 	if (!slot)

@@ -90,7 +90,7 @@ static void place_context(const struct otlp_nest *n, const struct table *context
 		return;
 	}
 	memcpy(ret->parent, c->parent, OTLP_SPAN_ID);
-	if (!otlp_span_key(c->parent))
+	if (!otlp_span_key(c->parent) || (!of && contexts->len >= OTLP_MAX_CONTEXTS))
 		return;
 	/* One that is not in the export is of a program that nobody has looked at. */
 	ret->flags = HAS_IS_REMOTE | (of && *of == process ? 0 : IS_REMOTE);

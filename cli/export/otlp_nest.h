@@ -12,6 +12,9 @@
 #include "otlp_span.h"
 #include "sonde/base/table.h"
 
+/* As many are looked for when spans are said to be remote; of those beyond it is not known. */
+enum { OTLP_MAX_CONTEXTS = 1 << 18 };
+
 /* A trace context that a program has handed on. */
 struct otlp_context {
 	struct otlp_id id;

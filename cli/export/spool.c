@@ -8,7 +8,7 @@
 
 enum {
 	DEFAULT_RUN = 1 << 17,
-	DETAILS_MAX = 32 << 20, /* of the spans of a run, as text */
+	DETAILS_MAX = 8 << 20,	/* of the spans of a run, as text */
 	READ_AHEAD = 256 << 10, /* of each run that is merged */
 };
 
@@ -344,7 +344,9 @@ int spool_each(struct spool *s, int (*each)(void *arg, const struct exported_spa
 	if (!s->n_runs)
 		return each_in_memory(s, each, arg);
 	r = s->n ? write_run(s) : 0;
-	s->spans_cap = 0;
+	s->spans_cap = s->at_cap = 0;
 	free(TAKE_PTR(s->spans));
+	free(TAKE_PTR(s->at));
+	strbuf_release(&s->details);
 	return r < 0 ? r : merge(s, each, arg);
 }

@@ -25,18 +25,27 @@ size_t hex_u64(uint64_t value, char ret[static HEX_U64_SIZE])
 	return 2 + n;
 }
 
+/* Above 15: it is no digit. */
+static uint8_t value_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (uint8_t)(c - '0');
+	c |= 'a' - 'A';
+	return c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 10) : 16;
+}
+
 int hex_decode(const char *text, void *ret, size_t size)
 {
 	size_t len = strlen(text);
 	uint8_t *to = ret;
 
-	if (len == 0 || len % 2 || len / 2 > size || strspn(text, "0123456789abcdefABCDEF") != len)
+	if (len == 0 || len % 2 || len / 2 > size)
 		return -EINVAL;
+	for (size_t i = 0; i < len; i++)
+		if (value_of(text[i]) > 15)
+			return -EINVAL;
 	memset(to, 0, size);
-	for (size_t i = 0; i < len / 2; i++) {
-		char byte[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-		to[i] = (uint8_t)strtoul(byte, NULL, 16);
-	}
+	for (size_t i = 0; i < len / 2; i++)
+		to[i] = (uint8_t)(value_of(text[2 * i]) << 4 | value_of(text[2 * i + 1]));
 	return 0;
 }
