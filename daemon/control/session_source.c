@@ -211,7 +211,8 @@ static void learn_name(struct session *s, uint32_t pid, const struct source_item
 }
 
 /* Names, and which site each path ends in: also of what ends behind what is inside it. */
-static void learn(struct session *s, struct source_batch b, const struct source_origin *from)
+static void learn(struct session *s, struct source_batch b, const struct source_origin *from,
+		  uint32_t file)
 {
 	struct source_tree *tree = s->sources->tree;
 	struct source_item item;
@@ -220,10 +221,10 @@ static void learn(struct session *s, struct source_batch b, const struct source_
 		if (item.kind == SONDE_RECORD_SITE || item.kind == SONDE_RECORD_KEY)
 			learn_name(s, from->pid, &item);
 		else if (item.kind == SONDE_RECORD_SPAN)
-			source_tree_note(tree, item.path, item.site);
+			source_tree_note(tree, item.path, item.site, file);
 	}
 	for (size_t i = 0; i < from->n_open; i++)
-		source_tree_note(tree, from->open[i].path, from->open[i].site);
+		source_tree_note(tree, from->open[i].path, from->open[i].site, file);
 }
 
 /*
@@ -289,7 +290,7 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	}
 	s->sources->last_file = t->file;
 	session_sources_heard(s, t);
-	learn(s, b, from);
+	learn(s, b, from, t->file);
 	if (place_in(s, t, &b, b.head.bytes != 0, &offset)) {
 		source_batch_seek(&b, offset);
 		while ((r = source_batch_next(&b, &item)) > 0)

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 
 #include "control/source_facts.h"
+#include "control/source_shares.h"
 
 enum {
 	MAX_SITES = 1 << 16,
@@ -27,6 +28,7 @@ struct source_tree {
 	size_t n_noted, noted_cap;
 	struct table paths; /* of (path, file) → the model's */
 	size_t n_made;	    /* paths of the model */
+	struct source_shares shares;
 };
 
 struct source_tree *source_tree_free(struct source_tree *t)
@@ -47,6 +49,7 @@ struct source_tree *source_tree_free(struct source_tree *t)
 	table_release(&t->site_index);
 	table_release(&t->noted);
 	table_release(&t->paths);
+	source_shares_release(&t->shares);
 	free(t);
 	return NULL;
 }
@@ -170,9 +173,10 @@ static int name_site(struct source_tree *t, struct source_site *site)
 static struct source_site *add_site(struct source_tree *t, uint64_t id, uint32_t file, uint64_t key)
 {
 	struct source_site site = {.id = id, .file = file};
+	struct source_share *share = source_shares_of(&t->shares, file);
 	uint32_t *slot;
 
-	if (t->n_sites >= MAX_SITES ||
+	if (!share || share->sites >= MAX_SITES / SOURCE_SHARES || t->n_sites >= MAX_SITES ||
 	    array_reserve(&t->sites, &t->sites_cap, t->n_sites + 1, sizeof(*t->sites)) < 0)
 		return NULL;
 	slot = name_site(t, &site) < 0 ? NULL : table_put(&t->site_index, key, NULL);
@@ -181,6 +185,7 @@ static struct source_site *add_site(struct source_tree *t, uint64_t id, uint32_t
 		free(site.name);
 		return NULL;
 	}
+	share->sites++;
 	*slot = (uint32_t)t->n_sites;
 	t->sites[t->n_sites] = site;
 	return &t->sites[t->n_sites++];
@@ -205,18 +210,21 @@ struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_
 	return site;
 }
 
-void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site)
+void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file)
 {
+	struct source_share *share = source_shares_of(&t->shares, file);
 	uint32_t *slot;
 	bool is_new;
 
-	if (!path || !site || t->n_noted >= MAX_NOTED ||
+	if (!path || !site || !share || share->noted >= MAX_NOTED / SOURCE_SHARES ||
+	    t->n_noted >= MAX_NOTED ||
 	    array_reserve(&t->noted_sites, &t->noted_cap, t->n_noted + 1, sizeof(*t->noted_sites)) <
 		    0)
 		return;
 	slot = table_put(&t->noted, path, &is_new);
 	if (!slot || !is_new)
 		return;
+	share->noted++;
 	*slot = (uint32_t)t->n_noted;
 	t->noted_sites[t->n_noted++] = site;
 }
@@ -249,14 +257,21 @@ static size_t count_paths(const struct model *m)
 	return counts.paths;
 }
 
-/* Beyond MAX_PATHS spans stand at the root, however they lie in each other. */
-static uint32_t path_below(struct source_tree *t, uint32_t parent, uint32_t probe)
+/* Beyond MAX_PATHS, or its file's share, spans stand at the root, however they lie in each other.
+ */
+static uint32_t path_below(struct source_tree *t, uint32_t parent, uint32_t probe, uint32_t file)
 {
 	struct model *m = t->session->context->model;
+	struct source_share *share = source_shares_of(&t->shares, file);
+	const bool room =
+		t->n_made < MAX_PATHS && share && share->paths < MAX_PATHS / SOURCE_SHARES;
 	const size_t before = count_paths(m);
-	uint32_t path = model_path(m, t->n_made < MAX_PATHS ? parent : 0, probe);
+	uint32_t path = model_path(m, room ? parent : 0, probe);
+	const size_t made = count_paths(m) - before;
 
-	t->n_made += count_paths(m) - before;
+	t->n_made += made;
+	if (share)
+		share->paths += (uint32_t)made;
 	return path;
 }
 
@@ -291,7 +306,7 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 		/* What nobody asked for is not in the tree: what is in it goes to what is around.
 		 */
 		if (s->wanted || !s->named)
-			found = path_below(t, found, s->probe);
+			found = path_below(t, found, s->probe, file);
 		if (!found && s->wanted)
 			return 0;
 		known = whole && t->paths.len < MAX_PATHS

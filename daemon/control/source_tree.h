@@ -31,7 +31,7 @@ DEFINE_CLEANUP(struct source_tree *, source_tree_free)
 /* The site of that id, made when it is new; NULL: out of memory. Good until the next one is. */
 struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_t file);
 /* A path and the site it ends in have been seen: before source_tree_path() of what is below. */
-void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site);
+void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file);
 /* The call path of the model; 0 where it cannot be told. site 0: that was noted, or is not known.
  */
 uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file);

@@ -146,12 +146,41 @@ Test(control_source_session, sites_and_paths_are_bounded)
 	after = mallinfo2();
 	cr_expect_leq(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + (1 << 20));
 	for (uint64_t i = 1; i <= 1000; i++)
-		source_tree_note(tree, sonde_path(0, i), i);
+		source_tree_note(tree, sonde_path(0, i), i, 0);
 	for (uint64_t i = 1; i <= 1000; i++)
 		for (uint64_t k = 1; k <= 500; k++)
 			(void)source_tree_path(tree, sonde_path(sonde_path(0, i), k), k, 0);
 	model_counts(f.context.model, &counts);
 	cr_expect_leq(counts.paths, (1 << 18) + (1 << 16));
+	close_session(&f);
+}
+
+/* A program that makes up sites and paths leaves room for those of others. */
+Test(control_source_session, a_file_has_its_share_of_sites_and_paths)
+{
+	const uint64_t outer = 1 << 20, inner = outer + 1;
+	uint64_t path = sonde_path(sonde_path(0, outer), inner);
+	struct source_tree *tree;
+	struct fixture f;
+	uint32_t file, id;
+
+	open_session(&f);
+	tree = f.session.sources->tree;
+	file = model_file(f.context.model, NULL, "/bin/other", 0);
+	for (uint64_t i = 1; i < 1 << 17; i++) {
+		(void)source_tree_site(tree, i, 0);
+		source_tree_note(tree, sonde_path(0, i), i, 0);
+		source_tree_note(tree, sonde_path(1, i), i, 0);
+	}
+	for (uint64_t i = 1; i <= 700; i++)
+		for (uint64_t k = 1; k <= 500; k++)
+			(void)source_tree_path(tree, sonde_path(sonde_path(0, i), k), k, 0);
+	cr_assert_null(source_tree_site(tree, outer, 0));
+	cr_assert(source_tree_site(tree, outer, file));
+	source_tree_note(tree, sonde_path(0, outer), outer, file);
+	id = source_tree_path(tree, path, inner, file);
+	cr_assert(id);
+	cr_assert(model_path_get(f.context.model, id)->parent, "it is in the outer one");
 	close_session(&f);
 }
 
