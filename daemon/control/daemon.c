@@ -11,6 +11,7 @@
 
 #include <malloc.h>
 #include "control/fetched.h"
+#include "control/wall_clock.h"
 #include "sonde/base/format.h"
 #include "sonde/base/host.h"
 #include "sonde/base/log.h"
@@ -49,6 +50,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct daemon *d = arg;
 
+	wall_clock_follow(d);
 	jit_refresh(d->jit);
 	for (struct session *s = d->sessions; s; s = s->next)
 		if (s->active && s->kind != SESSION_KEPT)
@@ -127,8 +129,7 @@ int daemon_new(sd_event *event, const struct config *config, struct daemon **ret
 		.raw_memory = config->raw_memory,
 		.before_roll = follow_roll,
 		.before_roll_arg = d,
-		.monotonic_to_epoch_ns =
-			(int64_t)(now_epoch_us() * NSEC_PER_USEC) - (int64_t)now_monotonic_ns(),
+		.monotonic_to_epoch_ns = wall_clock_offset_ns(),
 	};
 	*ret = TAKE_PTR(d);
 	return 0;

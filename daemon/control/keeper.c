@@ -214,14 +214,14 @@ static void write_pending(struct keeper *k)
 	k->now.waiting = k->n_pending;
 }
 
-enum job_kind { JOB_WRITE, JOB_EVENT, JOB_TEND, JOB_BEGIN, JOB_END, JOB_SETTLE };
+enum job_kind { JOB_WRITE, JOB_EVENT, JOB_TEND, JOB_BEGIN, JOB_END, JOB_SETTLE, JOB_CLOCK };
 
 struct keeper_job {
 	enum job_kind kind;
 	struct keeper *keeper;
 	struct kept *kept;
 	struct history_batch *batch;
-	/* of an event */
+	/* of an event; detail: of JOB_CLOCK, too */
 	uint64_t time_ns;
 	char *event, *text;
 	int64_t detail;
@@ -271,6 +271,23 @@ static void tend(struct keeper *k, struct error *error)
 		(void)history_stats(k->store, &k->now.store);
 }
 
+/* Windows before were written by the clock of the row that ends here, as far as they could be. */
+static void change_clock(struct keeper *k, const struct keeper_job *j)
+{
+	struct store_session *row = &j->kept->row;
+	int64_t by_us = (j->detail - row->monotonic_to_epoch_ns) / (int64_t)NSEC_PER_USEC;
+	struct error error = {};
+
+	if (k->store && j->kept->file == k->file)
+		(void)history_end_session(k->store, j->kept->id, now_epoch_us() - (uint64_t)by_us,
+					  &error);
+	row->monotonic_to_epoch_ns = j->detail;
+	row->started_us = now_epoch_us();
+	j->kept->file = 0;
+	if (have_store(k, j->kept, &error))
+		(void)history_stats(k->store, &k->now.store);
+}
+
 static void job_run(void *arg)
 {
 	struct keeper_job *j = arg;
@@ -291,6 +308,7 @@ static void job_run(void *arg)
 		if (have_store(k, j->kept, &error))
 			(void)history_stats(k->store, &k->now.store);
 		break;
+	case JOB_CLOCK:
 	case JOB_END:
 	case JOB_SETTLE:
 		break;
@@ -298,6 +316,8 @@ static void job_run(void *arg)
 	write_pending(k);
 	if (j->kind == JOB_END && k->store && j->kept->file == k->file)
 		(void)history_end_session(k->store, j->kept->id, now_epoch_us(), &error);
+	if (j->kind == JOB_CLOCK)
+		change_clock(k, j);
 	if (error.name[0])
 		note_problem(k, &error);
 	if (k->is_damaged)
@@ -454,6 +474,16 @@ void keeper_remove(struct keeper *k, const struct session *s)
 		return;
 	p->session = NULL; /* batches on their way still name it */
 	(void)submit(k, &(struct keeper_job){.kind = JOB_END, .kept = p});
+}
+
+void keeper_set_clock(struct keeper *k, int64_t monotonic_to_epoch_ns)
+{
+	for (struct kept *p = k->sessions; p; p = p->next)
+		if (p->session &&
+		    submit(k, &(struct keeper_job){.kind = JOB_CLOCK,
+						   .kept = p,
+						   .detail = monotonic_to_epoch_ns}) < 0)
+			log_error("session %s: its times are those of the old clock", p->name);
 }
 
 bool keeper_is_due(const struct keeper *k, const struct window *w)

@@ -35,6 +35,10 @@ DEFINE_CLEANUP(struct keeper *, keeper_free)
 int keeper_add(struct keeper *k, const struct session *s);
 void keeper_remove(struct keeper *k, const struct session *s);
 
+/* What comes from now on is of another clock: each session goes on as a row of its own. The windows
+ * that were open have been taken. */
+void keeper_set_clock(struct keeper *k, int64_t monotonic_to_epoch_ns);
+
 /* Whether the session's open window is as long as windows are to be. */
 bool keeper_is_due(const struct keeper *k, const struct window *w);
 /* Takes the window over; it is left empty. */
