@@ -111,8 +111,8 @@ DEFINE_CLEANUP(struct store_writer *, store_writer_free)
 
 /*
  * Opens a recording read-only and loads it into a new model: names and lines of frames included,
- * all windows merged into the total. Raw spans stay packed in the file. When it fails the model may
- * hold a part of the file and should be freed.
+ * all windows merged into the total. What is raw stays packed in the file. When it fails the model
+ * may hold a part of the file and should be freed.
  */
 struct store_reader;
 int store_open(const char *path, struct model *m, struct error *error, struct store_reader **ret);
