@@ -53,6 +53,8 @@ _Static_assert(__builtin_offsetof(struct source_block, path) ==
 struct source_thread {
 	struct {
 		__u64 block, control;
+		__u32 tid; /* in the program's PID namespace, as the block has it */
+		__u32 reserved;
 	} of[SOURCE_COPIES];
 };
 
@@ -81,6 +83,12 @@ static __always_inline bool read_block(__u64 address, struct source_block *ret)
 	       ret->magic == SONDE_BLOCK_MAGIC && ret->version == SONDE_SPAN_VERSION;
 }
 
+/* A block that its thread has left may be another one's already. */
+static __always_inline bool read_own(const struct source_thread *t, int i, struct source_block *ret)
+{
+	return read_block(t->of[i].block, ret) && ret->tid == t->of[i].tid;
+}
+
 /* The path of the innermost open span of the thread; 0: none. The first object that has one. */
 static __always_inline __u64 source_path(void)
 {
@@ -90,7 +98,7 @@ static __always_inline __u64 source_path(void)
 	for (int i = 0; t && i < SOURCE_COPIES; i++) {
 		struct source_block b;
 
-		if (read_block(t->of[i].block, &b) && b.depth && b.path)
+		if (read_own(t, i, &b) && b.depth && b.path)
 			return b.path;
 	}
 	return 0;
@@ -244,6 +252,7 @@ int source_thread(struct pt_regs *ctx)
 	asm volatile("%[p] &= 3" : [p] "+r"(place));
 	t->of[place].block = address;
 	t->of[place].control = b.control;
+	t->of[place].tid = b.tid;
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) {
 		count_loss(session, LOSS_RING_EVENT);
@@ -265,7 +274,7 @@ static __always_inline __u64 block_of_single(__u64 batch, struct source_block *r
 				      (void *)(batch + offsetof(struct sonde_batch, control))))
 		return 0;
 	for (int i = 0; i < SOURCE_COPIES; i++)
-		if (t->of[i].control == control && read_block(t->of[i].block, ret))
+		if (t->of[i].control == control && read_own(t, i, ret))
 			return t->of[i].block;
 	return 0;
 }
@@ -346,14 +355,15 @@ int source_single(struct pt_regs *ctx)
 }
 
 /* What a thread that ends has not sent, and what is open still. */
-static __always_inline void send_rest(__u64 block)
+static __always_inline void send_rest(const struct source_thread *t, int i)
 {
+	const __u64 block = t->of[i].block;
 	struct source_batch what = {.batch = block + offsetof(struct sonde_block, batch),
 				    .block = block,
 				    .flags = SOURCE_ENDED};
 	struct source_block b;
 
-	if (!read_block(block, &b) || (b.used <= sizeof(struct sonde_batch) && !b.depth))
+	if (!read_own(t, i, &b) || (b.used <= sizeof(struct sonde_batch) && !b.depth))
 		return;
 	what.bytes = b.used;
 	/* The header says what clock the open spans have begun by. */
@@ -371,7 +381,7 @@ static __always_inline int send_rests(struct task_struct *task)
 		return 0;
 	for (int i = 0; i < SOURCE_COPIES; i++) {
 		if (t->of[i].block)
-			send_rest(t->of[i].block);
+			send_rest(t, i);
 		t->of[i].block = t->of[i].control = 0;
 	}
 	return 0;

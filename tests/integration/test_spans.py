@@ -186,6 +186,15 @@ def idle_threads_are_looked_at(daemon):
 
 
 @h.test
+def threads_take_over_the_memory_of_others(daemon):
+    # While one ends the next one may have its block already.
+    found = traced(daemon, "span:*", workload=("spans", "--only", "churn", "--threads", "6"))
+    h.equal(counts(found), {"churn/worker": 6 * 200, "churn/step": 6 * 200 * 5}, "spans")
+    h.equal({(s["name"], s["depth"], *s["flags"]) for s in found["churn/worker"] + found["churn/step"]},
+            {("worker", 0), ("step", 1)}, "depths and flags")
+
+
+@h.test
 def a_threshold_changes_while_the_program_runs(daemon):
     w = h.Workload("spans", "--only", "live", "--seconds", "20")
     daemon.sonde("attach", "--name", "slow", "-p", w.pid, "span:io/*", "--min-duration", "2ms")

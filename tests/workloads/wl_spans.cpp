@@ -26,6 +26,8 @@
  *                     which dies of SIGSEGV
  *   --only live       instead, for --seconds: io/live and net/live about once a millisecond,
  *                     and every tenth of io/live takes at least 3 ms
+ *   --only churn      instead, in --threads threads: 200 threads each, one after the other, with
+ *                     churn/worker, and churn/step 5 times in it, outermost
  */
 #include <pthread.h>
 #include <signal.h>
@@ -138,12 +140,12 @@ WL_FUNC void *work(void *)
 	return nullptr;
 }
 
-static void threads(long n)
+static void run_threads(long n, void *(*run)(void *))
 {
 	pthread_t thread[MAX_THREADS];
 
 	for (long i = 0; i < n; i++)
-		pthread_create(&thread[i], nullptr, work, nullptr);
+		pthread_create(&thread[i], nullptr, run, nullptr);
 	for (long i = 0; i < n; i++)
 		pthread_join(thread[i], nullptr);
 }
@@ -174,7 +176,7 @@ static void plant(long n_threads)
 		n_counts++;
 	}
 	jobs();
-	threads(n_threads);
+	run_threads(n_threads, work);
 }
 
 WL_FUNC void inner()
@@ -211,6 +213,27 @@ static void live(long seconds)
 	}
 }
 
+static void *short_lived(void *)
+{
+	SONDE_SPAN_CAT("churn", "worker");
+	for (int i = 0; i < 5; i++) {
+		SONDE_SPAN_CAT("churn", "step");
+		usleep(20);
+	}
+	return nullptr;
+}
+
+static void *churn(void *)
+{
+	pthread_t thread;
+
+	for (int i = 0; i < 200; i++) {
+		pthread_create(&thread, nullptr, short_lived, nullptr);
+		pthread_join(thread, nullptr);
+	}
+	return nullptr;
+}
+
 int main(int argc, char **argv)
 {
 	struct wl_options o = wl_options(argc, argv, 5, 4);
@@ -222,6 +245,8 @@ int main(int argc, char **argv)
 		crash();
 	} else if (o.only && strcmp(o.only, "live") == 0) {
 		live(o.seconds);
+	} else if (o.only && strcmp(o.only, "churn") == 0) {
+		run_threads(static_cast<long>(n_threads), churn);
 	} else {
 		plant(static_cast<long>(n_threads));
 		wrong += wl_count(&o, "spans", n_spans, 429 + (STEPS + 1) * n_threads);
