@@ -55,8 +55,9 @@ static bool is_kept(const struct timeline *t, uint64_t start_ns, uint64_t end_ns
 
 static void extend(struct timeline *t, uint64_t start_ns, uint64_t end_ns)
 {
-	t->zero_ns = t->end_ns ? MIN(t->zero_ns, start_ns) : start_ns;
+	t->zero_ns = t->has_times ? MIN(t->zero_ns, start_ns) : start_ns;
 	t->end_ns = MAX(t->end_ns, end_ns);
+	t->has_times = true;
 }
 
 int timeline_add_span(struct timeline *t, const struct timeline_span *span)
@@ -170,6 +171,7 @@ void timeline_cut(struct timeline *t, uint64_t from_ns, uint64_t until_ns)
 	size_t n = 0;
 
 	t->zero_ns = t->end_ns = 0;
+	t->has_times = false;
 	for (size_t i = 0; i < t->n_spans; i++) {
 		const struct timeline_span *s = &t->spans[i];
 

@@ -57,7 +57,7 @@ struct timeline {
 	size_t n_processes, n_threads, n_functions, n_spans, n_uses;
 	size_t processes_cap, threads_cap, functions_cap, spans_cap, uses_cap;
 	struct timeline_counters counters;
-	bool has_offcpu;
+	bool has_offcpu, has_times; /* has_times: zero_ns and end_ns are known */
 	size_t limit; /* spans of each thread that are shown, the first ones; 0: all */
 	/* What is kept of what is added from then on: spans and waits that end, and samples that
 	 * were taken, at from_ns or later and begin before until_ns (0: all), of spans and of

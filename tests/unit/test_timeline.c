@@ -159,6 +159,21 @@ Test(timeline, counters)
 	check_rows(&t, "");
 }
 
+/* As of a trace whose times are since its own beginning. */
+Test(timeline, time_may_begin_with_the_epoch)
+{
+	_cleanup_(timeline_release) struct timeline t = {};
+
+	two_threads(&t);
+	cr_expect_eq(timeline_add_value(&t, 0, "a", 0, 1), 0);
+	cr_expect_eq(timeline_add_value(&t, 0, "a", 3000, 2), 0);
+	add(&t, 1, 5000, 10, 0);
+	cr_expect_eq(t.zero_ns, 0);
+	timeline_cut(&t, 0, 4000);
+	cr_expect_eq(t.zero_ns, 0);
+	cr_expect_eq(t.end_ns, 3000);
+}
+
 Test(timeline, what_is_outside_a_range_takes_no_room)
 {
 	_cleanup_(timeline_release) struct timeline t = {
