@@ -436,8 +436,9 @@ static void finish_run(void *arg)
 {
 	struct finish *f = arg;
 	struct session *s = f->session;
-
-	uint64_t ended_us = s->replay ? replay_ended_us(s->replay) : now_epoch_us();
+	uint64_t ended_us = s->replay ? replay_ended_us(s->replay)
+				      : (uint64_t)((int64_t)now_monotonic_ns() + s->began_by_ns) /
+						NSEC_PER_USEC;
 
 	if (s->writer && store_close(s->writer, ended_us, &f->error, &f->bytes) < 0)
 		error_set(&f->error, EIO, "WriteFailed", "the recording could not be completed");

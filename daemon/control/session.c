@@ -147,8 +147,8 @@ int session_start(struct session_context *context, struct session_options *optio
 	s->name = TAKE_PTR(s->options.name);
 	s->targets = session_describe_targets(&s->options);
 	/* By the clock that its spans are told by. */
-	s->started_us = (uint64_t)((int64_t)now_monotonic_ns() + context->monotonic_to_epoch_ns) /
-			NSEC_PER_USEC;
+	s->began_by_ns = context->monotonic_to_epoch_ns;
+	s->started_us = (uint64_t)((int64_t)now_monotonic_ns() + s->began_by_ns) / NSEC_PER_USEC;
 	if (!s->name || !s->targets)
 		return -ENOMEM;
 	window_reset(&s->window, now_monotonic_ns());

@@ -155,6 +155,7 @@ struct session {
 	bool ending; /* its file is being completed */
 	struct session_options options;
 	uint64_t started_us;
+	int64_t began_by_ns; /* the context's monotonic_to_epoch_ns then: that of a recording */
 	uint64_t n_spans, n_samples; /* received */
 	uint64_t n_counted;	     /* of n_spans: values of counters, which are no calls */
 

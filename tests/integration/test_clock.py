@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The wall clock is set while the daemon runs: libclock.c sets that of the daemon alone."""
 import mmap
+import signal
 import struct
 import subprocess
 import time
@@ -43,9 +44,18 @@ def what_comes_is_told_by_the_new_clock():
     before = calls(daemon)
     spans = daemon.sonde("spans", "--session", "calls", "--json").lines
     h.check(all(abs(s["time_us"] / 1e6 - before) < 60 for s in spans), "before")
+    during = h.TMP / "during.sonde"
+    w = h.Workload("spin", "--seconds", "30")
+    recorder = daemon.start("record", "-F", "99", "-p", w.pid, "--name", "during", "-o", during)
+    h.wait_until(lambda: daemon.active("during"), "the recording")
     set_clock(HOUR)
     h.wait_until(lambda: "the wall clock was set forward by" in daemon.log.read_text(), "the log")
     after = calls(daemon) + HOUR
+    recorder.send_signal(signal.SIGINT)
+    h.equal(recorder.wait(20), 0, "exit status of the recording")
+    row = daemon.sonde("sql", "-i", during, "--json",
+                       "select started_us, ended_us from session").json["rows"][0]
+    h.between((row["ended_us"] - row["started_us"]) / 1e6, 0, 60, "a recording has one clock")
     events = [e for e in daemon.json("events", "--since", f"@{before - 60}")["events"]
               if e["kind"] == "clock"]
     h.equal(len(events), 1, "the event")
