@@ -103,6 +103,12 @@ struct linux_binprm {
 	const char *filename;
 };
 
+/* The context of a program that is run for a task at the daemon's asking. */
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task; /* NULL: there are no more */
+};
+
 #pragma clang attribute pop
 
 #endif

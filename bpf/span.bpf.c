@@ -104,9 +104,6 @@ static __always_inline bool push(struct thread_state *s, __u64 position, __u64 n
 		parent = above->path;
 		depth = above->depth + !(above->flags & FRAME_HIDDEN);
 		flags |= above->flags & FRAME_INSIDE;
-	} else if (in_sources) {
-		s->source_path = source_path();
-		parent ^= s->source_path;
 	}
 	if (has_gates) {
 		bool gate = info && info->flags & PROBE_GATE;
@@ -122,6 +119,8 @@ static __always_inline bool push(struct thread_state *s, __u64 position, __u64 n
 		count_loss(session, LOSS_TOO_DEEP);
 		return false;
 	}
+	if (in_sources)
+		parent ^= source_enter(top);
 	f = &s->frames[frame_index(top)];
 	f->sp = position;
 	f->start_ns = now;

@@ -4,48 +4,7 @@
 #define SONDE_BPF_SPAN_END_H
 
 #include "span_call.bpf.h"
-
-/* Tells the daemon what the path of the span at index top consists of, outermost first. */
-__noinline int announce_path(struct thread_state *s, __u32 top)
-{
-	__u32 in_source;
-	__u64 parent;
-	__u8 known = 1;
-
-	if (!s)
-		return 0;
-	parent = in_sources ? s->source_path : 0;
-	in_source = parent != 0;
-	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
-		struct frame *f = &s->frames[frame_index(i)];
-		__u64 path = f->path;
-		struct record_path *r;
-
-		if (i > top)
-			break;
-		if (f->flags & FRAME_HIDDEN)
-			continue;
-		if (!bpf_map_lookup_elem(&paths, &path)) {
-			r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-			if (!r) {
-				count_loss(session, LOSS_RING_EVENT);
-				return 0;
-			}
-			set_header(&r->h, RECORD_PATH, 0, session);
-			r->probe = f->probe;
-			r->in_source = in_source;
-			r->path = path;
-			r->parent = parent;
-			bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-			if (bpf_map_update_elem(&paths, &path, &known, BPF_ANY))
-				count_loss(session, LOSS_PATHS_FULL);
-		}
-		parent = path;
-		in_source = 0;
-	}
-	s->last_path = parent;
-	return 0;
-}
+#include "span_mixed.bpf.h"
 
 static __always_inline void emit_span(struct thread_state *s, __u32 top, __u64 duration, __u64 ret,
 				      __u32 flags)
@@ -126,6 +85,7 @@ __noinline int end_span(struct thread_state *s, struct calls_state *cs, __u64 no
 	struct pending_call *p;
 	struct probe_info *info;
 	struct frame *f;
+	int in_source;
 	__u64 duration;
 	__u32 top;
 
@@ -135,7 +95,10 @@ __noinline int end_span(struct thread_state *s, struct calls_state *cs, __u64 no
 	s->open = top;
 	f = &s->frames[frame_index(top)];
 	duration = now - f->start_ns;
-	if (top > 0)
+	in_source = in_sources ? source_leave(s, top) : 0;
+	if (in_source & SOURCE_IS_AROUND && f->path != s->last_path)
+		announce_path(s, top);
+	if (top > 0 && !(in_source & SOURCE_IN_SPAN))
 		s->frames[frame_index(top - 1)].child_ns +=
 			f->flags & FRAME_HIDDEN ? f->child_ns : duration;
 	if (f->flags & FRAME_HIDDEN)

@@ -41,6 +41,8 @@ static __always_inline int do_hide(struct pt_regs *ctx)
 		/* What is called inside belongs to the path above. */
 		f->flags |= FRAME_HIDDEN;
 		f->path = p->top > 0 ? s->frames[frame_index(p->top - 1)].path : path_seed;
+		if (in_sources)
+			f->path ^= source_around(p->top);
 	}
 	return 0;
 }

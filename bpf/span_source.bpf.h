@@ -13,9 +13,7 @@
 #ifndef SONDE_BPF_SPAN_SOURCE_H
 #define SONDE_BPF_SPAN_SOURCE_H
 
-#include "span_state.bpf.h"
-#define SONDE_SPAN_ABI_ONLY
-#include "sonde/span.h"
+#include "span_mixed.bpf.h"
 
 _Static_assert(RECORD_SOURCE_BYTES == SONDE_BATCH_SIZE, "a batch fits into a record");
 _Static_assert(RECORD_SOURCE_OPEN == sizeof(struct sonde_open), "so do open spans");
@@ -27,43 +25,11 @@ enum {
 	SOURCE_MIDDLE = 4096,
 	SOURCE_LARGE = RECORD_SOURCE_BYTES,
 	SOURCE_OPEN_BYTES = RECORD_MAX_OPEN * RECORD_SOURCE_OPEN,
-	SOURCE_COPIES = 4, /* objects with spans of a process that a thread's blocks are known of */
 	SOURCE_SINGLE = 5120, /* bytes of a batch of one span, and the sites and keys it needs */
 	/* Of one that has few fields or none, and as many open spans as there mostly are. */
 	SOURCE_SINGLE_SMALL = 256,
 	SOURCE_SMALL_OPEN = 4,
 };
-
-/* The start of a block, up to the open spans. */
-struct source_block {
-	__u32 magic;
-	__u16 version, flags;
-	__u32 size, pid, tid, generation, used, depth;
-	__u64 path, control;
-};
-
-_Static_assert(__builtin_offsetof(struct source_block, used) ==
-		       __builtin_offsetof(struct sonde_block, used),
-	       "ABI");
-_Static_assert(__builtin_offsetof(struct source_block, path) ==
-		       __builtin_offsetof(struct sonde_block, path),
-	       "ABI");
-
-/* Where the blocks of a thread are: of each object, which is known by its control. */
-struct source_thread {
-	struct {
-		__u64 block, control;
-		__u32 tid; /* in the program's PID namespace, as the block has it */
-		__u32 reserved;
-	} of[SOURCE_COPIES];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct source_thread);
-} source_threads SEC(".maps");
 
 /* A record of the simple mode in the making. */
 struct source_single {
@@ -76,33 +42,6 @@ struct {
 	__type(key, int);
 	__type(value, struct source_single);
 } source_singles SEC(".maps");
-
-static __always_inline bool read_block(__u64 address, struct source_block *ret)
-{
-	return address && bpf_probe_read_user(ret, sizeof(*ret), (void *)address) == 0 &&
-	       ret->magic == SONDE_BLOCK_MAGIC && ret->version == SONDE_SPAN_VERSION;
-}
-
-/* A block that its thread has left may be another one's already. */
-static __always_inline bool read_own(const struct source_thread *t, int i, struct source_block *ret)
-{
-	return read_block(t->of[i].block, ret) && ret->tid == t->of[i].tid;
-}
-
-/* The path of the innermost open span of the thread; 0: none. The first object that has one. */
-static __always_inline __u64 source_path(void)
-{
-	struct source_thread *t =
-		bpf_task_storage_get(&source_threads, bpf_get_current_task_btf(), NULL, 0);
-
-	for (int i = 0; t && i < SOURCE_COPIES; i++) {
-		struct source_block b;
-
-		if (read_own(t, i, &b) && b.depth && b.path)
-			return b.path;
-	}
-	return 0;
-}
 
 /* What a record of a batch begins with. */
 static __always_inline void source_begin(struct record_source *r, __u16 flags, __u64 block,
@@ -209,6 +148,17 @@ static __always_inline void send_source(const struct source_batch *what)
 		send_large(what);
 }
 
+/* Calls that are open say what they have of the batch, which comes behind that. */
+static __always_inline void tell_calls(const struct source_batch *what)
+{
+	__u64 sequence = 0;
+
+	if (in_sources && bpf_probe_read_user(&sequence, sizeof(sequence),
+					      (void *)(what->batch + offsetof(struct sonde_batch,
+									      sequence))) == 0)
+		source_batch_leaves(what->block, sequence, what->bytes);
+}
+
 SEC("uprobe")
 int source_batch(struct pt_regs *ctx)
 {
@@ -222,6 +172,7 @@ int source_batch(struct pt_regs *ctx)
 	if (read_block(block, &b)) {
 		what.block = block;
 		what.depth = b.depth;
+		tell_calls(&what);
 	}
 	send_source(&what);
 	return 0;
@@ -253,6 +204,8 @@ int source_thread(struct pt_regs *ctx)
 	t->of[place].block = address;
 	t->of[place].control = b.control;
 	t->of[place].tid = b.tid;
+	bpf_probe_read_user(&t->of[place].sequence, sizeof(t->of[place].sequence),
+			    (void *)(address + offsetof(struct sonde_block, batch.sequence)));
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) {
 		count_loss(session, LOSS_RING_EVENT);
@@ -311,6 +264,8 @@ static __always_inline int send_single(struct pt_regs *ctx, __u64 batch, __u64 b
 	if (!is_followed())
 		return 0;
 	block = block_of_single(batch, &b);
+	if (in_sources && block)
+		source_single_leaves(b.control);
 	asm volatile("" : "+r"(bytes));
 	if (bytes <= SOURCE_SINGLE_SMALL && b.depth <= SOURCE_SMALL_OPEN &&
 	    bytes >= sizeof(struct sonde_batch)) {
@@ -370,6 +325,7 @@ static __always_inline void send_rest(const struct source_thread *t, int i)
 	if (what.bytes < sizeof(struct sonde_batch))
 		what.bytes = sizeof(struct sonde_batch);
 	what.depth = b.depth;
+	tell_calls(&what);
 	send_source(&what);
 }
 

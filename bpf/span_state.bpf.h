@@ -21,7 +21,7 @@ const volatile bool stats_only;
 const volatile bool rich;	/* there are conditions, arguments or captures: RECORD_CALL */
 const volatile bool use_info;	/* some probe differs from the others: see probe_info */
 const volatile bool has_gates;	/* --inside */
-const volatile bool in_sources; /* calls are below spans written in source code, too */
+const volatile bool in_sources; /* calls and spans written in source code are in each other */
 const volatile bool goroutines; /* stacks of open spans belong to goroutines, not to threads */
 const volatile __u32 max_depth = RECORD_MAX_OPEN;
 
@@ -54,8 +54,7 @@ struct frame {
 struct thread_state {
 	__u32 open;
 	__u32 busy; /* a program works on this: probes on what it calls itself are not for us */
-	__u64 last_path;   /* announced: the common case is the same path again */
-	__u64 source_path; /* of the span written in source code that the outermost is in */
+	__u64 last_path; /* announced: the common case is the same path again */
 	/* Spans of static probes that there was no room for: how many, and where the first began.
 	 */
 	__u64 lost_pairs, lost_position;

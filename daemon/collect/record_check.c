@@ -91,6 +91,8 @@ bool record_valid(const void *data, size_t size)
 	}
 	case RECORD_SOURCE:
 		return size >= sizeof(struct record_source) && source_valid(data, size);
+	case RECORD_AROUND:
+		return size == sizeof(struct record_around);
 	case RECORD_PYTHON_CODE:
 		return size >= offsetof(struct record_python_code, lines) &&
 		       python_code_valid(data, size);

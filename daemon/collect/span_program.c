@@ -75,7 +75,7 @@ static int load_flat(struct span_program *p, const struct kernel_side *kernel,
 /* Which programs a session needs, and as what they are attached. */
 static const struct {
 	const char *name;
-	enum { BY_UPROBE, BY_KPROBE, BY_TRACING } by;
+	enum { BY_UPROBE, BY_KPROBE, BY_TRACING, WHEN_ASKED } by;
 	size_t wanted; /* offset of the option that asks for it */
 } parts[] = {
 	{"span_entry", BY_UPROBE, SIZE_MAX},
@@ -101,6 +101,7 @@ static const struct {
 	{"source_single", BY_UPROBE, offsetof(struct span_options, sources)},
 	{"source_exit", BY_TRACING, offsetof(struct span_options, sources)},
 	{"source_exec", BY_TRACING, offsetof(struct span_options, sources)},
+	{"source_look", WHEN_ASKED, offsetof(struct span_options, sources)},
 	{"span_switch", BY_TRACING, offsetof(struct span_options, offcpu)},
 	{"span_exit", BY_TRACING, SIZE_MAX},
 	{"span_exec", BY_TRACING, SIZE_MAX},
@@ -157,7 +158,8 @@ static void set_constants(struct span_program *p, const struct span_options *o)
 	p->span->rodata->use_info = o->use_info;
 	p->span->rodata->has_gates = o->has_gates;
 	p->span->rodata->goroutines = o->goroutines;
-	p->span->rodata->in_sources = o->sources;
+	p->span->rodata->in_sources =
+		o->sources && !o->only_sources && !o->stats_only && !o->goroutines;
 	if (o->max_depth > 0)
 		p->span->rodata->max_depth = o->max_depth;
 	p->span->bss->min_duration_ns = o->min_duration_ns;

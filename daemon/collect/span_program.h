@@ -101,6 +101,13 @@ void span_program_set_active(struct span_program *p, bool active);
 /* A process that is a target, so that its calls need no look-up; 0 when it has ended. */
 void span_program_set_first_target(struct span_program *p, uint32_t pid);
 
+/*
+ * Has the kernel send RECORD_AROUND, flagged AROUND_OPEN, for each call that the thread has open
+ * and that may have spans written in source code inside. They are in the ring on return. 0 or
+ * -errno.
+ */
+int span_program_look(const struct span_program *p, uint32_t tid);
+
 /* Sums one probe's statistics over CPUs (stats-only sessions). */
 int span_program_stat(const struct span_program *p, uint32_t probe, struct kernel_stat *ret);
 

@@ -35,6 +35,7 @@ static bool is_there(uint32_t pid)
 static int on_period(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct daemon *d = arg;
+	uint64_t now = usec;
 
 	tell_pending(d);
 	source_names_tend(d->context.source_names, now_monotonic_ns(), is_there);
@@ -46,7 +47,9 @@ static int on_period(sd_event_source *source, uint64_t usec, void *arg)
 	for (struct stream *t = d->streams; t; t = t->next)
 		stream_flush(d, t);
 	follow_spans(d);
-	(void)sd_event_source_set_time(source, usec + PERIOD_USEC);
+	/* Periods that were missed are not made up for: what came meanwhile is looked at first. */
+	(void)sd_event_now(d->event, CLOCK_MONOTONIC, &now);
+	(void)sd_event_source_set_time(source, MAX(usec, now) + PERIOD_USEC);
 	return sd_event_source_set_enabled(source, any_active(d) ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 

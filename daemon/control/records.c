@@ -2,6 +2,7 @@
 /* Where records, live ones and those of a replay, meet the model and the sessions. */
 #include "control/daemon.h"
 #include "control/keeper.h"
+#include "control/session_source.h"
 #include "control/session_waits.h"
 
 static void note_life(struct daemon *d, uint32_t pid, uint64_t time_ns, const char *kind,
@@ -88,6 +89,10 @@ void daemon_take_record(void *arg, const void *record, size_t size)
 	case RECORD_SOURCE:
 		if (s)
 			session_add_source(s, record);
+		break;
+	case RECORD_AROUND:
+		if (s && s->sources)
+			session_sources_around(s, record);
 		break;
 	case RECORD_PATH:
 		if (s)

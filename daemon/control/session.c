@@ -196,6 +196,8 @@ int session_start(struct session_context *context, struct session_options *optio
 void session_stop(struct session *s)
 {
 	replay_stop(s->replay);
+	if (s->active && s->sources)
+		session_sources_look(s);
 	if (s->program)
 		span_program_set_active(s->program, false);
 	s->attachment = attachment_free(s->attachment);

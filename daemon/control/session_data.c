@@ -36,9 +36,11 @@ void session_add_path(struct session *s, const struct record_path *r)
 
 	if (r->probe >= session_n_probes(s))
 		return;
-	if (r->in_source && s->sources) {
-		parent = session_sources_around(s, r);
-	} else if (r->parent != 0) {
+	if (s->sources) {
+		session_sources_path(s, r);
+		return;
+	}
+	if (r->parent != 0) {
 		const uint32_t *p = table_get(&s->paths, r->parent);
 
 		parent = p ? *p : 0;
@@ -52,10 +54,11 @@ void session_add_path(struct session *s, const struct record_path *r)
 static uint32_t find_path(struct session *s, const struct record_span *r)
 {
 	const uint32_t *known = table_get(&s->paths, r->path);
+	uint32_t path = known ? *known : 0;
 
-	if (known)
-		return *known;
-	return model_path(s->context->model, 0, s->first_probe + r->probe);
+	if (!known && s->sources)
+		path = session_sources_call_path(s, r->path);
+	return path ? path : model_path(s->context->model, 0, s->first_probe + r->probe);
 }
 
 bool session_keeps_raw_samples(const struct session *s)

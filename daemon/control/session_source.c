@@ -4,8 +4,8 @@
 #include "control/source_control.h"
 #include "sonde/base/format.h"
 
-/* When a thread that says nothing is first looked at; how long ended ones are known. */
-enum { FLUSH_MS = SONDE_FLUSH_MS, KNOWN_MS = 10000 };
+/* How long threads that have ended are known. */
+enum { KNOWN_MS = 10000 };
 
 bool session_wants_sources(const struct session *s)
 {
@@ -50,8 +50,16 @@ int session_sources_start(struct session *s, struct error *error)
 		session_sources_free(sources);
 		return r;
 	}
+	for (size_t i = 0; i < s->probes->n && !s->options.stats_only; i++)
+		sources->mixed |= s->probes->points[i].role == ROLE_SPAN;
 	s->sources = sources;
 	return 0;
+}
+
+static void release_thread(struct source_thread *t)
+{
+	free(t->called);
+	free(t->marks);
 }
 
 struct session_sources *session_sources_free(struct session_sources *s)
@@ -62,9 +70,12 @@ struct session_sources *session_sources_free(struct session_sources *s)
 	source_async_release(&s->async);
 	table_release(&s->index);
 	table_release(&s->by_tid);
-	table_release(&s->below);
-	free(s->around);
+	table_release(&s->path_index);
+	free(s->paths);
+	free(s->settled);
 	free(s->held.data);
+	for (size_t i = 0; i < s->n_threads; i++)
+		release_thread(&s->threads[i]);
 	free(s->threads);
 	free(s);
 	return NULL;
@@ -115,7 +126,7 @@ struct source_thread *session_sources_thread(struct session *s, uint32_t pid, ui
 		.tid = tid,
 		.control = control,
 		.file = file_of(s, pid, control),
-		.idle_ns = FLUSH_MS * NSEC_PER_MSEC,
+		.idle_ns = FLUSH_NS,
 	};
 	return t;
 }
@@ -180,17 +191,21 @@ void session_sources_forget(struct session *s)
 	heard = sources->by_tid;
 	sources->by_tid = (struct table){};
 	for (size_t i = 0; i < sources->n_threads; i++) {
-		const struct source_thread *t = &sources->threads[i];
+		struct source_thread *t = &sources->threads[i];
 		uint32_t *slot, *last;
 
-		if (t->gone_ns && now - t->gone_ns >= KNOWN_MS * NSEC_PER_MSEC)
+		if (t->gone_ns && now - t->gone_ns >= KNOWN_MS * NSEC_PER_MSEC) {
+			release_thread(t);
 			continue;
+		}
 		if (t->gone_ns && !sources->first_gone_ns)
 			sources->first_gone_ns = t->gone_ns;
 		sources->threads[kept] = *t;
 		slot = table_put(&sources->index, thread_key(t->pid, t->tid, t->control), NULL);
-		if (!slot)
+		if (!slot) {
+			release_thread(t);
 			continue;
+		}
 		*slot = (uint32_t)kept;
 		/* Calls that come before its next batch are in the same object still. */
 		last = table_get(&heard, source_tid_key(t->pid, t->tid));
@@ -257,6 +272,12 @@ static bool place_in(struct session *s, struct source_thread *t, const struct so
 	return true;
 }
 
+/* Where a record of the batch is among all of the thread's. */
+static uint64_t place_of(const struct source_batch *b)
+{
+	return b->head.flags & SONDE_BATCH_SIMPLE ? 0 : source_at(b->head.sequence, b->pos);
+}
+
 void session_sources_take(struct session *s, const struct source_origin *from, const void *data,
 			  size_t size)
 {
@@ -264,6 +285,7 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	struct source_item item;
 	struct source_thread *t;
 	struct source_batch b;
+	uint64_t at;
 	size_t offset;
 	uint32_t tid = from->tid;
 	int r;
@@ -283,7 +305,7 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	if (t->gone_ns && from->time_ns > t->gone_ns && !(b.head.flags & SONDE_BATCH_EXIT))
 		session_sources_begin_again(t);
 	t->heard_ns = from->time_ns;
-	t->idle_ns = FLUSH_MS * NSEC_PER_MSEC;
+	t->idle_ns = FLUSH_NS;
 	if (from->block) {
 		t->block = from->block;
 		t->block_tid = b.head.tid;
@@ -293,8 +315,9 @@ void session_sources_take(struct session *s, const struct source_origin *from, c
 	learn(s, b, from, t->file);
 	if (place_in(s, t, &b, b.head.bytes != 0, &offset)) {
 		source_batch_seek(&b, offset);
-		while ((r = source_batch_next(&b, &item)) > 0)
-			session_sources_add(s, t, from, &item);
+		while (at = place_of(&b), (r = source_batch_next(&b, &item)) > 0)
+			session_sources_add(s, t, from, &item, at);
+		session_sources_taken(t, place_of(&b));
 		s->window.losses[LOSS_BATCH] += r < 0;
 		s->window.losses[LOSS_PROGRAM] += b.dropped;
 	}

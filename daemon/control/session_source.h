@@ -18,11 +18,20 @@ struct session_sources *session_sources_free(struct session_sources *s);
 /* Reads what idle threads keep in their memory: once a period of flushing, or all: the last time.
  */
 void session_sources_drain(struct session *s, bool all);
+/* Before the session's probes go: which calls are around what is there. */
+void session_sources_look(struct session *s);
 /* A process has ended: what is known of its threads goes. */
 void session_sources_exited(struct session *s, uint32_t pid);
-/* The call path of the span that a call's path is below; 0: not known. */
-uint32_t session_sources_around(struct session *s, const struct record_path *r);
-/* A call of a probed function: its depth is below that span, its time no time of the span's own. */
+/* The kernel side says what a call path is. */
+void session_sources_path(struct session *s, const struct record_path *r);
+uint32_t session_sources_call_path(struct session *s, uint64_t path);
+/* A call that has spans inside, which come in the next batch. */
+void session_sources_around(struct session *s, const struct record_around *r);
+/* A call has come: its time is none of the own time of the span that it is in. */
+void session_sources_arrived(struct session *s, const struct record_span *r);
+/* Whether what is around it or inside it is still to come. */
+bool session_sources_waits(struct session *s, const struct record_span *r);
+/* It is kept now: its depth is below that span, and spans inside are not its own time. */
 void session_sources_called(struct session *s, const struct record_span *r, struct raw_span *span);
 /* Batches that have not come since it was last asked: but for those that the kernel side has
  * counted by their spans, as the ring was full. */

@@ -90,6 +90,22 @@ static bool must_wait(struct source_thread *t, const struct block_head *head)
 	return now - t->ahead_ns < ON_ITS_WAY_MS * NSEC_PER_MSEC;
 }
 
+/*
+ * Which calls of probed functions are around it: those that have ended have said so, but perhaps
+ * not to the daemon yet, and those that are open are asked for. So that is read now, and taken the
+ * next time.
+ */
+static bool must_look(struct session *s, struct source_thread *t, const struct block_head *head)
+{
+	if (!s->sources->mixed)
+		return false;
+	if (t->noted >> SOURCE_AT_SHIFT == head->batch.sequence)
+		return session_sources_must_wait(t);
+	session_sources_unnote(t);
+	session_sources_note(s, t, source_at(head->batch.sequence, head->start.used));
+	return true;
+}
+
 /* Whether something was found. all: what is on its way has come. */
 static bool drain(struct session *s, struct source_thread *t, bool all)
 {
@@ -97,14 +113,20 @@ static bool drain(struct session *s, struct source_thread *t, bool all)
 	struct source_origin from = {.pid = t->pid, .tid = t->tid, .block = t->block};
 	struct block_head head, after;
 	struct sonde_batch *batch = (struct sonde_batch *)bytes;
+	size_t used;
 
 	if (!read_head(t->pid, t->block, &head) || !is_of(&head, t)) {
 		session_sources_gone(s->sources, t, now_monotonic_ns());
 		return false;
 	}
-	if (!has_more(t, &head) || (!all && must_wait(t, &head)) ||
-	    !proc_read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
-			      head.start.used) ||
+	if (!has_more(t, &head) || (!all && must_wait(t, &head)))
+		return false;
+	if (!all && must_look(s, t, &head))
+		return true;
+	used = s->sources->mixed && !all ? t->noted & ((1 << SOURCE_AT_SHIFT) - 1)
+					 : head.start.used;
+	if (!proc_read_memory(t->pid, t->block + offsetof(struct sonde_block, batch), bytes,
+			      used) ||
 	    !read_head(t->pid, t->block, &after) || after.batch.sequence != head.batch.sequence ||
 	    after.start.used < head.start.used)
 		return false;
@@ -114,8 +136,21 @@ static bool drain(struct session *s, struct source_thread *t, bool all)
 	from.time_ns = now_monotonic_ns();
 	from.open = head.open;
 	from.n_open = MIN(head.start.depth, (uint32_t)SONDE_MAX_OPEN);
-	session_sources_take(s, &from, bytes, head.start.used);
+	session_sources_take(s, &from, bytes, used);
+	session_sources_unnote(t);
 	return true;
+}
+
+void session_sources_look(struct session *s)
+{
+	for (size_t i = 0; s->sources->mixed && i < s->sources->n_threads; i++) {
+		struct source_thread *t = &s->sources->threads[i];
+		struct block_head head;
+
+		if (t->block && read_head(t->pid, t->block, &head) && is_of(&head, t) &&
+		    has_more(t, &head))
+			(void)must_look(s, t, &head);
+	}
 }
 
 void session_sources_drain(struct session *s, bool all)

@@ -3,11 +3,31 @@
 #include "control/session_source_private.h"
 #include "sonde/base/hex.h"
 
+/* The probed call that something is in. */
+struct inside {
+	const struct source_mark *mark; /* NULL: in none */
+	struct source_below below;
+};
+
+static struct inside find_inside(struct session *s, struct source_thread *t, uint64_t at)
+{
+	struct inside in = {.mark = session_sources_mark(t, at)};
+
+	/* A path that was not announced is none. */
+	if (in.mark && !session_sources_call(s, in.mark->path, &in.below))
+		in.mark = NULL;
+	if (!in.mark)
+		in.below = (struct source_below){};
+	session_sources_pass(t, at);
+	return in;
+}
+
 /*
  * The time that spans inside have taken; its own goes to what is around it, or theirs when it is
  * not wanted itself. Spans in between that the program does not record take a place, too.
  */
-static uint64_t child_time(struct source_thread *t, const struct source_item *item, bool wanted)
+static uint64_t child_time(struct session *s, struct source_thread *t,
+			   const struct source_item *item, const struct inside *in, bool wanted)
 {
 	uint64_t parent = source_parent_path(item->path, item->site), inside = 0;
 	uint32_t depth = MIN(item->depth, (uint32_t)SONDE_MAX_OPEN - 1);
@@ -18,12 +38,11 @@ static uint64_t child_time(struct source_thread *t, const struct source_item *it
 		t->levels[i] = (struct source_level){};
 	}
 	t->deepest = depth;
-	for (uint32_t i = 0; i < SOURCE_CALLED; i++) {
-		if (t->called[i].path != item->path)
-			continue;
-		/* Spans may be in these calls, too: the longer of the two is all there was. */
-		inside = MAX(inside, t->called[i].child_ns);
-		t->called[i] = (struct source_level){};
+	inside += session_sources_take_called(t, item->path, item->start_ns + item->duration_ns);
+	/* Right inside a call, whose time is that of the span around it. */
+	if (in->mark && parent == in->below.source) {
+		session_sources_owe(s, t, in->mark, wanted ? item->duration_ns : inside);
+		return inside;
 	}
 	if (depth == 0)
 		return inside;
@@ -142,7 +161,7 @@ static uint32_t depth_of(const struct session *s, uint32_t path)
 }
 
 static void add_span(struct session *s, struct source_thread *t, const struct source_origin *from,
-		     const struct source_item *item)
+		     const struct source_item *item, const struct inside *in)
 {
 	struct source_tree *tree = s->sources->tree;
 	uint8_t values[ATTRIBUTES_MAX_BYTES];
@@ -154,11 +173,11 @@ static void add_span(struct session *s, struct source_thread *t, const struct so
 	struct source_site *site;
 	uint64_t inside;
 
-	span.path = source_tree_path(tree, item->path, item->site, t->file);
+	span.path = source_tree_path(tree, item->path, item->site, t->file, &in->below);
 	site = source_tree_site(tree, item->site, t->file);
 	if (!site)
 		return;
-	inside = child_time(t, item, site->wanted);
+	inside = child_time(s, t, item, in, site->wanted);
 	if (!site->wanted)
 		return;
 	span.depth = (uint16_t)MIN(depth_of(s, span.path), (uint32_t)UINT16_MAX);
@@ -179,7 +198,7 @@ static void add_span(struct session *s, struct source_thread *t, const struct so
 
 /* Instants and counters, below the span they happened in. */
 static void add_event(struct session *s, struct source_thread *t, const struct source_origin *from,
-		      const struct source_item *item)
+		      const struct source_item *item, const struct inside *in)
 {
 	struct source_tree *tree = s->sources->tree;
 	uint8_t values[ATTRIBUTES_MAX_BYTES];
@@ -188,7 +207,7 @@ static void add_event(struct session *s, struct source_thread *t, const struct s
 	const uint64_t path = sonde_path(item->path, item->site);
 	struct source_site *site;
 
-	span.path = source_tree_path(tree, path, item->site, t->file);
+	span.path = source_tree_path(tree, path, item->site, t->file, &in->below);
 	site = source_tree_site(tree, item->site, t->file);
 	if (!site || !site->wanted)
 		return;
@@ -236,15 +255,20 @@ static void add_async(struct session *s, struct source_thread *t, const struct s
 }
 
 void session_sources_add(struct session *s, struct source_thread *t,
-			 const struct source_origin *from, const struct source_item *item)
+			 const struct source_origin *from, const struct source_item *item,
+			 uint64_t at)
 {
+	struct inside in;
+
 	switch (item->kind) {
 	case SONDE_RECORD_SPAN:
-		add_span(s, t, from, item);
+		in = find_inside(s, t, at);
+		add_span(s, t, from, item, &in);
 		break;
 	case SONDE_RECORD_INSTANT:
 	case SONDE_RECORD_COUNTER:
-		add_event(s, t, from, item);
+		in = find_inside(s, t, at);
+		add_event(s, t, from, item, &in);
 		break;
 	case SONDE_RECORD_ASYNC_BEGIN:
 	case SONDE_RECORD_ASYNC_END:
@@ -271,6 +295,6 @@ void session_sources_add_open(struct session *s, struct source_thread *t,
 			continue;
 		item.start_ns = MIN(source_batch_ns(b, from->open[i].start), from->time_ns);
 		item.duration_ns = from->time_ns - item.start_ns;
-		add_span(s, t, from, &item);
+		add_span(s, t, from, &item, &(struct inside){});
 	}
 }

@@ -7,11 +7,36 @@
 #include "control/source_async.h"
 #include "control/source_held.h"
 
-enum { SOURCE_MAX_THREADS = 1 << 14, SOURCE_CALLED = 8 };
+enum {
+	SOURCE_MAX_THREADS = 1 << 14,
+	SOURCE_MAX_CALLED = 1 << 14, /* calls inside spans that have not come, of a thread */
+};
+
+/* When a thread that says nothing is first looked at. */
+#define FLUSH_NS (SONDE_FLUSH_MS * NSEC_PER_MSEC)
 
 /* The time that spans inside an open one have taken. */
 struct source_level {
 	uint64_t path, child_ns;
+};
+
+/* A call of a probed function inside a span that has not ended, as far as is known. */
+struct source_called {
+	uint64_t path; /* the span's */
+	uint64_t middle_ns, ns;
+};
+
+/* A call of a probed function with spans inside: see struct record_around. */
+struct source_mark {
+	uint64_t from, to, path, start_ns;
+	bool open; /* when it was looked at */
+};
+
+/* What the kernel side has said of a call path. */
+struct source_call_path {
+	uint64_t path, parent, source;
+	uint32_t probe;
+	bool in_source;
 };
 
 /* A thread of a process, in one of its objects that have spans. */
@@ -28,21 +53,30 @@ struct source_thread {
 	uint64_t gone_ns;  /* 0: it is there, as far as is known */
 	uint64_t heard_ns, idle_ns; /* when something came; how long is waited for the next look */
 	struct source_level levels[SONDE_MAX_OPEN]; /* by depth of what is around */
-	/* What probed functions in spans that are open have taken; the oldest is replaced. */
-	struct source_level called[SOURCE_CALLED];
-	uint32_t next_called;
-	uint32_t deepest; /* of these, that have something */
+	uint32_t deepest;			    /* of these, that have something */
+	struct source_called *called;
+	size_t n_called, called_cap;
+	struct source_mark *marks; /* of batches that have not come */
+	size_t n_marks, marks_cap;
+	uint64_t noted;		     /* how far it had come when it was looked at; 0: it was not */
+	unsigned int asked, answers; /* what calls there were then: equal when all is known */
+	unsigned int n_waits;	     /* for an answer, which may have been lost */
+	size_t first_mark;	     /* the first that what is looked at now can be in */
+	struct source_mark single;   /* of the batch without a number that comes next */
 };
 
 struct session_sources {
 	struct source_tree *tree;
+	bool mixed; /* calls are followed, too */
 	struct source_thread *threads;
 	size_t n_threads, cap;
-	struct table index;  /* (pid, tid, control) → index */
-	struct table by_tid; /* (pid, tid) → index + 1 of the object that had spans last */
-	struct table below;  /* path of calls that are outermost in a span → index in around */
-	uint64_t *around;    /* the span's path */
-	size_t n_around, around_cap;
+	struct table index;	 /* (pid, tid, control) → index */
+	struct table by_tid;	 /* (pid, tid) → index + 1 of the object that had spans last */
+	struct table path_index; /* path of calls → index in paths */
+	struct source_call_path *paths;
+	size_t n_paths, paths_cap;
+	struct source_settled *settled; /* NULL: none is yet */
+	uint64_t stamp;			/* of these, the last */
 	struct source_async async;
 	struct source_held held;
 	uint64_t first_gone_ns;	 /* of the threads; 0: none is */
@@ -85,14 +119,49 @@ void session_sources_forget(struct session *s);
 /* A thread has said where its block is; time_ns: when, of CLOCK_MONOTONIC. */
 void session_sources_found(struct session *s, uint32_t pid, uint32_t tid, uint64_t block,
 			   uint64_t time_ns);
-/* A record; names mean nothing here. */
+/* A record; names mean nothing here. at: its place in the thread's batches; 0: it has none. */
 void session_sources_add(struct session *s, struct source_thread *t,
-			 const struct source_origin *from, const struct source_item *item);
+			 const struct source_origin *from, const struct source_item *item,
+			 uint64_t at);
 /* What was open when the thread ended. */
 void session_sources_add_open(struct session *s, struct source_thread *t,
 			      const struct source_origin *from, const struct source_batch *b);
 /* The bytes of a batch, from a record or from the program's memory. */
 void session_sources_take(struct session *s, const struct source_origin *from, const void *data,
 			  size_t size);
+
+/* session_source_calls.c */
+
+/* The model's path of a call, and what spans inside it are below; 0: not known. */
+uint32_t session_sources_call(struct session *s, uint64_t path, struct source_below *ret);
+/* Whether the path of a call can be told, or will never be. */
+bool session_sources_knows(struct session *s, uint64_t path);
+/* What calls inside the span that ended then have taken: once. */
+uint64_t session_sources_take_called(struct source_thread *t, uint64_t path, uint64_t end_ns);
+
+/* session_source_mixed.c */
+
+/* A place in the batches of a thread: see struct record_around. */
+static inline uint64_t source_at(uint64_t sequence, uint64_t used)
+{
+	return sequence << SOURCE_AT_SHIFT | used;
+}
+
+/* The innermost call around what is at that place, for as long as t is; NULL: none. */
+const struct source_mark *session_sources_mark(const struct source_thread *t, uint64_t at);
+/* Nothing before that place is asked for any more, in this batch, or at all. */
+void session_sources_pass(struct source_thread *t, uint64_t at);
+void session_sources_taken(struct source_thread *t, uint64_t at);
+/* Asks the kernel side which calls are around what the thread has in its memory now. */
+void session_sources_note(struct session *s, struct source_thread *t, uint64_t at);
+/* Whether it has not answered, but for one that takes too long. */
+bool session_sources_must_wait(struct source_thread *t);
+/* Forgets the answer. */
+void session_sources_unnote(struct source_thread *t);
+/* So much of the call's time is that of spans right inside. */
+void session_sources_owe(struct session *s, const struct source_thread *t,
+			 const struct source_mark *mark, uint64_t ns);
+/* How much is; once. */
+uint64_t session_sources_settle(struct session *s, const struct record_span *r);
 
 #endif

@@ -4,27 +4,29 @@
 #include "control/session_source_private.h"
 #include "sonde/base/format.h"
 
-enum { MAX_BYTES = 8 << 20, LONGEST_MS = 3 * SONDE_FLUSH_MS };
+enum { MAX_BYTES = 8 << 20, LONGEST_MS = 6 * SONDE_FLUSH_MS };
 
-/* Whether it is a path that nothing is known of what is around it. */
+static bool is_span(const struct record_header *h)
+{
+	return h->kind == RECORD_SPAN || h->kind == RECORD_CALL;
+}
+
+/* Whether it is a call, and what is around or inside it is still to come. */
 static bool must_wait(struct session *s, const struct record_header *h)
 {
-	const struct record_path *r = (const struct record_path *)h;
-	struct session_sources *sources = s->sources;
-
-	return h->kind == RECORD_PATH && r->in_source &&
-	       !source_tree_knows(sources->tree, r->parent, sources->last_file);
+	return is_span(h) && session_sources_waits(s, (const struct record_span *)h);
 }
 
 bool source_held_take(struct session *s, const struct record_header *h, size_t size)
 {
 	struct source_held *held = s->sources ? &s->sources->held : NULL;
-	bool is_call = h->kind == RECORD_PATH || h->kind == RECORD_SPAN || h->kind == RECORD_CALL ||
-		       h->kind == RECORD_THROW || h->kind == RECORD_STACK ||
+	bool is_call = is_span(h) || h->kind == RECORD_THROW || h->kind == RECORD_STACK ||
 		       h->kind == RECORD_PYTHON;
 	uint64_t length = size;
 	size_t need = sizeof(length) + ((size + 7) & ~(size_t)7);
 
+	if (held && is_span(h))
+		session_sources_arrived(s, (const struct record_span *)h);
 	if (!held || !is_call || (held->len == 0 && !must_wait(s, h)))
 		return false;
 	if (held->len + need > MAX_BYTES ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Inside session: calls of probed functions inside a span written in source code come before the
- * batch that says what that span is. From the first such path on, what the kernel sends of calls is
- * held back, in order, until the batch is there, or for a while.
+ * Inside session: calls of probed functions come before the batch that says what spans written in
+ * source code are around them or inside them. From the first such call on, what the kernel sends of
+ * calls is held back, in order, until the batch is there, or for a while.
  */
 #ifndef SONDE_CONTROL_SOURCE_HELD_H
 #define SONDE_CONTROL_SOURCE_HELD_H

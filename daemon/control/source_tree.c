@@ -275,15 +275,18 @@ static uint32_t path_below(struct source_tree *t, uint32_t parent, uint32_t prob
 	return path;
 }
 
-uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file)
+uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file,
+			  const struct source_below *below)
 {
 	uint64_t chain[SONDE_MAX_OPEN + 1], sites[SONDE_MAX_OPEN + 1];
-	uint32_t *known, found = 0;
+	const uint64_t around = below ? (uint64_t)below->path << 32 | file : file;
+	const uint64_t top = below ? below->source : 0;
+	uint32_t *known, found = below ? below->path : 0;
 	bool whole = true;
 	size_t n = 0;
 
-	for (; path && n <= SONDE_MAX_OPEN; n++) {
-		known = table_get(&t->paths, hash_mix(path, file));
+	for (; path && path != top && n <= SONDE_MAX_OPEN; n++) {
+		known = table_get(&t->paths, hash_mix(path, around));
 		if (known) {
 			found = *known;
 			break;
@@ -310,7 +313,7 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 		if (!found && s->wanted)
 			return 0;
 		known = whole && t->paths.len < MAX_PATHS
-				? table_put(&t->paths, hash_mix(chain[n], file), NULL)
+				? table_put(&t->paths, hash_mix(chain[n], around), NULL)
 				: NULL;
 		if (known)
 			*known = found;
@@ -318,20 +321,17 @@ uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, u
 	return found;
 }
 
-bool source_tree_knows(struct source_tree *t, uint64_t path, uint32_t file)
+bool source_tree_knows(const struct source_tree *t, uint64_t path)
 {
-	uint64_t top = path;
-
-	(void)source_tree_path(t, path, 0, file);
 	/* One whose way up is not known stays below what is known of it, or is not there at all. */
-	for (size_t n = 0; top && n <= SONDE_MAX_OPEN; n++) {
-		uint64_t site = site_of(t, top);
+	for (size_t n = 0; path && n <= SONDE_MAX_OPEN; n++) {
+		uint64_t site = site_of(t, path);
 
 		if (!site)
 			return false;
-		top = source_parent_path(top, site);
+		path = source_parent_path(path, site);
 	}
-	return top == 0;
+	return path == 0;
 }
 
 static const char *name_of_parent(const struct model *m, uint32_t path)

@@ -32,12 +32,22 @@ DEFINE_CLEANUP(struct source_tree *, source_tree_free)
 struct source_site *source_tree_site(struct source_tree *t, uint64_t id, uint32_t file);
 /* A path and the site it ends in have been seen: before source_tree_path() of what is below. */
 void source_tree_note(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file);
-/* The call path of the model; 0 where it cannot be told. site 0: that was noted, or is not known.
+/* A call of a probed function that spans are in: the model's path of it, and the span that was
+ * open already when it was made. */
+struct source_below {
+	uint32_t path;
+	uint64_t source; /* 0: none was */
+};
+
+/*
+ * The call path of the model; 0 where it cannot be told. site 0: that was noted, or is not known.
+ * below: the spans that were begun inside that call are below it; NULL: there is none.
  */
-uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file);
+uint32_t source_tree_path(struct source_tree *t, uint64_t path, uint64_t site, uint32_t file,
+			  const struct source_below *below);
 
 /* Whether all that a path consists of is known. */
-bool source_tree_knows(struct source_tree *t, uint64_t path, uint32_t file);
+bool source_tree_knows(const struct source_tree *t, uint64_t path);
 
 /* Another condition, or none, from now on. */
 int source_tree_set_where(struct source_tree *t, const char *where, struct error *error);

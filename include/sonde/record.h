@@ -38,6 +38,7 @@ enum record_kind {
 	RECORD_WAIT = 14, /* a thread begins to wait: struct record_sample, of its time */
 	RECORD_WAIT_END = 15, /* it runs again: struct record_wait_end */
 	RECORD_SOURCE = 16,   /* spans written in source code: struct record_source */
+	RECORD_AROUND = 17,   /* a call around such spans: struct record_around */
 };
 
 enum record_flags {
@@ -63,6 +64,9 @@ enum record_flags {
 	/* Of spans, of which no record has the flag that it shares the bit with: no scope, but
 	 * begun and ended by hand in the source. */
 	SPAN_ASYNC = STACK_TABLES,
+	/* Of RECORD_AROUND, and of no span, which it shares the bit with: not ended, as somebody
+	 * looked. */
+	AROUND_OPEN = SPAN_COUNTER,
 };
 
 /* Of a frame of RECORD_PYTHON. The last two mark entries that are no frames of the program. */
@@ -165,13 +169,17 @@ struct record_stack {
 	__u64 ips[]; /* leaf first */
 };
 
-/* A call path is a hash of its parent path and the probe; the outermost has parent 0. */
+/*
+ * A call path is a hash of its parent path, the probe and, where one was begun in between, of the
+ * span written in source code that the call is in; the outermost has parent 0.
+ */
 struct record_path {
 	struct record_header h;
 	__u32 probe;
-	__u32 in_source; /* not 0: parent is the path of a span written in source code */
+	__u32 in_source; /* not 0: source was begun inside the parent */
 	__u64 path;
 	__u64 parent;
+	__u64 source; /* path of the span written in source code that was open; 0: none */
 };
 
 struct record_sample {
@@ -288,6 +296,25 @@ struct record_source {
 	__u8 data[];
 };
 
+/*
+ * A probed call around spans written in source code: those that the thread recorded in this object
+ * from the one place on up to the other. A place is the number of a batch and the bytes of it that
+ * there were: sequence << SOURCE_AT_SHIFT | used. Of calls inside each other the inner comes first,
+ * and all of them come before the batch. to 0: around the one span of the batch without a number
+ * that comes next. With AROUND_OPEN it is up to where the thread was known to be before;
+ * path 0: these were all, and all that was sent before them.
+ */
+enum { SOURCE_AT_SHIFT = 15 };
+
+struct record_around {
+	struct record_header h;
+	__u32 pid, tid;
+	__u64 control; /* address of the object's struct sonde_control */
+	__u64 from, to;
+	__u64 path;	/* of the call */
+	__u64 start_ns; /* of the call: which one it is */
+};
+
 /* What was lost and why: indices of the per-CPU counter map, one row a slot of sessions. */
 enum loss_kind {
 	LOSS_RING_SPAN = 0,   /* a span that passed its filters found the ring full */
@@ -323,7 +350,7 @@ static_assert(offsetof(struct record_call, values) == 160, "record ABI");
 static_assert(sizeof(struct record_throw) == 24 + RECORD_TYPE_LEN + RECORD_MESSAGE_LEN,
 	      "record ABI");
 static_assert(offsetof(struct record_stack, ips) == 32, "record ABI");
-static_assert(sizeof(struct record_path) == 32, "record ABI");
+static_assert(sizeof(struct record_path) == 40, "record ABI");
 static_assert(offsetof(struct record_sample, ips) == 48, "record ABI");
 static_assert(sizeof(struct record_wait_end) == 40, "record ABI");
 static_assert(sizeof(struct record_fork) == 56, "record ABI");
@@ -336,6 +363,7 @@ static_assert(offsetof(struct record_python, frames) == 32, "record ABI");
 static_assert(offsetof(struct record_python_code, name) == 40, "record ABI");
 static_assert(offsetof(struct record_python_code, lines) == 800, "record ABI");
 static_assert(offsetof(struct record_source, data) == 40, "record ABI");
+static_assert(sizeof(struct record_around) == 56, "record ABI");
 #endif
 
 #endif

@@ -153,6 +153,16 @@ def page(path, **more):
         raise Skip(str(e)) from None
 
 
+def tree(rows, whole=False):
+    """The rows of graph by their path from the root: whole, or the calls."""
+    found = {}
+    for row in rows:
+        around = [path for path, (r, _) in found.items() if r["id"] == row["parent"]]
+        path = f"{around[0]}/{row['func']}" if row["depth"] else row["func"]
+        found[path] = (row, row["calls"])
+    return {path: both[0 if whole else 1] for path, both in found.items()}
+
+
 def with_json(args):
     """--json put before a command's own arguments."""
     args = list(args)

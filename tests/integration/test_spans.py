@@ -229,11 +229,8 @@ def probed_functions_are_below_the_spans_they_are_called_in(daemon):
     w.finish()
     daemon.sonde("detach", "in")
     rows = daemon.json("graph", "--session", "in")["rows"]
-    by_id = {r["id"]: r for r in rows}
-    h.equal({(r["func"], by_id[r["parent"]]["func"] if r["depth"] else ""): r["calls"]
-             for r in rows},
-            {("outer", ""): 5, ("work", "outer"): 15, ("inner", "outer"): 15, ("work", ""): 1,
-             ("inner", ""): 1}, "tree")
+    h.equal(h.tree(rows), {"outer": 5, "outer/work": 15, "outer/work/inner": 15, "work": 1,
+                           "work/inner": 1}, "tree")
 
 
 @h.test

@@ -71,6 +71,7 @@ Test(collect_record, fixed_sizes)
 		[RECORD_IMAGE] = sizeof(struct record_image),
 		[RECORD_THROW] = sizeof(struct record_throw),
 		[RECORD_WAIT_END] = sizeof(struct record_wait_end),
+		[RECORD_AROUND] = sizeof(struct record_around),
 	};
 
 	for (record.h.kind = 0; record.h.kind < ARRAY_SIZE(sizes); record.h.kind++)
@@ -81,7 +82,7 @@ Test(collect_record, fixed_sizes)
 	record.h.flags = 0;
 	for (unsigned int kind = 0; kind <= UINT16_MAX; kind++) {
 		record.h.kind = kind;
-		if (kind == 0 || kind > RECORD_SOURCE)
+		if (kind == 0 || kind > RECORD_AROUND)
 			for (size_t size = 0; size < 200; size += 8)
 				cr_assert_not(record_valid(&record, size), "kind %u", kind);
 	}
@@ -206,7 +207,7 @@ static uint64_t expected_size(const union any *r)
 	case RECORD_SPAN:
 		return 64 + (r->h.flags & SPAN_ARGS ? 48 : 0);
 	case RECORD_PATH:
-		return 32;
+		return 40;
 	case RECORD_SAMPLE:
 		return r->sample.user_count > 127 || r->sample.kernel_count > 127
 			       ? 0
@@ -215,6 +216,8 @@ static uint64_t expected_size(const union any *r)
 		return 56;
 	case RECORD_EXEC:
 		return 176;
+	case RECORD_AROUND:
+		return 56;
 	case RECORD_MMAP:
 		return 56ULL + r->mmap.path_len;
 	case RECORD_EXIT:
