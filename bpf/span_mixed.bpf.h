@@ -145,18 +145,66 @@ __noinline __u64 source_enter(__u32 top)
 	return source_begun(marks, top);
 }
 
+/* Tells the daemon of a path unless it was; source: of the span that is open there, and in_source
+ * whether it was begun inside the parent. False: there is no room. */
+static __always_inline bool announce_one(const struct frame *f, __u64 path, __u64 parent,
+					 __u64 source, bool in_source)
+{
+	struct record_path *r;
+	__u8 known = 1;
+
+	if (bpf_map_lookup_elem(&paths, &path))
+		return true;
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) {
+		count_loss(session, LOSS_RING_EVENT);
+		return false;
+	}
+	set_header(&r->h, RECORD_PATH, 0, session);
+	r->probe = f->probe;
+	r->in_source = in_source;
+	r->path = path;
+	r->parent = parent;
+	r->source = source;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+	if (bpf_map_update_elem(&paths, &path, &known, BPF_ANY))
+		count_loss(session, LOSS_PATHS_FULL);
+	return true;
+}
+
 /* Tells the daemon what the path of the span at index top consists of, outermost first. */
+__noinline int announce_calls(struct thread_state *s, __u32 top)
+{
+	__u64 parent = 0;
+
+	if (!s)
+		return 0;
+	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
+		struct frame *f = &s->frames[frame_index(i)];
+		__u64 path = f->path;
+
+		if (i > top)
+			break;
+		if (f->flags & FRAME_HIDDEN)
+			continue;
+		if (!announce_one(f, path, parent, 0, false))
+			return 0;
+		parent = path;
+	}
+	s->last_path = parent;
+	return 0;
+}
+
+/* The same where spans written in source code may be in between: the verifier takes longer. */
 __noinline int announce_in(struct thread_state *s, __u32 top, struct source_marks *marks)
 {
 	__u64 parent = 0, source = 0;
-	__u8 known = 1;
 
 	if (!s)
 		return 0;
 	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
 		struct frame *f = &s->frames[frame_index(i)];
 		__u64 path = f->path, around = source;
-		struct record_path *r;
 
 		if (i > top)
 			break;
@@ -164,22 +212,8 @@ __noinline int announce_in(struct thread_state *s, __u32 top, struct source_mark
 			continue;
 		if (marks)
 			source = marks->of[frame_index(i)].path;
-		if (!bpf_map_lookup_elem(&paths, &path)) {
-			r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-			if (!r) {
-				count_loss(session, LOSS_RING_EVENT);
-				return 0;
-			}
-			set_header(&r->h, RECORD_PATH, 0, session);
-			r->probe = f->probe;
-			r->in_source = source && source != around;
-			r->path = path;
-			r->parent = parent;
-			r->source = source;
-			bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
-			if (bpf_map_update_elem(&paths, &path, &known, BPF_ANY))
-				count_loss(session, LOSS_PATHS_FULL);
-		}
+		if (!announce_one(f, path, parent, source, source && source != around))
+			return 0;
 		parent = path;
 	}
 	s->last_path = parent;
@@ -189,7 +223,10 @@ __noinline int announce_in(struct thread_state *s, __u32 top, struct source_mark
 /* Of the current thread. */
 static __always_inline void announce_path(struct thread_state *s, __u32 top)
 {
-	announce_in(s, top, in_sources && source_thread_get() ? source_marks_get() : NULL);
+	if (in_sources)
+		announce_in(s, top, source_thread_get() ? source_marks_get() : NULL);
+	else
+		announce_calls(s, top);
 }
 
 /* What a call has around it in the batches of an object. */
