@@ -37,6 +37,7 @@ struct source_names {
 	size_t n_owners, owners_cap;
 	struct table by_pid; /* → index + 1 of the owner that runs now; 0: none */
 	struct table users;  /* uid → how many names are its */
+	struct table said;   /* uid → how many all its processes have said */
 	uint64_t tended_ns;
 };
 
@@ -65,6 +66,7 @@ struct source_names *source_names_free(struct source_names *n)
 	free(n->owners);
 	table_release(&n->by_pid);
 	table_release(&n->users);
+	table_release(&n->said);
 	free(n);
 	return NULL;
 }
@@ -137,9 +139,9 @@ static struct owner *find_owner(struct source_names *n, uint32_t pid, uint32_t u
 static void note_full(struct owner *o)
 {
 	if (!o->is_full)
-		log_info("process %u has spans of more than %u names: the others have numbers "
-			 "instead",
-			 o->pid, (unsigned int)SOURCE_NAMES_OF_PROCESS);
+		log_info("process %u, or all of its user's, have spans of too many names: the "
+			 "others have numbers instead",
+			 o->pid);
 	o->is_full = true;
 }
 
@@ -162,11 +164,13 @@ void source_names_learn(struct source_names *n, uint32_t pid, uint32_t uid,
 	const uint64_t said = item->id ^ (is_key ? KEY_MARK : 0);
 	struct owner *o = fits(item) ? find_owner(n, pid, uid) : NULL;
 	struct known *k;
-	uint32_t *slot;
+	uint32_t *slot, *of_user;
 
 	if (!o || table_get(&o->said, said))
 		return;
-	if (o->said.len >= SOURCE_NAMES_OF_PROCESS) {
+	of_user = table_put(&n->said, o->uid, NULL);
+	if (o->said.len >= SOURCE_NAMES_OF_PROCESS ||
+	    (of_user && *of_user >= SOURCE_NAMES_SAID_OF_USER)) {
 		note_full(o);
 		return;
 	}
@@ -175,10 +179,11 @@ void source_names_learn(struct source_names *n, uint32_t pid, uint32_t uid,
 		k = add(n, of, o->uid, item->id, item);
 	if (!k)
 		return;
-	slot = table_put(&o->said, said, NULL);
+	slot = of_user ? table_put(&o->said, said, NULL) : NULL;
 	if (!slot)
 		return;
 	*slot = is_key;
+	++*of_user;
 	k->owners++;
 }
 
@@ -217,6 +222,10 @@ static void forget_names(struct source_names *all, struct names *n)
 
 static void disown(struct source_names *n, struct owner *o)
 {
+	uint32_t *of_user = table_get(&n->said, o->uid);
+
+	if (of_user)
+		*of_user -= MIN(*of_user, (uint32_t)o->said.len);
 	for (size_t i = 0; o->said.slots && i <= o->said.mask; i++) {
 		const struct table_slot *said = &o->said.slots[i];
 		struct known *k;

@@ -13,9 +13,10 @@
 #include "model/source_batch.h"
 
 enum {
-	SOURCE_NAMES_MAX = 1 << 16,	   /* sites, and as many keys */
-	SOURCE_NAMES_OF_USER = 1 << 14,	   /* that processes of one user were the first to say */
-	SOURCE_NAMES_OF_PROCESS = 1 << 13, /* sites and keys together */
+	SOURCE_NAMES_MAX = 1 << 16,	     /* sites, and as many keys */
+	SOURCE_NAMES_OF_USER = 1 << 14,	     /* that processes of one user were the first to say */
+	SOURCE_NAMES_OF_PROCESS = 1 << 13,   /* sites and keys together */
+	SOURCE_NAMES_SAID_OF_USER = 1 << 17, /* by all its processes, each counted by itself */
 	SOURCE_NAMES_KEPT_MS = 10000, /* after the process: what it has left may be on its way */
 };
 

@@ -99,6 +99,26 @@ Test(control_source, nobody_uses_up_the_names_of_others)
 	source_names_free(n);
 }
 
+Test(control_source, many_processes_that_say_the_same_are_bounded_too)
+{
+	const uint64_t kept_ns = SOURCE_NAMES_KEPT_MS * NSEC_PER_MSEC, now = 1ULL << 50;
+	const uint32_t most = SOURCE_NAMES_OF_PROCESS, n_full = SOURCE_NAMES_SAID_OF_USER / most;
+	struct source_names *n = NULL;
+
+	cr_assert_eq(source_names_new(&n), 0);
+	for (uint32_t i = 0; i < n_full; i++)
+		say_many(n, 100 + i, 1000, 0, most);
+	say_many(n, 500, 1000, most, 10);
+	cr_assert_eq(source_names_count(n), most, "the user's processes have said enough");
+	say_many(n, 501, 1001, most, 10);
+	cr_assert_eq(source_names_count(n), most + 10, "of another user");
+	source_names_gone(n, 100, now);
+	source_names_tend(n, now + kept_ns, even_pids);
+	say_many(n, 502, 1000, 2 * most, 10);
+	cr_assert_eq(source_names_count(n), most + 20, "one that was full is gone");
+	source_names_free(n);
+}
+
 Test(control_source, names_go_with_the_last_process_that_has_them)
 {
 	const uint64_t kept_ns = SOURCE_NAMES_KEPT_MS * NSEC_PER_MSEC, now = 1ULL << 50;
