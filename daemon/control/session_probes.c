@@ -246,6 +246,38 @@ static int attach_kernel(struct session *s, struct error *error)
 	return kernel_attachment_new(&programs, s->probes, &s->kernel_attachment, error);
 }
 
+/* Those that were selected by what they are may have ended since. */
+static bool is_passed_over(const struct session_options *o, int r, struct error *error)
+{
+	if (r != -ESRCH || !o->pids_found)
+		return false;
+	*error = (struct error){};
+	return true;
+}
+
+static int attach_pids(struct session *s, const struct attach_programs *programs,
+		       enum attach_mode mode, bool by_filter, struct error *error)
+{
+	const struct session_options *o = &s->options;
+	const bool each = o->n_pids > 0 && !by_filter;
+	size_t i = 0;
+	int r;
+
+	do
+		r = attachment_new(programs, mode, s->probes, each ? (pid_t)o->pids[i] : 0,
+				   &s->attachment, error);
+	while (each && ++i < o->n_pids && is_passed_over(o, r, error));
+	if (r < 0)
+		return r;
+	s->follows_forks = each;
+	for (; each && i < o->n_pids; i++) {
+		r = attachment_add_pid(s->attachment, (pid_t)o->pids[i], error);
+		if (r < 0 && !is_passed_over(o, r, error))
+			return r;
+	}
+	return 0;
+}
+
 static int attach_all(struct session *s, bool by_filter, struct error *error)
 {
 	struct attach_programs programs = {
@@ -265,22 +297,11 @@ static int attach_all(struct session *s, bool by_filter, struct error *error)
 	enum attach_mode mode = programs.session >= 0	? ATTACH_SESSION
 				: s->context->can_multi ? ATTACH_MULTI
 							: ATTACH_PERF;
-	const struct session_options *o = &s->options;
-	pid_t pid = by_filter || o->n_pids == 0 ? 0 : (pid_t)o->pids[0];
 	int r = attach_kernel(s, error);
 
 	if (r < 0 || count_kernel(s->probes) == s->probes->n)
 		return r;
-	r = attachment_new(&programs, mode, s->probes, pid, &s->attachment, error);
-	if (r < 0)
-		return r;
-	s->follows_forks = o->n_pids > 0 && !by_filter;
-	for (size_t i = 1; i < o->n_pids && s->follows_forks; i++) {
-		r = attachment_add_pid(s->attachment, (pid_t)o->pids[i], error);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return attach_pids(s, &programs, mode, by_filter, error);
 }
 
 /* Goroutines have stacks of their own, so one session cannot follow both kinds of code. */
