@@ -4,17 +4,24 @@
 #include "sonde/base/util.h"
 #include "sonde/base/varint.h"
 
-/* There are few: those that programs have names for. */
 int timeline_counters_find(struct timeline_counters *c, uint32_t process, const char *name)
 {
+	uint64_t key = hash_bytes(name, strlen(name), process);
 	struct timeline_counter item = {.process = process};
+	uint32_t *slot;
 
-	for (size_t i = c->n_items; i-- > 0;)
-		if (c->items[i].process == process && streq(c->items[i].name, name))
-			return (int)i;
+	for (; (slot = table_get(&c->index, key)); key = hash_mix(key, 1))
+		if (c->items[*slot].process == process && streq(c->items[*slot].name, name))
+			return (int)*slot;
 	if (array_reserve(&c->items, &c->items_cap, c->n_items + 1, sizeof(item)) < 0 ||
 	    strdup_to(&item.name, name) < 0)
 		return -ENOMEM;
+	slot = table_put(&c->index, key, NULL);
+	if (!slot) {
+		free(item.name);
+		return -ENOMEM;
+	}
+	*slot = (uint32_t)c->n_items;
 	c->items[c->n_items] = item;
 	return (int)c->n_items++;
 }
@@ -103,6 +110,7 @@ void timeline_counters_release(struct timeline_counters *c)
 	for (size_t i = 0; i < c->n_items; i++)
 		free(c->items[i].name);
 	free(c->items);
+	table_release(&c->index);
 	free(c->values);
 	*c = (struct timeline_counters){};
 }

@@ -4,6 +4,7 @@
 #define SONDE_RENDER_TIMELINE_COUNTERS_H
 
 #include "sonde/base/json.h"
+#include "sonde/base/table.h"
 
 struct timeline_value {
 	uint64_t time_ns; /* since the epoch */
@@ -20,6 +21,7 @@ struct timeline_counter {
 struct timeline_counters {
 	struct timeline_counter *items;
 	struct timeline_value *values;
+	struct table index; /* hash of process and name → index */
 	size_t n_items, n_values, items_cap, values_cap;
 };
 
