@@ -31,6 +31,7 @@ static void open_session(struct fixture *f)
 static void close_session(struct fixture *f)
 {
 	session_sources_free(f->session.sources);
+	table_release(&f->session.paths);
 	source_names_free(f->context.source_names);
 	model_free(f->context.model);
 }
