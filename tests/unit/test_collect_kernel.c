@@ -248,10 +248,19 @@ Test(collect_kernel, lost_mappings_are_counted)
 	mmap_events_free(m);
 }
 
-/* On an emulated machine a program takes seconds to verify: some of the options do. */
+/*
+ * On an emulated machine a program takes seconds to verify: some of the options do. With
+ * sanitizers, too, as all of that is done by the kernel.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
+
 static unsigned int option_step(void)
 {
-	return getenv("SONDE_EMULATED") ? 21 : 1;
+	return IS_SANITIZED || getenv("SONDE_EMULATED") ? 21 : 1;
 }
 
 Test(collect_kernel, span_programs_of_all_options)
