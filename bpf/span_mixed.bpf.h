@@ -84,8 +84,14 @@ static __always_inline bool read_own(const struct source_thread *t, int i, struc
 	return read_block(t->of[i].block, ret) && ret->tid == t->of[i].tid;
 }
 
+/*
+ * NULL where calls and spans cannot be in each other. Kernels before 6.8 verify every function of a
+ * program by itself, whether it is called or not: what does not matter ends here, and in the like.
+ */
 static __always_inline struct source_thread *source_thread_get(void)
 {
+	if (!in_sources)
+		return NULL;
 	return bpf_task_storage_get(&source_threads, bpf_get_current_task_btf(), NULL, 0);
 }
 
@@ -177,7 +183,7 @@ __noinline int announce_calls(struct thread_state *s, __u32 top)
 {
 	__u64 parent = 0;
 
-	if (!s)
+	if (!s || in_sources)
 		return 0;
 	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
 		struct frame *f = &s->frames[frame_index(i)];
@@ -200,7 +206,7 @@ __noinline int announce_in(struct thread_state *s, __u32 top, struct source_mark
 {
 	__u64 parent = 0, source = 0;
 
-	if (!s)
+	if (!s || !in_sources)
 		return 0;
 	for (__u32 i = 0; i < RECORD_MAX_OPEN; i++) {
 		struct frame *f = &s->frames[frame_index(i)];
@@ -366,9 +372,12 @@ __noinline int source_single_leaves(__u64 control)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread_state *s = bpf_task_storage_get(&threads, task, NULL, 0);
-	struct source_marks *marks = source_marks_get();
 	struct source_range range = range_of_current();
+	struct source_marks *marks;
 
+	if (!in_sources)
+		return 0;
+	marks = source_marks_get();
 	range.control = control;
 	if (s)
 		announce_open(s, marks);
