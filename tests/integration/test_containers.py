@@ -3,6 +3,7 @@
 """PID namespaces and containers: shown beside what is the host's, and selected by."""
 import os
 import pathlib
+import shutil
 import time
 
 import harness as h
@@ -48,11 +49,11 @@ def put(pid, group):
     (group / "cgroup.procs").write_text(str(pid))
 
 
-def contained(name, *args):
+def contained(name, *args, program=None):
     """A workload that is in the container before it executes its program."""
     script = h.TMP / f"in-{name}"
     script.write_text(f'#!/bin/sh\necho $$ >{scope()}/cgroup.procs\n'
-                      f'exec {h.WORKLOADS}/wl_{name} "$@"\n')
+                      f'exec {program or f"{h.WORKLOADS}/wl_{name}"} "$@"\n')
     script.chmod(0o755)
     return h.Workload(name, *args, path=script)
 
@@ -192,17 +193,19 @@ def one_that_was_moved_in_is_found(daemon):
 @h.test
 def those_that_have_ended_are_passed_over(daemon):
     """A zombie is in the control group, too, or has the name; what lives is probed all the same."""
-    zombie, w = contained("calls"), contained("calls")
+    # No other test has programs of that name.
+    program = shutil.copy(f"{h.WORKLOADS}/wl_calls", h.TMP / "wl_passed")
+    zombie, w = contained("calls", program=program), contained("calls", program=program)
     zombie.process.kill()
     h.wait_until(lambda: ") Z " in pathlib.Path(f"/proc/{zombie.pid}/stat").read_text(), "its end")
-    daemon.sonde("attach", "--name", "file", "-c", "wl_calls", "beta")
-    daemon.sonde("attach", "--name", "library", "-c", "wl_calls", "--cgroup", "*", "libc:write")
+    daemon.sonde("attach", "--name", "file", "-c", "wl_passed", "beta")
+    daemon.sonde("attach", "--name", "library", "-c", "wl_passed", "--cgroup", "*", "libc:write")
     daemon.error(4, "NoSuchProcess", "attach", "-p", zombie.pid, "beta")
     run(w)
     for name in "file", "library":
         daemon.sonde("detach", name)
         rows = daemon.rows("--session", name, key="pid")
-        h.equal(list(rows), [f"{w.pid} wl_calls"], f"processes of {name}")
+        h.equal(list(rows), [f"{w.pid} wl_passed"], f"processes of {name}")
     zombie.process.wait()
 
 
