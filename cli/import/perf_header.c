@@ -62,6 +62,7 @@ static bool parse_rest(struct word w, struct perf_header *ret)
 
 	if (is_cpu(w))
 		w = next_word(w.at + w.len);
+	ret->time_us = 0;
 	ret->has_time = parse_time(w, &ret->time_us);
 	if (ret->has_time)
 		w = next_word(w.at + w.len);
