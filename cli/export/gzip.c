@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gzip.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <zlib.h>
+
+#include "sonde/base/thread.h"
 
 enum {
 	GZIP_WINDOW = 15 + 16, /* the largest window; 16: a gzip header, not one of zlib */
@@ -81,20 +81,6 @@ static void *compress_pieces(void *arg)
 	return NULL;
 }
 
-/* Signals are for the thread that reads and writes. */
-static int start_thread(struct gzip *z)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&z->thread, NULL, compress_pieces, z);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	z->has_thread = r == 0;
-	return -r;
-}
-
 int gzip_new(struct gzip **ret)
 {
 	_cleanup_(gzip_freep) struct gzip *z = calloc(1, sizeof(*z));
@@ -109,9 +95,10 @@ int gzip_new(struct gzip **ret)
 	if (deflateInit2(&z->stream, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
 			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
-	r = start_thread(z);
+	r = thread_start(&z->thread, NULL, compress_pieces, z);
 	if (r < 0)
 		return r;
+	z->has_thread = true;
 	*ret = TAKE_PTR(z);
 	return 0;
 }

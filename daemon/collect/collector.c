@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "collector.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -10,6 +8,7 @@
 #include "record_check.h"
 #include "ring.h"
 #include "sonde/base/format.h"
+#include "sonde/base/thread.h"
 
 enum {
 	BATCH_BYTES = 256 << 10,
@@ -155,10 +154,7 @@ static void *collector_main(void *arg)
 	struct collector *c = arg;
 	const struct timespec coalesce = {.tv_nsec = NSEC_PER_MSEC / 2};
 	int wait_ms = FASTEST_MS;
-	sigset_t all;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
 		struct epoll_event events[2];
 		uint64_t asked, position, count;
@@ -225,9 +221,9 @@ int collector_start(const struct kernel_side *kernel, struct error *error, struc
 	r = add_epoll(c, c->control_fd, EPOLLIN);
 	if (r < 0)
 		return r;
-	r = pthread_create(&c->thread, NULL, collector_main, c);
-	if (r != 0)
-		return -r;
+	r = thread_start(&c->thread, NULL, collector_main, c);
+	if (r < 0)
+		return r;
 	pthread_setname_np(c->thread, "sonded-collect");
 	c->running = true;
 	*ret = TAKE_PTR(c);

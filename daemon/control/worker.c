@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/worker.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
+
+#include "sonde/base/thread.h"
 
 struct job {
 	void (*run)(void *arg);
@@ -117,20 +117,13 @@ static int on_finished(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-/* Signals are the main loop's (it reads them from a descriptor): the thread is born without them.
- */
 static int start_thread(struct worker *w, const char *name)
 {
 	char short_name[16];
-	sigset_t all, before;
-	int r;
+	int r = thread_start(&w->thread, NULL, worker_main, w);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	r = pthread_create(&w->thread, NULL, worker_main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r != 0)
-		return -r;
+	if (r < 0)
+		return r;
 	w->has_thread = true;
 	snprintf(short_name, sizeof(short_name), "%s", name);
 	pthread_setname_np(w->thread, short_name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/reaper.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <time.h>
+
+#include "sonde/base/thread.h"
 
 enum { STACK_SIZE = 256 << 10 }; /* room for a sanitizer's bookkeeping, too */
 
@@ -38,21 +38,16 @@ static void *reap(void *arg)
 	return NULL;
 }
 
-/* The threads get no signals: they are the main thread's business. */
 static bool start_thread(void)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, old;
 	int r;
 
-	sigfillset(&all);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&thread, &attr, reap, NULL);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	r = thread_start(&thread, &attr, reap, NULL);
 	pthread_attr_destroy(&attr);
 	return r == 0;
 }
