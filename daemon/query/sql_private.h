@@ -118,8 +118,14 @@ struct sql_range {
 	int64_t first_us, last_us, session, window; /* -1: any */
 	bool nothing;				    /* no row can be wanted */
 };
-/* Constraints that narrow it, as letters of a plan. */
-enum { SQL_AFTER = '>', SQL_BEFORE = '<', SQL_IN_SESSION = 's', SQL_IN_WINDOW = 'w' };
+/* Constraints that narrow it, as letters of a plan, and the kind of raw samples, which does too. */
+enum {
+	SQL_AFTER = '>',
+	SQL_BEFORE = '<',
+	SQL_IN_SESSION = 's',
+	SQL_IN_WINDOW = 'w',
+	SQL_OF_KIND = 'k',
+};
 /* The columns of a table that are these. */
 struct sql_range_columns {
 	int time_us, session, window;
@@ -127,6 +133,13 @@ struct sql_range_columns {
 /* The letter of a constraint; 0: it does not help. */
 char sql_range_letter(const struct sqlite3_index_constraint *c,
 		      const struct sql_range_columns *columns);
+/*
+ * For xBestIndex of a table of `rows` rows at most, which are unpacked from chunks: idxStr is the
+ * plan, a letter for each argument of xFilter. letter(): of a constraint that can be used, as
+ * above.
+ */
+int sql_range_plan(sqlite3_index_info *info, char (*letter)(sqlite3_index_info *info, int i),
+		   double rows);
 void sql_range_begin(struct sql_range *r);
 void sql_range_narrow(struct sql_range *r, char letter, sqlite3_value *v);
 bool sql_range_has(const struct sql_range *r, const struct sql_chunk *chunk);

@@ -2,6 +2,8 @@
 /* Which chunks a query needs: what it asks of their time, session and window. */
 #include "sql_private.h"
 
+enum { MAX_PLAN = 64 };
+
 char sql_range_letter(const struct sqlite3_index_constraint *c,
 		      const struct sql_range_columns *columns)
 {
@@ -16,6 +18,36 @@ char sql_range_letter(const struct sqlite3_index_constraint *c,
 	return c->iColumn == columns->session  ? SQL_IN_SESSION
 	       : c->iColumn == columns->window ? SQL_IN_WINDOW
 					       : 0;
+}
+
+/* How many rows it lets through: one of so many. */
+static double share_of(char letter)
+{
+	return letter == SQL_AFTER || letter == SQL_BEFORE || letter == SQL_OF_KIND ? 2 : 10;
+}
+
+int sql_range_plan(sqlite3_index_info *info, char (*letter)(sqlite3_index_info *info, int i),
+		   double rows)
+{
+	char plan[MAX_PLAN + 1];
+	int n = 0;
+
+	for (int i = 0; i < info->nConstraint && n < MAX_PLAN; i++) {
+		char c = info->aConstraint[i].usable ? letter(info, i) : 0;
+
+		if (!c)
+			continue;
+		plan[n++] = c;
+		info->aConstraintUsage[i].argvIndex = n;
+		rows /= share_of(c);
+	}
+	plan[n] = '\0';
+	info->idxStr = sqlite3_mprintf("%s", plan);
+	info->needToFreeIdxStr = 1;
+	info->estimatedRows = (sqlite3_int64)MAX(rows, 1.0);
+	/* Unpacking is dear: to be done once, and not for each row of another table. */
+	info->estimatedCost = MAX(rows, 1.0) * 10;
+	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
 }
 
 void sql_range_begin(struct sql_range *r)

@@ -28,9 +28,6 @@ enum column {
 	TOTAL_NS,
 };
 
-/* Beside those of a range: letters of a plan, one for each argument of filter(). */
-enum { OF_KIND = 'k', MAX_PLAN = 64 };
-
 static const char *const kind_names[SAMPLE_KINDS] = {"cpu", "offcpu"};
 
 struct raw_samples_cursor {
@@ -50,12 +47,10 @@ static char plan_of(sqlite3_index_info *info, int i)
 	static const struct sql_range_columns columns = {TIME_US, SESSION, WINDOW};
 	const struct sqlite3_index_constraint *c = &info->aConstraint[i];
 
-	if (!c->usable)
-		return 0;
 	if (c->iColumn == KIND)
 		return c->op == SQLITE_INDEX_CONSTRAINT_EQ &&
 				       strcasecmp(sqlite3_vtab_collation(info, i), "BINARY") == 0
-			       ? OF_KIND
+			       ? SQL_OF_KIND
 			       : 0;
 	return sql_range_letter(c, &columns);
 }
@@ -64,27 +59,10 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
 	struct sql *q = ((struct sql_table *)table)->q;
 	double rows = 1e6;
-	char plan[MAX_PLAN + 1];
-	int n = 0;
 
 	if (sql_read_sample_chunks(q) == SQLITE_OK)
 		rows = (double)q->names.samples.n * RAW_SAMPLE_CHUNK_MAX / 16;
-	for (int i = 0; i < info->nConstraint && n < MAX_PLAN; i++) {
-		char letter = plan_of(info, i);
-
-		if (!letter)
-			continue;
-		plan[n++] = letter;
-		info->aConstraintUsage[i].argvIndex = n;
-		rows /= letter == SQL_IN_SESSION || letter == SQL_IN_WINDOW ? 10 : 2;
-	}
-	plan[n] = '\0';
-	info->idxStr = sqlite3_mprintf("%s", plan);
-	info->needToFreeIdxStr = 1;
-	info->estimatedRows = (sqlite3_int64)MAX(rows, 1.0);
-	/* Unpacking is dear: to be done once, and not for each row of another table. */
-	info->estimatedCost = MAX(rows, 1.0) * 10;
-	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+	return sql_range_plan(info, plan_of, rows);
 }
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
@@ -178,7 +156,7 @@ static int on_filter(sqlite3_vtab_cursor *cursor, int number, const char *plan, 
 	c->kind = -1;
 	c->chunk = c->i = 0;
 	for (int i = 0; i < n; i++)
-		if (plan[i] == OF_KIND)
+		if (plan[i] == SQL_OF_KIND)
 			narrow_kind(c, args[i]);
 		else
 			sql_range_narrow(&c->range, plan[i], args[i]);

@@ -15,12 +15,11 @@ static const char declaration[] =
 	" value REAL, arg0 INTEGER, arg1 INTEGER, arg2 INTEGER, arg3 INTEGER, arg4 INTEGER,"
 	" arg5 INTEGER)";
 
-/* What a constraint does, as letters of a plan: one for each argument of filter(). */
+/* Beside those of a range: letters of a plan, one for each argument of filter(). */
 enum {
 	IS_FUNCTION = '=',
 	GLOB_FUNCTION = 'g',
 	LIKE_FUNCTION = 'l',
-	MAX_PLAN = 64,
 };
 
 /* The letter of a constraint; 0: it does not help. */
@@ -46,27 +45,10 @@ static int on_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
 	struct sql *q = ((struct sql_table *)table)->q;
 	double rows = 1e6;
-	char plan[MAX_PLAN + 1];
-	int n = 0;
 
 	if (sql_read_span_chunks(q) == SQLITE_OK)
 		rows = (double)q->names.spans.n * CHUNK_MAX_SPANS / 4;
-	for (int i = 0; i < info->nConstraint && n < MAX_PLAN; i++) {
-		char letter = info->aConstraint[i].usable ? plan_of(info, i) : 0;
-
-		if (!letter)
-			continue;
-		plan[n++] = letter;
-		info->aConstraintUsage[i].argvIndex = n;
-		rows /= letter == SQL_AFTER || letter == SQL_BEFORE ? 2 : 10;
-	}
-	plan[n] = '\0';
-	info->idxStr = sqlite3_mprintf("%s", plan);
-	info->needToFreeIdxStr = 1;
-	info->estimatedRows = (sqlite3_int64)MAX(rows, 1.0);
-	/* Unpacking is dear: to be done once, and not for each row of another table. */
-	info->estimatedCost = MAX(rows, 1.0) * 10;
-	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
+	return sql_range_plan(info, plan_of, rows);
 }
 
 static int on_open(sqlite3_vtab *table, sqlite3_vtab_cursor **ret)
