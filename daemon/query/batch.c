@@ -47,11 +47,17 @@ void batch_column_put(struct strbuf *column, uint64_t value)
 		column->len = (size_t)(varint_put(p, value) - (uint8_t *)column->data);
 }
 
-void batch_column_write(const struct strbuf *column, struct json_writer *w, const char *key)
+void batch_columns_write(const struct strbuf *columns, const char *const *names, size_t n_columns,
+			 size_t rows, struct json_writer *w)
 {
-	json_base64(w, key, column->data, column->len);
-	if (strbuf_error(column) < 0)
-		w->out->failed = true;
+	json_object_begin(w, "columns");
+	json_u64(w, "count", rows);
+	for (size_t i = 0; i < n_columns; i++) {
+		json_base64(w, names[i], columns[i].data, columns[i].len);
+		if (strbuf_error(&columns[i]) < 0)
+			w->out->failed = true;
+	}
+	json_object_end(w);
 }
 
 uint64_t batch_epoch_ns(int64_t monotonic_to_epoch_ns, uint64_t monotonic_ns)

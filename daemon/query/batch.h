@@ -27,7 +27,9 @@ int batch_table_number(struct batch_table *t, uint64_t key, uint32_t *ret);
 void batch_table_write(const struct batch_table *t, struct json_writer *w, const char *key);
 
 void batch_column_put(struct strbuf *column, uint64_t value);
-void batch_column_write(const struct strbuf *column, struct json_writer *w, const char *key);
+/* Of `rows` rows, as the member "columns". */
+void batch_columns_write(const struct strbuf *columns, const char *const *names, size_t n_columns,
+			 size_t rows, struct json_writer *w);
 
 /* Nanoseconds since the epoch. What lies before it, of a clock that is not set, or far behind it,
  * is at the limit. */

@@ -136,11 +136,7 @@ void sample_batch_write(struct sample_batch *b, struct json_writer *w)
 #undef COLUMN
 	};
 
-	json_object_begin(w, "columns");
-	json_u64(w, "count", b->n);
-	for (size_t i = 0; i < SAMPLE_COLUMNS; i++)
-		batch_column_write(&b->columns[i], w, names[i]);
-	json_object_end(w);
+	batch_columns_write(b->columns, names, SAMPLE_COLUMNS, b->n, w);
 	batch_table_write(&b->threads, w, "threads");
 }
 

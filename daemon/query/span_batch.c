@@ -200,11 +200,7 @@ void span_batch_write(struct span_batch *b, struct json_writer *w)
 #undef COLUMN
 	};
 
-	json_object_begin(w, "columns");
-	json_u64(w, "count", b->n);
-	for (size_t i = 0; i < SPAN_COLUMNS; i++)
-		batch_column_write(&b->columns[i], w, names[i]);
-	json_object_end(w);
+	batch_columns_write(b->columns, names, SPAN_COLUMNS, b->n, w);
 	batch_table_write(&b->processes, w, "processes");
 	batch_table_write(&b->threads, w, "threads");
 	batch_table_write(&b->functions, w, "functions");
