@@ -179,3 +179,33 @@ int raw_samples_part(struct raw_samples *r, size_t i,
 		code = merged_samples(r->parts, r->n_parts, i - r->n_chunks - in_file, &set, error);
 	return code < 0 ? code : hand_on(r, &set, each, arg);
 }
+
+int raw_samples_each(struct raw_samples *r, int (*each)(void *arg, const struct raw_sample *sample),
+		     void *arg, struct error *error)
+{
+	int code = 0;
+
+	for (size_t i = 0; i < raw_samples_parts(r) && code >= 0; i++)
+		code = raw_samples_part(r, i, each, arg, error);
+	return code;
+}
+
+static int add_time(void *arg, const struct raw_sample *sample)
+{
+	return sample_times_add(arg, sample->process, sample->tid, sample->time_ns);
+}
+
+int raw_samples_times(struct raw_samples *r, struct sample_times **ret, struct error *error)
+{
+	_cleanup_(sample_times_freep) struct sample_times *t = NULL;
+	int code = sample_times_new(&t);
+
+	if (code >= 0)
+		code = raw_samples_each(r, add_time, t, error);
+	if (code >= 0)
+		code = sample_times_sort(t);
+	if (code < 0)
+		return code;
+	*ret = TAKE_PTR(t);
+	return 0;
+}

@@ -7,6 +7,7 @@
 #define SONDE_CONTROL_RAW_SAMPLES_H
 
 #include "control/methods.h"
+#include "query/sample_times.h"
 #include "store/raw_sample_chunk.h"
 
 /* Starts as all zero. */
@@ -38,6 +39,11 @@ size_t raw_samples_parts(const struct raw_samples *r);
 int raw_samples_part(struct raw_samples *r, size_t i,
 		     int (*each)(void *arg, const struct raw_sample *sample), void *arg,
 		     struct error *error);
+/* Those of all parts. */
+int raw_samples_each(struct raw_samples *r, int (*each)(void *arg, const struct raw_sample *sample),
+		     void *arg, struct error *error);
+/* When they were taken, by their number in that order. -E2BIG, without a message: too many. */
+int raw_samples_times(struct raw_samples *r, struct sample_times **ret, struct error *error);
 void raw_samples_release(struct raw_samples *r);
 
 #endif

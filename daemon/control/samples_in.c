@@ -5,7 +5,6 @@
 #include <stdarg.h>
 
 #include "expr/within.h"
-#include "query/sample_times.h"
 
 enum { MAX_NOTES = 2 };
 
@@ -126,13 +125,6 @@ static int failed(int r, struct error *error)
 			 strerror(-r));
 }
 
-static int add_time(void *arg, const struct raw_sample *sample)
-{
-	struct samples_in *s = arg;
-
-	return sample_times_add(s->times, sample->process, sample->tid, sample->time_ns);
-}
-
 static int note_span(void *arg, const struct span_row *row)
 {
 	struct samples_in *s = arg;
@@ -157,30 +149,17 @@ static int add_row(void *arg, const struct raw_sample *sample)
 	return window_add_row(&s->sums, &row);
 }
 
-static int each_part(struct samples_in *s, int (*each)(void *arg, const struct raw_sample *sample),
-		     struct error *error)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < raw_samples_parts(&s->samples) && r >= 0; i++)
-		r = raw_samples_part(&s->samples, i, each, s, error);
-	return r;
-}
-
 static int find_times(struct samples_in *s, struct error *error)
 {
-	int r = sample_times_new(&s->times);
+	int r = raw_samples_times(&s->samples, &s->times, error);
 
-	if (r >= 0)
-		r = each_part(s, add_time, error);
 	if (r == -E2BIG) {
 		error_set(error, E2BIG, "TooMany",
 			  "there are more than %d %s that spans could hold", SAMPLE_TIMES_MAX,
 			  what(s));
 		error_fix(error, "ask about less at a time, by --since and --until, -p or -c");
-		return r;
 	}
-	return r < 0 ? r : sample_times_sort(s->times);
+	return r;
 }
 
 static int find_spans(struct samples_in *s, struct error *error)

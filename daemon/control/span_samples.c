@@ -3,7 +3,6 @@
 
 #include "control/raw_samples.h"
 #include "control/raw_spans.h"
-#include "query/sample_times.h"
 #include "sonde/base/table.h"
 
 enum { MAX_SPANS = 1000000 };
@@ -69,13 +68,6 @@ int span_samples_take(struct daemon *d, const struct asked *asked, struct span_s
 	return 0;
 }
 
-static int add_time(void *arg, const struct raw_sample *sample)
-{
-	struct span_samples *s = arg;
-
-	return sample_times_add(s->times, sample->process, sample->tid, sample->time_ns);
-}
-
 static int claim(void *arg, const struct span_row *row)
 {
 	struct span_samples *s = arg;
@@ -106,33 +98,19 @@ static int count(void *arg, const struct raw_sample *sample)
 	return 0;
 }
 
-static int each_sample(struct span_samples *s,
-		       int (*each)(void *arg, const struct raw_sample *sample), struct error *error)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < raw_samples_parts(&s->samples) && r >= 0; i++)
-		r = raw_samples_part(&s->samples, i, each, s, error);
-	return r;
-}
-
 int span_samples_count(struct span_samples *s, struct error *error)
 {
 	const struct spans_filter filter = {.each = claim, .arg = s};
 	_cleanup_(spans_query_freep) struct spans_query *query = NULL;
-	int r = sample_times_new(&s->times);
+	int r = raw_samples_times(&s->samples, &s->times, error);
 
-	if (r >= 0)
-		r = each_sample(s, add_time, error);
 	/* Too many to be counted: the answer is as good as any without them. */
 	if (r == -E2BIG)
 		return 0;
-	if (r >= 0)
-		r = sample_times_sort(s->times);
 	if (r >= 0 && s->samples.n)
 		r = raw_spans_ask(&s->spans, &filter, &query, error);
 	if (r >= 0 && s->samples.n)
-		r = each_sample(s, count, error);
+		r = raw_samples_each(&s->samples, count, s, error);
 	return r < 0 ? error_set(error, -r, "Internal", "counting the samples in spans failed: %s",
 				 strerror(-r))
 		     : 0;
