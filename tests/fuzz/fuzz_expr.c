@@ -8,6 +8,7 @@
 
 #include "expr/code.h"
 #include "sonde/base/table.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -127,14 +128,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.stage = EXPR_AT_END, .bind = explain, .callers = callers, .n_callers = 3};
 	_cleanup_(expr_freep) struct expr *x = NULL;
 	_cleanup_(expr_ref_freep) struct expr_ref *ref = NULL;
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = text_of(data, size);
 	struct error e = {};
 	int r;
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	r = expr_ref_parse(text, &ref, &e);
 	if (r == -EINVAL)
 		check_refused(&e);

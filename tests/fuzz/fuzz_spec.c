@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any string is either a specification whose parts are whole, or refused with a message. */
 #include "probe/spec.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(spec_freep) struct spec *s = NULL;
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = text_of(data, size);
 	struct error e = {};
 	int r;
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	r = spec_parse(text, &s, &e);
 	if (r == -ENOMEM)
 		return 0;

@@ -3,7 +3,7 @@
  * condition has the columns of the whole text. */
 #include "expr/expr.h"
 #include "expr/within.h"
-#include "sonde/base/util.h"
+#include "text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,14 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(within_release) struct within w = {};
 	_cleanup_(expr_freep) struct expr *x = NULL;
-	_cleanup_(freep) char *text = malloc(size + 1);
+	_cleanup_(freep) char *text = text_of(data, size);
 	struct error e = {};
 	int r;
 
 	if (!text)
 		return 0;
-	memcpy(text, data, size);
-	text[size] = '\0';
 	r = within_parse(text, &w, &e);
 	if (r == -EINVAL &&
 	    (!streq(e.name, "BadCondition") || !startswith(e.message, "column ") || !e.fix[0]))
