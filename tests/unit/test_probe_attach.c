@@ -453,6 +453,21 @@ Test(attach, nothing_can_be_probed, .timeout = 120)
 	}
 }
 
+/* The loader maps a file as data first, and its code later. */
+static bool is_code(const char *maps, const char *mapped)
+{
+	for (const char *at = maps; (at = strstr(at, mapped)); at++) {
+		const char *line = at;
+
+		while (line > maps && line[-1] != '\n')
+			line--;
+		line = strchr(line, ' ');
+		if (line && startswith(line, " r-xp "))
+			return true;
+	}
+	return false;
+}
+
 /* Runs a shell command and waits until the file is mapped as code; the PID is that of the shell. */
 static pid_t start_command(const char *command, const char *mapped)
 {
@@ -475,7 +490,7 @@ static pid_t start_command(const char *command, const char *mapped)
 	for (int i = 0; i < 500; i++) {
 		_cleanup_(freep) char *maps = NULL;
 
-		if (read_file(path, 1 << 20, &maps, NULL) == 0 && strstr(maps, mapped))
+		if (read_file(path, 1 << 20, &maps, NULL) == 0 && is_code(maps, mapped))
 			return pid;
 		usleep(10000);
 	}
