@@ -27,7 +27,8 @@ static struct inside find_inside(struct session *s, struct source_thread *t, uin
  * not wanted itself. Spans in between that the program does not record take a place, too.
  */
 static uint64_t child_time(struct session *s, struct source_thread *t,
-			   const struct source_item *item, const struct inside *in, bool wanted)
+			   const struct source_item *item, const struct raw_span *span,
+			   const struct inside *in, bool wanted)
 {
 	uint64_t parent = source_parent_path(item->path, item->site), inside = 0;
 	uint32_t depth = MIN(item->depth, (uint32_t)SONDE_MAX_OPEN - 1);
@@ -38,10 +39,10 @@ static uint64_t child_time(struct session *s, struct source_thread *t,
 		t->levels[i] = (struct source_level){};
 	}
 	t->deepest = depth;
-	inside += session_sources_take_called(t, item->path, item->start_ns + item->duration_ns);
+	inside += session_sources_take_called(t, item->path, span->start_ns + span->duration_ns);
 	/* Right inside a call, whose time is that of the span around it. */
 	if (in->mark && parent == in->below.source) {
-		session_sources_owe(s, t, in->mark, wanted ? item->duration_ns : inside);
+		session_sources_owe(s, t, in->mark, wanted ? span->duration_ns : inside);
 		return inside;
 	}
 	if (depth == 0)
@@ -49,7 +50,7 @@ static uint64_t child_time(struct session *s, struct source_thread *t,
 	around = &t->levels[depth - 1];
 	if (around->path != parent)
 		*around = (struct source_level){.path = parent};
-	around->child_ns += wanted ? item->duration_ns : inside;
+	around->child_ns += wanted ? span->duration_ns : inside;
 	return inside;
 }
 
@@ -177,11 +178,12 @@ static void add_span(struct session *s, struct source_thread *t, const struct so
 	site = source_tree_site(tree, item->site, t->file);
 	if (!site)
 		return;
-	inside = child_time(s, t, item, in, site->wanted);
+	bound_times(&span, from->time_ns);
+	inside = child_time(s, t, item, &span, in, site->wanted);
 	if (!site->wanted)
 		return;
 	span.depth = (uint16_t)MIN(depth_of(s, span.path), (uint32_t)UINT16_MAX);
-	span.self_ns = item->duration_ns > inside ? item->duration_ns - inside : 0;
+	span.self_ns = span.duration_ns > inside ? span.duration_ns - inside : 0;
 	if (item->flags & SONDE_SPAN_ERROR)
 		span.flags |= SPAN_ERROR;
 	if (item->flags & (SONDE_SPAN_EXCEPTION | SONDE_SPAN_UNFINISHED))
@@ -192,7 +194,6 @@ static void add_span(struct session *s, struct source_thread *t, const struct so
 		put_trace(values, &more, &item->trace);
 	if (item->flags & SONDE_SPAN_UNFINISHED)
 		put_number(values, &more, "unfinished", ATTRIBUTE_BOOL, 1);
-	bound_times(&span, from->time_ns);
 	keep(s, t, site, &span, &more);
 }
 

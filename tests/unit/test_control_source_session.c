@@ -377,6 +377,22 @@ Test(control_source_session, spans_are_in_the_innermost_call_around_them)
 	close_session(&f);
 }
 
+/* What a span is told to have taken is what the call around it has less of its own. */
+Test(control_source_session, a_call_has_as_much_less_as_its_spans_are_bounded_to)
+{
+	const struct batch_of_spans batch = make_batch(1);
+	const struct record_span call = call_of(CALL_PATH, CALL_NS);
+	struct source_origin from = origin(1);
+	struct fixture f;
+
+	from.time_ns = 0; /* the program's clock is ahead of when the batch was read */
+	open_mixed(&f);
+	around(&f, source_at(1, 0), end_of_span(1, 2), CALL_PATH, CALL_NS);
+	session_sources_take(&f.session, &from, &batch, sizeof(batch));
+	cr_expect_eq(session_sources_settle(&f.session, &call), 0);
+	close_session(&f);
+}
+
 /* A batch leaves while the call is open, and it ends in the next one. */
 Test(control_source_session, a_call_has_spans_in_several_batches)
 {
