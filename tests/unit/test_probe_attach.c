@@ -456,13 +456,11 @@ Test(attach, nothing_can_be_probed, .timeout = 120)
 /* The loader maps a file as data first, and its code later. */
 static bool is_code(const char *maps, const char *mapped)
 {
-	for (const char *at = maps; (at = strstr(at, mapped)); at++) {
-		const char *line = at;
+	for (const char *line = maps; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *code = strstr(line, " r-xp "), *name = strstr(line, mapped);
+		const char *end = line + strcspn(line, "\n");
 
-		while (line > maps && line[-1] != '\n')
-			line--;
-		line = strchr(line, ' ');
-		if (line && startswith(line, " r-xp "))
+		if (code && code < end && name && name < end)
 			return true;
 	}
 	return false;
